@@ -1,0 +1,49 @@
+"""What can go wrong, in words that say what was got, what was expected and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ZplusError(Exception):
+    """Any foreseen failure; its text is one sentence for the user, and the command line exits with 2."""
+
+
+class ImageError(ZplusError):
+    """A file that is not a picture that can be used."""
+
+
+class FaceError(ZplusError):
+    """No face, or not the face that was asked for."""
+
+
+class CheckpointError(ZplusError):
+    """A file of weights that is damaged, unknown or refused."""
+
+
+class LatentError(ZplusError):
+    """A latent or direction that is damaged, or does not belong to this generator or space."""
+
+
+class DownloadError(ZplusError):
+    """A package archive that could not be fetched, or whose hash is wrong."""
+
+
+class DivergedError(ZplusError):
+    """An optimisation whose loss is not a finite number."""
+
+
+class MissingExtraError(ZplusError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(f"{package} is needed here but not installed: run pip install 'zplus[{extra}]'.")
+
+
+class UnknownNameError(ZplusError):
+    """A name that is not in a registry; the nearest one is offered."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}."
+        super().__init__(f"Unknown {kind} {name!r}: {hint}")

@@ -1,0 +1,184 @@
+"""The contract of every generator: a network with visible stages, the same for every architecture.
+
+    map: z -> w        styles: w -> s_k        head: signals -> State        synthesize: signals -> image
+
+A generator knows nothing of spaces, losses, or the files of others.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from zplus.errors import UnknownNameError, ZplusError
+
+
+class Layer(NamedTuple):
+    """A place where the state of the synthesis can be taken or replaced: after a convolution."""
+
+    name: str  # "b32.conv1"; people may say "32" for the last layer at that resolution
+    resolution: int
+    channels: int
+    code: int  # index of the code (of num_codes) that feeds this layer
+
+
+class State(NamedTuple):
+    """The whole state after a layer: features [N,C,r,r] and the RGB accumulated so far [N,3,r',r'], if any."""
+
+    features: Tensor
+    rgb: Tensor | None = None
+
+
+class Feature(NamedTuple):
+    """What a signal does to the state after a layer: replaces it or adds to it, where mask [N,1,r,r] in [0,1] is 1."""
+
+    state: State
+    mode: Literal["replace", "add"] = "replace"
+    mask: Tensor | None = None
+
+    def apply(self, state: State) -> State:
+        """The state after a layer, changed by this feature."""
+        rgb = self.state.rgb if state.rgb is None or self.state.rgb is None else self._blend(state.rgb, self.state.rgb)
+        return State(self._blend(state.features, self.state.features), rgb)
+
+    def _blend(self, old: Tensor, new: Tensor) -> Tensor:
+        if self.mode == "add":
+            return old + (new if self.mask is None else self.mask * new)
+        return new if self.mask is None else old + self.mask * (new - old)
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Everything that a synthesis listens to.
+
+    styles: one tensor [N, C_k] per modulated operation.
+    noise: one map [N or 1, 1, r, r] per convolution, already times its strength; None means the stored noise.
+    features: by layer index, what replaces or is added to the state there.
+    """
+
+    styles: tuple[Tensor, ...]
+    noise: tuple[Tensor, ...] | None = None
+    features: Mapping[int, Feature] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int:
+        """The number of rows N."""
+        return self.styles[0].shape[0]
+
+    def with_feature(self, layer: int, state: State) -> "Signals":
+        """The same signals with the state after `layer` replaced."""
+        return replace(self, features={**self.features, layer: Feature(state)})
+
+
+class Generator(nn.Module):
+    """A StyleGAN generator. An architecture implements map, styles, constant, advance and finish.
+
+    `style_codes[k]` is the index of the code that feeds style k, `style_sizes[k]` its number of channels. `w_mean` is
+    the mean of w [w_dim] where the checkpoint states one, else None.
+    """
+
+    name: str
+    resolution: int
+    z_dim: int
+    w_dim: int
+    layers: tuple[Layer, ...]
+    style_codes: tuple[int, ...]
+    style_sizes: tuple[int, ...]
+    mapping: nn.Module
+    w_mean: Tensor | None
+
+    @property
+    def num_codes(self) -> int:
+        """L, the number of codes that a code of the extended spaces has."""
+        return max(self.style_codes) + 1
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the weights are on."""
+        return next(self.parameters()).device
+
+    def map(self, z: Float[Tensor, "n l z"]) -> Float[Tensor, "n l w"]:
+        """The mapping network f, which first normalises z to rms 1; code by code, without truncation."""
+        raise NotImplementedError
+
+    def styles(self, w: Float[Tensor, "n l w"]) -> tuple[Tensor, ...]:
+        """The affine layers: w of L codes to one style [N, C_k] per modulated operation."""
+        raise NotImplementedError
+
+    def noise(self, mode: str) -> tuple[Tensor, ...] | None:
+        """The noise maps of a mode: "const" (the stored ones), "none", or a seed as a decimal number."""
+        raise NotImplementedError
+
+    def constant(self, n: int) -> State:
+        """The learnt input of the first layer, for n rows."""
+        raise NotImplementedError
+
+    def advance(self, state: State, k: int, signals: Signals) -> State:
+        """The state after layer k, from the one before it."""
+        raise NotImplementedError
+
+    def finish(self, state: State, signals: Signals) -> Tensor:
+        """The image from the state after the last layer."""
+        raise NotImplementedError
+
+    def head(self, signals: Signals, k: int) -> State:
+        """The state after layer k. Replacing the state there by this one changes no pixel."""
+        whole = [i for i, f in signals.features.items() if i <= k and f.mode == "replace" and f.mask is None]
+        first = max(whole, default=-1)
+        state = signals.features[first].state if whole else self.constant(signals.batch)
+        for i in range(first + 1, k + 1):
+            state = self.advance(state, i, signals)
+            if i in signals.features:
+                state = signals.features[i].apply(state)
+        return state
+
+    def synthesize(self, signals: Signals) -> Float[Tensor, "n 3 r r"]:
+        """The image, RGB in [-1, 1] (values a little outside occur), float32 [N,3,R,R]."""
+        return self.finish(self.head(signals, len(self.layers) - 1), signals)
+
+    def layer(self, name: str) -> int:
+        """The index of a layer by its full name, or by resolution: "32" is the last one at 32x32."""
+        found = [i for i, x in enumerate(self.layers) if name in (x.name, str(x.resolution))]
+        if not found:
+            raise UnknownNameError("layer", name, [x.name for x in self.layers])
+        return found[-1]
+
+    def fingerprint(self) -> str:
+        """The hash that names this generator: of all its tensors in fp32."""
+        return fingerprint(self.state_dict())
+
+    def mapping_fingerprint(self) -> str:
+        """The hash that names its z and w spaces: of the mapping network's tensors in fp32."""
+        return fingerprint(self.mapping.state_dict())
+
+    def check_finite(self) -> None:
+        """Refuse weights with NaN or infinite values."""
+        for name, tensor in self.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise ZplusError(f"The weights of {self.name} hold values that are not numbers ({name}): get it again.")
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """A hash of canonical fp32 tensors, independent of their order, dtype, device and memory layout."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def pixel_norm(z: Tensor) -> Tensor:
+    """z * rsqrt(mean(z^2) + 1e-8) over the last axis: onto the sphere of radius sqrt(z_dim)."""
+    return z * torch.rsqrt(z.square().mean(dim=-1, keepdim=True) + 1e-8)
+
+
+def check_sizes(what: str, got: Iterable[int], expected: Iterable[int]) -> None:
+    """Refuse a tensor of another shape, saying both."""
+    got, expected = tuple(got), tuple(expected)
+    if got != expected:
+        raise ZplusError(f"{what} has shape {got}, but {expected} is expected.")
