@@ -6,9 +6,10 @@ A generator knows nothing of spaces, losses, or the files of others.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -81,6 +82,8 @@ class Generator(nn.Module):
     the mean of w [w_dim] where the checkpoint states one, else None.
     """
 
+    architecture: str
+    config: Any
     name: str
     resolution: int
     z_dim: int
@@ -147,10 +150,12 @@ class Generator(nn.Module):
             raise UnknownNameError("layer", name, [x.name for x in self.layers])
         return found[-1]
 
+    @cached_property
     def fingerprint(self) -> str:
-        """The hash that names this generator: of all its tensors in fp32."""
+        """The hash that names this generator: of all its tensors in fp32. Its weights are taken as fixed."""
         return fingerprint(self.state_dict())
 
+    @cached_property
     def mapping_fingerprint(self) -> str:
         """The hash that names its z and w spaces: of the mapping network's tensors in fp32."""
         return fingerprint(self.mapping.state_dict())
@@ -175,10 +180,3 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 def pixel_norm(z: Tensor) -> Tensor:
     """z * rsqrt(mean(z^2) + 1e-8) over the last axis: onto the sphere of radius sqrt(z_dim)."""
     return z * torch.rsqrt(z.square().mean(dim=-1, keepdim=True) + 1e-8)
-
-
-def check_sizes(what: str, got: Iterable[int], expected: Iterable[int]) -> None:
-    """Refuse a tensor of another shape, saying both."""
-    got, expected = tuple(got), tuple(expected)
-    if got != expected:
-        raise ZplusError(f"{what} has shape {got}, but {expected} is expected.")

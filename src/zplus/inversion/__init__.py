@@ -1,0 +1,6 @@
+"""Inversion: from photos to latents."""
+
+from zplus.inversion.optimize import Progress, optimize
+from zplus.inversion.settings import PRESETS, Settings, preset
+
+__all__ = ["PRESETS", "Progress", "Settings", "optimize", "preset"]

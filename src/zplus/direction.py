@@ -1,0 +1,59 @@
+"""A direction of editing: the data and its file; finding and applying directions is the business of `editing`."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from zplus.errors import LatentError
+from zplus.files import atomic
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """A vector of one space of one generator.
+
+    space: "z", "z+", "w", "w+" or "s". vector: [K, D] with K = 1 or the number of codes, scaled so that moving by it
+    changes the attribute's score by one standard deviation over the prior. belongs_to: the fingerprint of the mapping
+    (z, w) or of the whole generator (s). card: how it was found and how well it separates fresh samples.
+    """
+
+    name: str
+    space: str
+    vector: Tensor
+    belongs_to: str
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> float:
+        """The length of one unit of strength in its space."""
+        return float(self.vector.norm())
+
+
+def save_direction(direction: Direction, path: str | Path) -> None:
+    """Write a direction to a safetensors file."""
+    header = {"zplus": "direction", "name": direction.name, "space": direction.space}
+    header |= {"belongs_to": direction.belongs_to, "card": json.dumps(direction.card)}
+    with atomic(Path(path)) as temporary:
+        save_file({"vector": direction.vector.contiguous()}, temporary, header)
+
+
+def load_direction(path: str | Path) -> Direction:
+    """Read a direction that `save_direction` wrote. Raises LatentError for anything else."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            if header.get("zplus") != "direction":
+                raise LatentError(f"{path} is a safetensors file, but not a direction of zplus.")
+            vector = file.get_tensor("vector")
+            return Direction(
+                header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"])
+            )
+    except FileNotFoundError:
+        raise LatentError(f"There is no file {path}.") from None
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise LatentError(f"{path} is not a readable direction ({error}).") from None

@@ -1,0 +1,108 @@
+"""The FFHQ crop (Karras et al. 2019, appendix A): an upright square around eyes and mouth, as generators expect it.
+
+Coordinates as in landmarks.py: continuous, x then y, in pixels of the photo.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from zplus.errors import FaceError
+from zplus.faces.landmarks import Face, FaceFinder
+from zplus.faces.warp import Affine, blur, warp
+
+LEFT_EYE, RIGHT_EYE, MOUTH_CORNERS = slice(36, 42), slice(42, 48), (48, 54)  # of the 68 landmarks, left in the picture
+
+SOFT = 0.02  # sigma of the blur beyond the photo's border, in sides of the crop; FFHQ's
+SHARP_UNTIL, PLAIN_FROM = 0.05, 0.3  # sides beyond the border: from there blurred, from there only the median colour
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A crop and where it lies.
+
+    photo: uint8 [H,W,3], whole and untouched. pixels: the crop, uint8 [R,R,3].
+    quad: the crop's corners in the photo, [4,2]: upper left, lower left, lower right, upper right.
+    """
+
+    photo: UInt8[np.ndarray, "h w 3"]
+    quad: Float[np.ndarray, "4 2"]
+    pixels: UInt8[np.ndarray, "r r 3"]
+
+    def matrix(self, size: int) -> Affine:
+        """The affine map from pixels of a crop of size x size to pixels of the photo."""
+        return _matrix(self.quad, size)
+
+
+def align(photo: UInt8[np.ndarray, "h w 3"], finder: FaceFinder, size: int = 1024, face: int = 0) -> Aligned:
+    """The crop of a face: the largest is 0, the next 1. FaceError if there is no such face."""
+    return crop(photo, quad_of(choose(finder.find(photo), face).landmarks), size)
+
+
+def choose(faces: list[Face], face: int) -> Face:
+    """The face of a number, counted from 0, the largest."""
+    if not 0 <= face < len(faces):
+        found = "one face was found, number 0" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
+        raise FaceError(f"There is no face {face}: {found}.")
+    return faces[face]
+
+
+def quad_of(landmarks: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4 2"]:
+    """The crop's corners: upper left, lower left, lower right, upper right.
+
+    Across is the mean of the line of the eyes and of the normal of the line from eyes to mouth; the side is 4 times the
+    distance of the eyes or 3.6 times that from eyes to mouth, whichever is more.
+    """
+    left, right = landmarks[LEFT_EYE].mean(0), landmarks[RIGHT_EYE].mean(0)
+    eyes, mouth = (left + right) / 2, landmarks[list(MOUTH_CORNERS)].mean(0)
+    between, down = right - left, mouth - eyes
+    across = between - _quarter_turn(down)
+    across *= max(2.0 * np.hypot(*between), 1.8 * np.hypot(*down)) / np.hypot(*across)
+    below, centre = _quarter_turn(across), eyes + 0.1 * down
+    return np.stack(
+        [centre - across - below, centre - across + below, centre + across + below, centre + across - below]
+    )
+
+
+def crop(photo: UInt8[np.ndarray, "h w 3"], quad: Float[np.ndarray, "4 2"], size: int = 1024) -> Aligned:
+    """What the photo shows in the quad, as size x size pixels.
+
+    Beyond the photo's border lies its mirror image, which fades to a blur and then to a plain colour.
+    """
+    matrix = _matrix(quad, size)
+    picture = warp(torch.from_numpy(photo).permute(2, 0, 1), matrix, (size, size), "reflection")  # [3, R, R], 0..255
+    distance = _beyond(photo, matrix, size)
+    if distance.any():
+        picture = picture + (blur(picture, SOFT * size) - picture) * (distance / SHARP_UNTIL).clamp(0, 1)
+        median = picture.flatten(1).median(dim=1).values[:, None, None]
+        picture = picture + (median - picture) * (distance / PLAIN_FROM).clamp(0, 1)
+    pixels = (picture + 0.5).floor().clamp(0, 255).to(torch.uint8)
+    return Aligned(photo, quad, pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def whole(photo: UInt8[np.ndarray, "h w 3"], size: int = 1024) -> Aligned:
+    """The largest square in the middle of a photo, for one that is a crop already (`--no-align`)."""
+    height, width = photo.shape[:2]
+    side = min(height, width)
+    x, y = (width - side) / 2, (height - side) / 2
+    return crop(photo, np.array([(x, y), (x, y + side), (x + side, y + side), (x + side, y)]), size)
+
+
+def _quarter_turn(vector: np.ndarray) -> np.ndarray:
+    """Clockwise as seen in the picture, where y grows downwards: from across to down."""
+    return np.array([-vector[1], vector[0]])
+
+
+def _matrix(quad: np.ndarray, size: int) -> Affine:
+    return np.stack([(quad[3] - quad[0]) / size, (quad[1] - quad[0]) / size, quad[0]], axis=1)
+
+
+def _beyond(photo: np.ndarray, matrix: Affine, size: int) -> Float[Tensor, "r r"]:
+    """How far each pixel of the crop lies outside the photo, in sides of the crop."""
+    centres = np.arange(size) + 0.5
+    points = np.stack(np.meshgrid(centres, centres, [1.0]), axis=-1)[:, :, 0] @ matrix.T  # [R, R, 2]
+    outside = np.maximum(-points, points - (photo.shape[1], photo.shape[0])).max(axis=-1)
+    return torch.from_numpy(outside.clip(min=0) / (size * np.hypot(*matrix[:, 0]))).float()

@@ -1,0 +1,156 @@
+"""The way back: an edit of a crop becomes an edit of the photo, and the owner's pixels are kept.
+
+    photo + fade * (change + moved * (reconstruction + tone - photo)),    change = edited - reconstruction
+
+Where nothing moved (moved = 0) the change is added to the photo, which keeps all detail that the reconstruction lacks.
+Where shapes moved (moved = 1) that detail would stay behind as a ghost: there the formula gives edited + tone, the
+edited crop itself; tone, the low frequencies of photo - reconstruction, keeps light and colour of the photo. fade is 0
+at the crop's border, and moved changes gradually, so there is no seam. No change leaves every pixel as it was.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from zplus.errors import UnknownNameError
+from zplus.faces.align import Aligned
+from zplus.faces.warp import blur, invert, shifted, warp
+from zplus.images import to_tensor
+
+COARSE = 256  # pixels a side: the maps of what moved and of tone hold nothing finer
+FADE = 0.09  # of the crop's side: the width of the border in which the change fades
+TONE = 0.04  # of the side: sigma; narrower, old features would show again, wider, shadows would go astray
+TONE_LIMIT = 0.3  # in [-1,1]: more is no light but a thing that the reconstruction lacks
+WINDOW = 0.012  # of the side: sigma of the window in which a change is called flat or structured
+MOVED = (0.05, 0.14)  # standard deviation of the change in it: shading stays below, lips that open go beyond
+UNSEEN = (0.008, 0.024)  # rms of the change: one to three steps of 255, which nobody sees, are left out
+SPREAD = 0.02  # of the side: how far replacement grows around what moved; as sigma, half that
+BAND = 2_000_000  # pixels worked on at once, to bound memory
+
+Picture = Float[Tensor, "3 r r"]
+
+
+class Change(NamedTuple):
+    """What is to be done, in the crop's pixels."""
+
+    change: Float[Tensor, "3 r r"]  # edited - reconstruction
+    basis: Float[Tensor, "3 r r"]  # reconstruction + tone
+    moved: Float[Tensor, "1 r r"]  # in [0,1]
+
+
+def paste(
+    aligned: Aligned, reconstruction: Picture, edited: Picture, mode: Literal["keep", "replace"] = "keep"
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The photo [H,W,3] with the edit in it. reconstruction and edited are [3,R,R] in [-1,1], crops as `aligned` is.
+
+    mode "keep" keeps the photo's own detail where no shape moved; "replace" takes the whole edited crop.
+    """
+    if mode not in ("keep", "replace"):
+        raise UnknownNameError("way to paste", mode, ["keep", "replace"])
+    change = _change(aligned, _shown(reconstruction), _shown(edited), mode == "replace")
+    result = aligned.photo.copy()
+    left, top, right, bottom = _bounds(aligned)
+    rows = max(1, BAND // max(1, right - left))
+    for first in range(top, bottom, rows):
+        part = np.s_[first : min(first + rows, bottom), left:right]
+        result[part] = _blend(aligned, change, result[part], (left, first))
+    return result
+
+
+def _shown(image: Picture) -> Picture:
+    return image.detach().cpu().float().clamp(-1, 1)
+
+
+def _change(aligned: Aligned, reconstruction: Picture, edited: Picture, replace: bool) -> Change:
+    size = reconstruction.shape[-1]
+    change = edited - reconstruction
+    basis = reconstruction + _resized(_tone(aligned, reconstruction), size)
+    if replace:
+        return Change(change, basis, torch.ones(1, size, size))
+    moved, seen = _moved(change)
+    return Change(change * _resized(seen, size), basis, _resized(moved, size))
+
+
+def _tone(aligned: Aligned, reconstruction: Picture) -> Float[Tensor, "3 c c"]:
+    """The low frequencies of what the reconstruction lacks."""
+    coarse = min(COARSE, reconstruction.shape[-1])
+    lacking = _averaged(to_tensor(aligned.pixels)[0], coarse) - _averaged(reconstruction, coarse)
+    return blur(lacking, TONE * coarse).clamp(-TONE_LIMIT, TONE_LIMIT)
+
+
+def _moved(change: Picture) -> tuple[Float[Tensor, "1 c c"], Float[Tensor, "1 c c"]]:
+    """Where a change has structure, so that shapes moved, and where it can be seen at all: both in [0,1]."""
+    coarse = min(COARSE, change.shape[-1])
+    square = blur(_averaged(change.square(), coarse), WINDOW * coarse).mean(0, keepdim=True)
+    mean = blur(_averaged(change, coarse), WINDOW * coarse)
+    deviation = (square - mean.square().mean(0, keepdim=True)).clamp(min=0).sqrt()
+    moved = _grown(_step(deviation, *MOVED), SPREAD * coarse)
+    return moved, torch.maximum(moved, _step(square.sqrt(), *UNSEEN))
+
+
+def _grown(mask: Float[Tensor, "1 c c"], reach: float) -> Float[Tensor, "1 c c"]:
+    """The mask dilated and then softened, so that it stays 1 where it was."""
+    wide = 2 * round(reach) + 1
+    return blur(F.max_pool2d(mask[None], wide, stride=1, padding=wide // 2)[0], reach / 2)
+
+
+def _blend(
+    aligned: Aligned, crop: Change, photo: UInt8[np.ndarray, "h w 3"], corner: tuple[int, int]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A part of the photo that begins at corner (x, y), with the change in it."""
+    matrix = shifted(invert(aligned.matrix(crop.change.shape[-1])), corner)
+    seen = warp(torch.cat(crop), matrix, photo.shape[:2])  # [7, h, w]
+    change, basis, moved = seen[:3], seen[3:6], seen[6:].clamp(0, 1)
+    pixels = torch.from_numpy(photo).permute(2, 0, 1).float()  # 0..255
+    added = 127.5 * change + moved * (127.5 * (basis + 1) - pixels)
+    result = (pixels + _fade(aligned, photo.shape[:2], corner) * added + 0.5).floor().clamp(0, 255)
+    return result.to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def _fade(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> Float[Tensor, "h w"]:
+    """1 inside the crop, falling smoothly to 0 at those of its sides that lie in the photo; 0 outside the crop.
+
+    The inside is a square with round corners (|x|^4 + |y|^4 < 1): there is background in them, and often a collar.
+    """
+    height, width = size
+    points = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
+    back = shifted(invert(aligned.matrix(1)), corner)
+    x, y = torch.from_numpy(2 * (points @ back[:, :2].T + back[:, 2]) - 1).float().unbind(-1)  # -1..1 in the crop
+    inside = ((x.abs() <= 1) & (y.abs() <= 1)).float()
+    left, upper, right, lower = (0.0 if hidden else 1.0 for hidden in _hidden_sides(aligned))
+    radius = ((x * torch.where(x < 0, left, right)) ** 4 + (y * torch.where(y < 0, upper, lower)) ** 4) ** 0.25
+    return inside * _step((1 - radius) / 2, 0, FADE)
+
+
+def _hidden_sides(aligned: Aligned) -> list[bool]:
+    """Of the crop's left, upper, right and lower side: whether it lies wholly beyond one border of the photo."""
+    height, width = aligned.photo.shape[:2]
+    beyond = np.hstack([aligned.quad <= 0, aligned.quad >= (width, height)])  # [4 corners, 4 borders]
+    ends = ((0, 1), (0, 3), (2, 3), (1, 2))
+    return [bool((beyond[a] & beyond[b]).any()) for a, b in ends]
+
+
+def _bounds(aligned: Aligned) -> tuple[int, int, int, int]:
+    """The part of the photo that the crop touches: left, top, right, bottom, in whole pixels."""
+    height, width = aligned.photo.shape[:2]
+    left, top = np.floor(aligned.quad.min(0)).astype(int)
+    right, bottom = np.ceil(aligned.quad.max(0)).astype(int)
+    return max(0, int(left)), max(0, int(top)), min(width, int(right)), min(height, int(bottom))
+
+
+def _step(x: Tensor, low: float, high: float) -> Tensor:
+    """0 below low, 1 above high, smooth between."""
+    t = ((x - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _averaged(image: Float[Tensor, "c r r"], size: int) -> Float[Tensor, "c s s"]:
+    return F.adaptive_avg_pool2d(image, size)
+
+
+def _resized(image: Float[Tensor, "c s s"], size: int) -> Float[Tensor, "c r r"]:
+    return F.interpolate(image[None], (size, size), mode="bilinear", align_corners=False)[0]

@@ -1,0 +1,47 @@
+"""Files that are whole or not there: written beside their place, then renamed."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zplus.errors import ZplusError
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[Path]:
+    """Yield a temporary path beside `path` (same suffix) to write to; it takes the place of `path` upon success.
+
+    Upon any failure, also an interruption, the temporary is removed and what lay at `path` stays as it was. An OSError
+    becomes an `error` of one sentence. The folder must exist; a link is followed.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".zplus-{secrets.token_hex(6)}{target.suffix}")
+    try:
+        _check(target, path, error)
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as problem:
+        raise error(_sentence(problem, path)) from problem
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check(target: Path, path: str | Path, error: type[ZplusError]) -> None:
+    if not target.parent.is_dir():
+        raise error(f"{path} cannot be written because the folder {target.parent} does not exist: make it first.")
+    if target.exists() and not target.is_file():
+        raise error(f"{path} is not a file but a folder or a device: give the name of a file.")
+
+
+def _sentence(problem: OSError, path: str | Path) -> str:
+    if problem.errno in FULL:
+        return f"{path} cannot be written because the disk is full: free some space or choose another place."
+    if problem.errno in REFUSED:
+        return f"{path} cannot be written because writing there is not permitted: choose another place."
+    return f"{path} cannot be written ({problem.strerror or problem}): choose another name or place."

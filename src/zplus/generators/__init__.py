@@ -1,0 +1,20 @@
+"""Generators: networks with visible stages, their statistics, and where they come from."""
+
+from zplus.generators.contract import Feature, Generator, Layer, Signals, State
+from zplus.generators.statistics import Statistics, statistics
+from zplus.generators.store import save_generator
+from zplus.generators.zoo import MODELS, load_generator, pull
+
+__all__ = [
+    "MODELS",
+    "Feature",
+    "Generator",
+    "Layer",
+    "Signals",
+    "State",
+    "Statistics",
+    "load_generator",
+    "pull",
+    "save_generator",
+    "statistics",
+]

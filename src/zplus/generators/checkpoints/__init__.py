@@ -1,0 +1,1 @@
+"""Readers of foreign weights, one a format; none of them executes anything."""

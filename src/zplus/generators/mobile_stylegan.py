@@ -1,0 +1,143 @@
+"""MobileStyleGAN (Belousov 2021, arXiv 2104.04767): a light synthesis network distilled from a StyleGAN2.
+
+Each block enlarges by an inverse Haar wavelet transform and convolves depthwise-separably. Demodulation is folded into
+the pointwise weights, noise is stored already times its strength, and the image head predicts wavelets.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zplus.generators.contract import Generator, Layer, Signals, State, pixel_norm
+from zplus.generators.noise import noise_maps
+
+
+@dataclass(frozen=True)
+class MobileStyleGANConfig:
+    """Every size of the network; `channels` by resolution, from 4 to half of the image's resolution."""
+
+    resolution: int = 1024
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 8
+    channels: dict[int, int] = field(
+        default_factory=lambda: {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
+    )
+
+
+class Mapping(nn.Module):
+    """z -> w: pixel norm, then fully connected layers with leaky ReLU 0.2 and gain sqrt 2."""
+
+    def __init__(self, config: MobileStyleGANConfig):
+        super().__init__()
+        sizes = [config.z_dim] + [config.w_dim] * config.mapping_layers
+        self.fc = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map codes [..., z_dim] to [..., w_dim]."""
+        x = pixel_norm(z)
+        for layer in self.fc:
+            x = F.leaky_relu(layer(x), 0.2) * 2**0.5
+        return x
+
+
+class Convolution(nn.Module):
+    """A modulated 3x3 convolution, dense or depthwise-separable, with noise, bias and leaky ReLU 0.2."""
+
+    def __init__(self, c_in: int, c_out: int, resolution: int, w_dim: int, separable: bool = True):
+        super().__init__()
+        self.affine = nn.Linear(w_dim, c_in)
+        self.scale = (9 * c_in) ** -0.5
+        self.depthwise = nn.Parameter(torch.randn(c_in, 1, 3, 3)) if separable else None
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 1, 1) if separable else torch.randn(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.register_buffer("noise", torch.zeros(1, 1, resolution, resolution))
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
+        """Convolve [N,c_in,r,r] to [N,c_out,r,r] under a style [N,c_in]."""
+        x = x * (style * self.scale)[:, :, None, None]
+        if self.depthwise is None:
+            x = F.conv2d(x, self.weight, padding=1)
+        else:
+            x = F.conv2d(F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1]), self.weight)
+        x = x + (self.noise if noise is None else noise) + self.bias[:, None, None]
+        return F.leaky_relu(x, 0.2)
+
+
+class MobileStyleGAN(Generator):
+    """The contract over a MobileStyleGAN; style k is: the 4x4 convolution; per block the enlargement and its two
+    convolutions; the image head. A block's enlargement and first convolution share one code."""
+
+    architecture = "mobile_stylegan"
+    w_mean = None
+
+    def __init__(self, config: MobileStyleGANConfig, name: str = "MobileStyleGAN"):
+        super().__init__()
+        self.config, self.name = config, name
+        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
+        sides = sorted(config.channels)
+        self.mapping = Mapping(config)
+        self.const = nn.Parameter(torch.randn(1, config.channels[4], 4, 4))
+        convolutions, enlargements = [Convolution(config.channels[4], config.channels[4], 4, config.w_dim, False)], []
+        for small, side in zip(sides, sides[1:], strict=False):
+            c_in, c_out = config.channels[small], config.channels[side]
+            enlargements.append(nn.Linear(config.w_dim, c_in))
+            convolutions.append(Convolution(c_in // 4, c_out, side, config.w_dim))
+            convolutions.append(Convolution(c_out, c_out, side, config.w_dim))
+        self.convolutions, self.enlargements = nn.ModuleList(convolutions), nn.ModuleList(enlargements)
+        last = config.channels[sides[-1]]
+        self.image_affine = nn.Linear(config.w_dim, last)
+        self.image_weight = nn.Parameter(torch.randn(12, last, 1, 1))
+        self.image_bias = nn.Parameter(torch.zeros(12))
+        self.layers = tuple(
+            Layer(f"b{side}.conv{i}", side, config.channels[side], code)
+            for code, (side, i) in enumerate([(4, 1)] + [(side, i) for side in sides[1:] for i in (0, 1)])
+        )
+        self.style_codes = (0, *(2 * b + c for b in range(len(sides) - 1) for c in (1, 1, 2)), 2 * len(sides) - 1)
+        self.style_sizes = tuple(affine.out_features for affine in self._affines())
+
+    def _affines(self) -> list[nn.Linear]:
+        affines = [self.convolutions[0].affine]
+        for b, enlargement in enumerate(self.enlargements):
+            affines += [enlargement, self.convolutions[2 * b + 1].affine, self.convolutions[2 * b + 2].affine]
+        return [*affines, self.image_affine]
+
+    def map(self, z: Tensor) -> Tensor:
+        """See the contract."""
+        return self.mapping(z)
+
+    def styles(self, w: Tensor) -> tuple[Tensor, ...]:
+        """See the contract."""
+        return tuple(affine(w[:, code]) for affine, code in zip(self._affines(), self.style_codes, strict=True))
+
+    def noise(self, mode: str) -> tuple[Tensor, ...] | None:
+        """See the contract; the strength of seeded noise is the standard deviation of the stored map."""
+        return noise_maps(mode, [c.noise for c in self.convolutions], [c.noise.std() for c in self.convolutions])
+
+    def constant(self, n: int) -> State:
+        """See the contract."""
+        return State(self.const.expand(n, -1, -1, -1))
+
+    def advance(self, state: State, k: int, signals: Signals) -> State:
+        """See the contract."""
+        x, block = state.features, (k + 1) // 2
+        if k % 2:  # the first convolution of a block enlarges first
+            x = inverse_haar(x * signals.styles[3 * block - 2][:, :, None, None])
+        style = signals.styles[k + block]
+        return State(self.convolutions[k](x, style, None if signals.noise is None else signals.noise[k]))
+
+    def finish(self, state: State, signals: Signals) -> Tensor:
+        """See the contract."""
+        x = state.features * (signals.styles[-1] * state.features.shape[1] ** -0.5)[:, :, None, None]
+        return inverse_haar(F.conv2d(x, self.image_weight, self.image_bias))
+
+
+def inverse_haar(x: Tensor) -> Tensor:
+    """Inverse Haar wavelet transform [N,4C,r,r] -> [N,C,2r,2r]; channels are C low ones, then C x (lh, hl, hh)."""
+    c = x.shape[1] // 4
+    low = x[:, :c]
+    lh, hl, hh = x[:, c:].unflatten(1, (c, 3)).unbind(2)
+    corners = (low + lh + hl + hh, low + lh - hl - hh, low - lh + hl - hh, low - lh - hl + hh)
+    return F.pixel_shuffle(torch.stack(corners, 2).flatten(1, 2) * 0.5, 2)

@@ -1,0 +1,26 @@
+"""Noise maps of a synthesis network: stored, none, or drawn from a seed."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zplus.errors import ZplusError
+
+
+def noise_maps(mode: str, stored: Sequence[Tensor], strengths: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
+    """Maps [1,1,r,r], already times their strength, one per convolution; None means the stored ones.
+
+    mode: "const" for the stored maps, "none" for zeros, or a seed as a decimal number.
+    """
+    if mode == "const":
+        return None
+    if mode == "none":
+        return tuple(torch.zeros_like(x).view(1, 1, *x.shape[-2:]) for x in stored)
+    if not mode.isdecimal():
+        raise ZplusError(f"Unknown noise mode {mode!r}: use const, none, or a seed as a decimal number.")
+    random = torch.Generator().manual_seed(int(mode))
+    return tuple(
+        torch.randn(1, 1, *x.shape[-2:], generator=random).to(x) * strength
+        for x, strength in zip(stored, strengths, strict=True)
+    )

@@ -1,0 +1,85 @@
+"""What is known of a generator's prior from samples: means, spreads and the whitened P space, cached in a small file."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from zplus.archives import cache_folder
+from zplus.files import atomic
+from zplus.generators.contract import Generator
+
+SAMPLES = 100_000  # the standard error of a mean is then 0.3 % of a standard deviation
+STYLE_SAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Moments over the prior z ~ N(0, I).
+
+    w_mean [w] is the centre of truncation; w_cov [w,w]; p_mean [w] and p_cov [w,w] are those of LeakyReLU_5(w);
+    style_mean and style_std [sum of C_k] are those of the concatenated styles.
+    """
+
+    w_mean: Tensor
+    w_cov: Tensor
+    p_mean: Tensor
+    p_cov: Tensor
+    style_mean: Tensor
+    style_std: Tensor
+
+    @cached_property
+    def whitening(self) -> Tensor:
+        """C / sqrt(lambda) [w,w], columns by component, for the P-norm (Zhu et al. 2020, arXiv 2012.09036)."""
+        values, vectors = torch.linalg.eigh(self.p_cov)
+        return vectors / values.clamp(min=1e-6 * values.max().item()).sqrt()
+
+
+def statistics(generator: Generator) -> Statistics:
+    """The statistics of a generator, from the cache or from fresh samples (a few seconds)."""
+    path = cache_folder() / "statistics" / f"{generator.fingerprint}.safetensors"
+    found = _read(path)
+    if found is None:
+        found = estimate(generator)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary:
+            save_file({name: x.contiguous() for name, x in vars(found).items()}, temporary)
+    return Statistics(**{name: x.to(generator.device) for name, x in vars(found).items()})
+
+
+@torch.no_grad()
+def estimate(generator: Generator, samples: int = SAMPLES) -> Statistics:
+    """Statistics from fresh samples of the prior, with a fixed seed; on the CPU."""
+    w = sample_w(generator, samples).cpu()
+    p = F.leaky_relu(w, 5.0)
+    mean = w.mean(0) if generator.w_mean is None else generator.w_mean.cpu()
+    some = w[:STYLE_SAMPLES].to(generator.device)
+    styles = torch.cat(generator.styles(some[:, None].expand(-1, generator.num_codes, -1)), 1).cpu()
+    centre = torch.cat(generator.styles(mean.to(some).expand(1, generator.num_codes, -1)), 1).cpu()
+    return Statistics(mean, w.T.cov(), p.mean(0), p.T.cov(), centre[0], styles.std(0))
+
+
+@torch.no_grad()
+def sample_w(generator: Generator, samples: int, seed: int = 0) -> Tensor:
+    """w [samples, w_dim] of the prior, drawn on the CPU so that a seed means the same everywhere."""
+    random = torch.Generator().manual_seed(seed)
+    parts = [
+        generator.map(torch.randn(min(10_000, samples - i), 1, generator.z_dim, generator=random).to(generator.device))
+        for i in range(0, samples, 10_000)
+    ]
+    return torch.cat(parts)[:, 0]
+
+
+def _read(path: Path) -> Statistics | None:
+    try:
+        return Statistics(**load_file(path))
+    except (OSError, TypeError, ValueError, RuntimeError):
+        return None
+    except Exception as error:  # safetensors' own error has no public base class
+        if type(error).__name__ != "SafetensorError":
+            raise
+        return None

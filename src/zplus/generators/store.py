@@ -1,0 +1,53 @@
+"""Our own checkpoint: one safetensors file whose header states the architecture and every size."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from zplus.errors import CheckpointError, UnknownNameError
+from zplus.files import atomic
+from zplus.generators.contract import Generator
+from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
+from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+
+ARCHITECTURES = {
+    "mobile_stylegan": (MobileStyleGAN, MobileStyleGANConfig),
+    "stylegan2": (StyleGAN2, StyleGAN2Config),
+}
+
+
+def save_generator(generator: Generator, path: str | Path) -> None:
+    """Write a generator with its name and configuration."""
+    header = {
+        "zplus": "generator",
+        "architecture": generator.architecture,
+        "name": generator.name,
+        "config": json.dumps(asdict(generator.config)),
+    }
+    with atomic(Path(path)) as temporary:
+        save_file({name: x.contiguous() for name, x in generator.state_dict().items()}, temporary, header)
+
+
+def read_generator(path: str | Path) -> Generator:
+    """Read a generator that `save_generator` wrote. Raises CheckpointError for anything else."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            if header.get("zplus") != "generator":
+                raise CheckpointError(f"{path} is a safetensors file, but not a generator of zplus: convert it first.")
+            if header["architecture"] not in ARCHITECTURES:
+                raise UnknownNameError("architecture", header["architecture"], ARCHITECTURES)
+            architecture, configuration = ARCHITECTURES[header["architecture"]]
+            config = json.loads(header["config"])
+            config["channels"] = {int(side): channels for side, channels in config["channels"].items()}
+            generator = architecture(configuration(**config), header["name"])
+            generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no file {path}.") from None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is not a readable generator of zplus ({error}): pull or convert it again.") from None
+    generator.check_finite()
+    return generator.eval().requires_grad_(False)

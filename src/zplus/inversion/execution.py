@@ -1,0 +1,56 @@
+"""How a synthesis is computed: in which precision, compiled or eager. The mode is recorded in every latent."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from zplus.generators import Feature, Generator, Signals, State
+
+Synthesis = Callable[[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor | None], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """precision: "float32" or "bfloat16" (of convolutions; losses stay fp32). compiled: through torch.compile."""
+
+    precision: str
+    compiled: bool
+
+    def describe(self) -> dict[str, Any]:
+        """What a latent records of it."""
+        return asdict(self) | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The context in which networks run."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+def best_execution(device: torch.device) -> Execution:
+    """bfloat16 where the hardware multiplies it, compiled where a compiler exists; ZPLUS_EAGER=1 turns both off."""
+    if os.environ.get("ZPLUS_EAGER"):
+        return Execution("float32", False)
+    if device.type == "cuda":
+        return Execution("bfloat16" if torch.cuda.is_bf16_supported() else "float32", platform.system() == "Linux")
+    if device.type != "cpu":
+        return Execution("float32", False)
+    fast = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_avx512_bf16_supported()
+    return Execution("bfloat16" if fast else "float32", has_compiler())
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile can build code for this CPU: a C++ compiler on the path."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))
+
+
+def make_synthesis(generator: Generator, layer: int, noise: Any, execution: Execution) -> Synthesis:
+    """(styles, features, rgb) -> image: the part of the generator after a layer, ready to be run many times."""
+
+    def synthesis(styles: tuple[torch.Tensor, ...], features: torch.Tensor, rgb: torch.Tensor | None) -> torch.Tensor:
+        return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))}))
+
+    return torch.compile(synthesis, dynamic=False) if execution.compiled else synthesis

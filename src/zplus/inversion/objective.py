@@ -1,0 +1,43 @@
+"""What an inversion minimises: distance to the photo, plus what the code and the feature map cost under the prior."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.generators import State
+from zplus.inversion.settings import Settings
+from zplus.perception.lpips import LPIPS, resize
+from zplus.spaces import Space
+from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p_norm
+
+
+class Distance:
+    """MSE at full resolution + LPIPS at a reduced one, to N photos whose features are computed once."""
+
+    def __init__(self, target: Float[Tensor, "n 3 r r"], lpips: LPIPS, settings: Settings, context: torch.autocast):
+        self.target, self.lpips, self.settings, self.context = target, lpips, settings, context
+        with torch.no_grad(), context:
+            self.features = lpips.features(resize(target, settings.lpips_size))
+
+    def __call__(self, image: Float[Tensor, "n 3 r r"]) -> Float[Tensor, " n"]:
+        """One value a row."""
+        loss = self.settings.mse * (image - self.target).square().mean((1, 2, 3))
+        with self.context:
+            features = self.lpips.features(resize(image, self.settings.lpips_size))
+        return loss + self.settings.lpips * self.lpips.distance(features, self.features)
+
+
+def penalties(
+    space: Space, code: Tensor, state: State | None, reference: State | None, settings: Settings
+) -> Float[Tensor, " n"]:
+    """The weighted penalties; `state` is a free F and `reference` what it is held to."""
+    total = torch.zeros(len(code), device=code.device)
+    if settings.consensus and space.per_layer:
+        total = total + settings.consensus * consensus(code / space.spread)
+    if settings.p_norm and space.kind != "s":
+        total = total + settings.p_norm * p_norm(space, code)
+    if settings.delta and space.per_layer:
+        total = total + settings.delta * delta_norm(code)
+    if settings.consistency and state is not None and reference is not None:
+        total = total + settings.consistency * feature_consistency(state, reference)
+    return total

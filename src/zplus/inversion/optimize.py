@@ -1,0 +1,156 @@
+"""Inversion by gradient descent, one loop for every space (Katsumata et al. 2023, arXiv 2306.00241 and 2307.08995)."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.generators import Signals, State
+from zplus.inversion.descend import Variable, descend
+from zplus.inversion.execution import Execution, best_execution, make_synthesis
+from zplus.inversion.objective import Distance, penalties
+from zplus.inversion.settings import Settings
+from zplus.inversion.start import starting_code
+from zplus.latent import Latent, Point
+from zplus.perception.lpips import LPIPS
+from zplus.spaces import Space, latent_of, state_of
+from zplus.spaces.registry import default_layer
+
+DRIFT_BOUND = 0.5  # |F - head(code)| / |F| above which moving F with an edit is doubtful
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees at every step: the loss of each row and the pictures. It may return True to stop here."""
+
+    step: int
+    steps: int
+    loss: Float[Tensor, " n"]
+    image: Float[Tensor, "n 3 r r"]
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float:
+        """An estimate from the mean pace so far."""
+        return self.seconds / self.step * (self.steps - self.step)
+
+
+Callback = Callable[[Progress], bool | None]
+
+
+def optimize(
+    space: Space,
+    target: Float[Tensor, "n 3 r r"],
+    lpips: LPIPS,
+    settings: Settings,
+    start: Point | None = None,
+    callback: Callback | None = None,
+    execution: Execution | None = None,
+) -> Latent:
+    """Invert N photos, RGB in [-1, 1] at the generator's resolution, each row on its own.
+
+    In F/X spaces the codes alone move first and F follows as head(code), so that the codes below F mean something;
+    then codes and F move together. `start` continues from a point of this space. Raises DivergedError.
+    """
+    execution = execution or best_execution(target.device)
+    code = starting_code(space, target, settings) if start is None else start.code
+    state = None if start is None else state_of(start)
+    problem = _Problem(space, Distance(target, lpips, settings, execution.autocast(target.device)), settings, execution)
+    clock = _Clock(settings.steps, callback)
+    code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
+    if state is None and code_steps:
+        code = problem.move_code(code, code_steps, clock)
+    if space.layer is not None and not clock.stopped:
+        code, state = problem.move_both(code, state, settings.steps - clock.step, clock)
+    code = space.retract(code).detach()
+    figures = {"steps": clock.step, "seconds": clock.seconds / len(code)}
+    rows = {name: [value] * len(code) for name, value in figures.items()}
+    if space.layer is not None:
+        with torch.no_grad():
+            head = space.head(code)
+        state = state or head
+        drift = (state.features - head.features).flatten(1).norm(dim=1) / state.features.flatten(1).norm(dim=1)
+        rows |= {"feature_drift": drift.tolist()}
+    return latent_of(
+        space, Point(code, *(state or ())), mode=execution.describe(), settings=asdict(settings), figures=rows
+    )
+
+
+@dataclass
+class _Clock:
+    """Counts the steps over both stages, and asks the callback."""
+
+    steps: int
+    callback: Callback | None
+    step: int = 0
+    stopped: bool = False
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def report(self, _: int, loss: Tensor, image: Tensor) -> bool:
+        self.step += 1
+        if self.callback and self.callback(Progress(self.step, self.steps, loss, image, self.seconds)):
+            self.stopped = True
+        return self.stopped
+
+
+class _Problem:
+    """The loss as a function of what moves: the code's offset in units of the prior's spread, and F."""
+
+    def __init__(self, space: Space, distance: Distance, settings: Settings, execution: Execution):
+        self.space, self.distance, self.settings, self.execution = space, distance, settings, execution
+        self.unit = space.spread if settings.relative_rates else torch.ones_like(space.spread)
+        self.layer = default_layer(space.generator) if space.layer is None else space.layer
+        self.synthesis = make_synthesis(space.generator, self.layer, space.noise, execution)
+
+    def move_code(self, code: Tensor, steps: int, clock: _Clock) -> Tensor:
+        """The code after descending while F, if any, follows it."""
+
+        def objective(offset: Tensor) -> tuple[Tensor, Tensor]:
+            return self.loss(self.code(code, offset), None, None)
+
+        offset = Variable(torch.zeros_like(code), self.settings.code_lr)
+        return self.code(code, self._descend(objective, [offset], code, steps, clock)[0])
+
+    def move_both(self, code: Tensor, state: State | None, steps: int, clock: _Clock) -> tuple[Tensor, State]:
+        """Code and F after descending together, F held to "self" or to its start."""
+        with torch.no_grad():
+            initial = state or self.space.head(code)
+        kept = initial if self.settings.target == "initial" else None
+
+        def objective(offset: Tensor, *parts: Tensor) -> tuple[Tensor, Tensor]:
+            return self.loss(self.code(code, offset), State(*parts), kept)
+
+        rate = self.settings.feature_lr * (initial.features.std().item() if self.settings.relative_rates else 1)
+        parts = [Variable(x, rate) for x in initial if x is not None]
+        offset = Variable(torch.zeros_like(code), self.settings.code_lr)
+        best, *features = self._descend(objective, [offset, *parts], code, steps, clock)
+        return self.code(code, best), State(*features)
+
+    def code(self, origin: Tensor, offset: Tensor) -> Tensor:
+        return self.space.retract(origin + self.unit * offset)
+
+    def loss(self, code: Tensor, state: State | None, kept: State | None) -> tuple[Tensor, Tensor]:
+        """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""
+        styles = self.space.truncate(self.space.raw_styles(code))
+        if state is None or kept is None:
+            kept = self.space.generator.head(Signals(styles, self.space.noise), self.layer)
+        features, rgb = state or kept
+        with self.execution.autocast(code.device):
+            image = self.synthesis(styles, features, rgb).float()
+        return self.distance(image) + penalties(self.space, code, state, kept, self.settings), image
+
+    def _descend(self, objective, variables, origin, steps, clock):  # type: ignore[no-untyped-def]
+        chosen = self.settings
+        constrain = None
+        if chosen.sphere == "riemannian":  # the gradient through the retraction is tangent; return to the sphere
+            constrain = lambda offset: (self.code(origin, offset) - origin) / self.unit  # noqa: E731
+        return descend(
+            objective, variables, steps, chosen.warmup, chosen.decay, chosen.patience, clock.report, constrain
+        )

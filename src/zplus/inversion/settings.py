@@ -1,0 +1,59 @@
+"""The settings of an optimisation, and the presets: data, with the expected result beside them."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from zplus.errors import UnknownNameError, ZplusError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a photo is inverted."""
+
+    steps: int = 180  # where the loss of most portraits has flattened; about a minute on two cores
+    code_share: float = 0.5  # the part of the steps that moves the codes alone, so that codes below F mean something
+    code_lr: float = 0.06
+    feature_lr: float = 0.04
+    relative_rates: bool = True  # rates in units of the prior's spread, so that they suit every generator and space
+    warmup: float = 0.05  # of each stage; Adam's first steps are of full length and would throw the code far
+    decay: Literal["cosine", "constant"] = "cosine"
+    mse: float = 1.0
+    lpips: float = 1.0
+    lpips_size: int = 256  # the size at which LPIPS is measured everywhere in this field
+    consistency: float = 1.0  # weight of |F - target|^2
+    target: Literal["self", "initial"] = "self"  # "self": head(code) of the moving code; "initial": that of the start
+    consensus: float = 0.02  # keeps the layers' codes near each other, z+ and w+ alike
+    p_norm: float = 0.0
+    delta: float = 0.0
+    start: Literal["common", "random", "mean"] = "common"
+    candidates: int = 24
+    sphere: Literal["implicit", "riemannian"] = "implicit"
+    patience: int = 60  # steps without a better loss after which a row rests
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ZplusError(f"An inversion needs at least 1 step, not {self.steps}.")
+
+
+PRESETS = {
+    "default": Settings(),
+    # method.md section 2: Adam 0.01 constant on codes and F from the first step, F0 = head(start), random start
+    "released": Settings(
+        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, warmup=0.0, decay="constant", relative_rates=False, lpips=10.0,
+        consistency=10.0, target="initial", consensus=0.0, start="random", patience=1200,
+    ),
+    # paper 1: z and the features follow L_p + L_r jointly, F held to the generator's own features of z
+    "paper-1": Settings(
+        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, warmup=0.0, decay="constant", relative_rates=False, mse=0.0,
+        consistency=1.0, target="self", consensus=0.0, start="random", patience=1200,
+    ),
+}  # fmt: skip
+
+
+def preset(name: str, **changes: object) -> Settings:
+    """A preset by name, with some of its settings changed; None leaves one as it is."""
+    if name not in PRESETS:
+        raise UnknownNameError("preset", name, PRESETS)
+    known = {key: value for key, value in changes.items() if value is not None}
+    return replace(PRESETS[name], **known)  # type: ignore[arg-type]

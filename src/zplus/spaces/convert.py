@@ -1,0 +1,105 @@
+"""Conversion of codes: exact up the chain z -> z+ -> w+ -> s (and z -> w -> w+), by projection down it."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.generators import Generator
+from zplus.latent import Point
+from zplus.spaces.space import Space
+
+CANDIDATES = 8192  # prior samples among which the start of a projection is chosen
+ITERATIONS = 12
+
+
+@torch.no_grad()
+def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Tensor, " n"]]:
+    """The point of `target` that shows the same, and the error [N]: |difference of styles| / |styles - their mean|.
+
+    F is kept between F/X spaces, dropped towards plain ones, and set to head(code) where there was none.
+    """
+    code = convert_code(source, point.code, target)
+    before, after = torch.cat(source.raw_styles(point.code), 1), torch.cat(target.raw_styles(code), 1)
+    error = (after - before).norm(dim=1) / (before - source.statistics.style_mean).norm(dim=1).clamp(min=1e-6)
+    if target.layer is None:
+        return Point(code), error
+    if source.layer == target.layer:
+        return Point(code, point.features, point.rgb), error
+    return Point(code, *target.head(code)), error
+
+
+def convert_code(source: Space, code: Tensor, target: Space) -> Tensor:
+    """See `convert`."""
+    if source.kind == target.kind:
+        return code
+    if {source.kind, target.kind} == {"z", "z+"}:
+        return _onto(target, code)
+    w = _to_w(source, code)
+    if target.kind in ("z", "z+"):
+        return project(target.generator, _onto_rows(w, target.shape[0]))
+    if target.kind == "s":
+        w = w.expand(-1, target.generator.num_codes, -1)
+        return torch.cat(target.generator.styles(w), 1)[:, None]
+    return _onto(target, w)
+
+
+def project(generator: Generator, w: Float[Tensor, "n k w"]) -> Float[Tensor, "n k z"]:
+    """z on the sphere with f(z) near w: Levenberg-Marquardt from the nearest of many prior samples."""
+    flat = w.flatten(0, 1)
+    random = torch.Generator().manual_seed(0)
+    samples = torch.randn(CANDIDATES, 1, generator.z_dim, generator=random).to(w)
+    z = samples[torch.cdist(flat, generator.map(samples)[:, 0]).argmin(1)]  # [N*K, 1, z]
+    z = z / z.square().mean(-1, keepdim=True).sqrt()
+    damping = torch.full((len(flat), 1, 1), 1e-2, device=w.device)
+    residual = flat - generator.map(z)[:, 0]
+    for _ in range(ITERATIONS):
+        step = damped_solve(mapping_jacobian(generator, z)[:, 0], residual, damping)
+        moved = z + step[:, None]
+        moved = moved / moved.square().mean(-1, keepdim=True).sqrt()
+        new = flat - generator.map(moved)[:, 0]
+        better = (new.norm(dim=1) < residual.norm(dim=1))[:, None]
+        z, residual = torch.where(better[..., None], moved, z), torch.where(better, new, residual)
+        damping = torch.where(better[..., None], damping / 3, damping * 4).clamp(1e-6, 1e3)
+    return z[:, 0].view(*w.shape[:2], -1)
+
+
+def mapping_jacobian(generator: Generator, z: Float[Tensor, "n k z"]) -> Float[Tensor, "n k w z"]:
+    """df/dz at every code."""
+    jacobian = torch.func.vmap(torch.func.jacfwd(lambda x: generator.map(x[None, None])[0, 0]))
+    return jacobian(z.flatten(0, 1)).view(*z.shape[:2], generator.w_dim, generator.z_dim)
+
+
+def damped_solve(jacobian: Tensor, residual: Tensor, damping: float | Tensor) -> Tensor:
+    """t [..., z] of (J^T J + damping * mean diag * I) t = J^T r, for J [..., w, z] and r [..., w]."""
+    normal = jacobian.mT @ jacobian
+    scale = normal.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    eye = torch.eye(normal.shape[-1], device=normal.device, dtype=normal.dtype)
+    return torch.linalg.solve(normal + damping * scale * eye, (jacobian.mT @ residual[..., None]))[..., 0]
+
+
+def _to_w(space: Space, code: Tensor) -> Tensor:
+    """[N, 1 or L, w_dim]; from s by least squares through the affine layers."""
+    if space.kind in ("w", "w+"):
+        return code
+    if space.kind in ("z", "z+"):
+        return space.generator.map(code)
+    generator = space.generator
+    zero = torch.zeros(1, generator.num_codes, generator.w_dim, device=code.device)
+    bias = generator.styles(zero)
+    eye = torch.eye(generator.w_dim, device=code.device)[:, None].expand(-1, generator.num_codes, -1)
+    matrices = [style - b for style, b in zip(generator.styles(eye), bias, strict=True)]  # A_k^T [w, C_k]
+    targets = [style - b for style, b in zip(space.raw_styles(code), bias, strict=True)]
+    rows = []
+    for layer in range(generator.num_codes):
+        mine = [k for k, fed in enumerate(generator.style_codes) if fed == layer]
+        matrix, target = torch.cat([matrices[k] for k in mine], 1), torch.cat([targets[k] for k in mine], 1)
+        rows.append(target @ torch.linalg.pinv(matrix, rtol=1e-5))
+    return torch.stack(rows, 1)
+
+
+def _onto_rows(code: Tensor, rows: int) -> Tensor:
+    return code.mean(1, keepdim=True) if rows == 1 else code.expand(-1, rows, -1)
+
+
+def _onto(target: Space, code: Tensor) -> Tensor:
+    return target.retract(_onto_rows(code, target.shape[0])).clone()

@@ -1,0 +1,306 @@
+"""StyleGAN2 against the explicit oracle beside this file, its golden images, and the contract."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import stylegan2_oracle as oracle
+import torch
+from safetensors.torch import load_file
+from tiny import tiny_stylegan2
+from torch.testing import assert_close
+
+from zplus.errors import CheckpointError, UnknownNameError, ZplusError
+from zplus.generators.contract import Feature, Generator, Signals, State
+from zplus.generators.resample import downsample, fir_kernel, upsample, upsample_conv
+from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config, infer_config
+
+ARCHITECTURES = ("skip", "resnet")
+TAPS = ([1, 3, 3, 1], [1, 2, 4, 5])  # the second has no symmetry that could hide a flip
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def generator(request):
+    return tiny_stylegan2(architecture=request.param)
+
+
+def signals_of(generator: StyleGAN2, n: int = 2, seed: int = 3, noise: str = "const") -> Signals:
+    z = torch.randn(n, generator.num_codes, generator.z_dim, generator=torch.Generator().manual_seed(seed))
+    return Signals(generator.styles(generator.map(z)), generator.noise(noise))
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.RandomState(1).standard_normal(shape)).float()
+
+
+# Arithmetic
+
+
+@pytest.mark.parametrize("taps", TAPS)
+def test_resampling_is_zero_insertion_and_correlation(taps):
+    kernel, x = fir_kernel(taps), random(2, 3, 6, 4)
+    for ours, theirs in ((upsample, oracle.enlarge), (downsample, oracle.shrink)):
+        expected = np.stack([theirs(row.double().numpy(), kernel.double().numpy()) for row in x])
+        assert_close(ours(x, kernel), torch.from_numpy(expected).float())
+
+
+def test_upsampling_keeps_a_constant_away_from_the_border():
+    x = upsample(torch.ones(1, 1, 6, 6), fir_kernel([1, 3, 3, 1]))
+    assert_close(x[..., 2:-2, 2:-2], torch.ones(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("taps", TAPS)
+def test_upsampling_convolution_is_upsampling_then_convolution(taps):
+    kernel, x, weight = fir_kernel(taps), random(1, 3, 5, 6), random(4, 3, 3, 3)
+    expected = oracle.modulated(x[0].double().numpy(), weight.double().numpy(), np.ones(3), kernel.numpy(), False)
+    assert_close(upsample_conv(x, weight, kernel)[0], torch.from_numpy(expected).float())
+
+
+@pytest.mark.parametrize(("conv", "clamp"), [("conv0", None), ("conv1", None), ("conv1", 0.5)])
+def test_convolution_equals_weights_fused_per_sample(conv, clamp):
+    generator = tiny_stylegan2(resolution=8, conv_clamp=clamp)
+    layer, up = getattr(generator.synthesis["b8"], conv), conv == "conv0"
+    x, w = random(2, 4 if not up else 8, *([4, 4] if up else [8, 8])), random(2, 16)
+    part = oracle.nest({f"part.{name}": tensor for name, tensor in layer.state_dict().items()})["part"]
+    limit = np.inf if clamp is None else clamp
+    expected = [oracle.convolution(a.numpy(), part, b.numpy(), up, True, 0.7, limit) for a, b in zip(x, w, strict=True)]
+    assert_close(layer(x, layer.affine(w), gain=0.7), torch.from_numpy(np.stack(expected)).float(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("case", oracle.CASES)
+def test_images_equal_the_oracle_and_the_golden_file(case):
+    generator = tiny_stylegan2(**oracle.CASES[case])
+    if generator.config.c_dim:
+        generator = generator.with_label(oracle.LABEL)
+    w = generator.map(torch.from_numpy(oracle.samples(16, generator.num_codes)).float())
+    found = {"w": w}
+    for mode in ("const", "none"):
+        found[mode] = generator.synthesize(Signals(generator.styles(w), generator.noise(mode)))
+    golden, explicit = load_file(oracle.GOLDEN), oracle.expected(generator)
+    for key, value in found.items():
+        assert_close(value, torch.from_numpy(explicit[key]), atol=2e-5, rtol=0)
+        assert_close(value, golden[f"{case}.{key}"], atol=2e-5, rtol=0)
+
+
+# Contract
+
+
+def test_head_is_the_whole_state(generator):
+    signals = signals_of(generator)
+    image = generator.synthesize(signals)
+    for k, layer in enumerate(generator.layers):
+        state = generator.head(signals, k)
+        assert state.features.shape == (2, layer.channels, layer.resolution, layer.resolution)
+        assert_close(generator.synthesize(signals.with_feature(k, state)), image, atol=1e-5, rtol=0)
+
+
+def test_replaced_layers_make_coarser_codes_inert(generator):
+    signals, other = signals_of(generator), signals_of(generator, seed=4)
+    for k, layer in enumerate(generator.layers):
+        state = generator.head(signals, k)
+        first = next(i for i, name in enumerate(generator.style_names) if name.startswith(layer.name)) + 1
+        mixed = other.styles[:first] + signals.styles[first:]
+        if generator.config.architecture == "resnet" or "conv0" in layer.name:
+            image = generator.synthesize(replace(signals, styles=mixed).with_feature(k, state))
+            assert_close(image, generator.synthesize(signals), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mask", [torch.zeros(1, 1), torch.ones(1, 1)])
+def test_masked_features_fit_the_rgb_at_every_layer(generator, mask):
+    signals, other = signals_of(generator), signals_of(generator, seed=4)
+    for k, layer in enumerate(generator.layers):
+        full = mask.expand(2, 1, layer.resolution, layer.resolution)
+        feature = Feature(generator.head(other, k), mask=full)
+        source = other if mask.any() else signals
+        expected = generator.advance_rest(source, k) if hasattr(generator, "advance_rest") else None
+        image = generator.synthesize(replace(signals, features={k: feature}))
+        expected = generator.synthesize(signals.with_feature(k, generator.head(source, k)))
+        assert_close(image, expected, atol=1e-5, rtol=0)
+
+
+def test_dropped_rgb_is_an_rgb_of_zeros():
+    generator = tiny_stylegan2()
+    signals = signals_of(generator)
+    for k in range(len(generator.layers)):
+        features, rgb = generator.head(signals, k)
+        dropped = generator.synthesize(signals.with_feature(k, State(features, None)))
+        zeros = State(features, torch.zeros(2, 3, *features.shape[2:]))
+        assert_close(dropped, generator.synthesize(signals.with_feature(k, zeros)))
+        if rgb is not None:
+            assert not torch.allclose(dropped, generator.synthesize(signals))
+
+
+def test_layers_and_codes_of_the_skip_architecture():
+    generator = tiny_stylegan2(resolution=16)
+    assert [(x.name, x.resolution, x.channels, x.code) for x in generator.layers] == [
+        ("b4.conv1", 4, 8, 0),
+        ("b8.conv0", 8, 8, 1),
+        ("b8.conv1", 8, 8, 2),
+        ("b16.conv0", 16, 4, 3),
+        ("b16.conv1", 16, 4, 4),
+    ]
+    assert generator.style_names[:5] == ("b4.conv1", "b4.torgb", "b8.conv0", "b8.conv1", "b8.torgb")
+    assert generator.style_codes == (0, 1, 1, 2, 3, 3, 4, 5)
+    assert generator.style_sizes == (8, 8, 8, 8, 8, 8, 4, 4)
+    assert generator.num_codes == 6
+
+
+def test_layers_and_codes_of_the_resnet_architecture():
+    generator = tiny_stylegan2(resolution=16, architecture="resnet")
+    assert [x.name for x in generator.layers] == ["b4.conv1", "b8.conv1", "b16.conv1"]
+    assert generator.style_names == ("b4.conv1", "b8.conv0", "b8.conv1", "b16.conv0", "b16.conv1", "b16.torgb")
+    assert generator.style_codes == (0, 1, 2, 3, 4, 5)
+    assert generator.head(signals_of(generator), 2).rgb is None
+
+
+def test_layer_by_resolution(generator: Generator):
+    assert generator.layers[generator.layer("16")].name == "b16.conv1"
+
+
+def test_rows_do_not_depend_on_their_company(generator):
+    signals = signals_of(generator, n=3)
+    alone = Signals(tuple(s[1:2] for s in signals.styles))
+    assert_close(generator.synthesize(signals)[1:2], generator.synthesize(alone), atol=1e-5, rtol=0)
+
+
+def test_map_goes_code_by_code_and_ignores_the_length_of_z(generator):
+    z = random(2, 3, 16)
+    w = generator.map(z)
+    assert w.shape == (2, 3, 16)
+    assert_close(generator.map(z[:1, 1:2]), w[:1, 1:2])
+    assert_close(generator.map(5 * z), w)
+
+
+def test_styles_refuse_another_number_of_codes(generator):
+    with pytest.raises(ZplusError, match=r"\(2, 7, 16\), expected \[N, 8, 16\]"):
+        generator.styles(torch.zeros(2, 7, 16))
+
+
+def test_a_photo_can_reach_every_input(generator):
+    z = random(1, generator.num_codes, 16).requires_grad_()
+    generator.synthesize(Signals(generator.styles(generator.map(z)))).square().sum().backward()
+    assert (z.grad.abs().sum(-1) > 0).all()
+
+
+def test_w_mean_is_the_buffer_of_the_checkpoint():
+    generator = tiny_stylegan2()
+    assert generator.w_mean is generator.mapping.w_avg
+    assert tiny_stylegan2(w_mean=False).w_mean is None
+
+
+# Noise
+
+
+def test_noise_modes(generator):
+    assert generator.noise("const") is None
+    none, seeded = generator.noise("none"), generator.noise("17")
+    assert [tuple(x.shape) for x in none] == [(1, 1, s, s) for s in (4, 8, 8, 16, 16, 32, 32)]
+    assert not any(x.any() for x in none)
+    strength = generator.synthesis["b32"].conv1.noise_strength
+    assert_close(seeded[-1].std(), strength.abs(), rtol=0.1, atol=0)
+    assert all(torch.equal(a, b) for a, b in zip(seeded, generator.noise("17"), strict=True))
+    assert not torch.equal(seeded[-1], generator.noise("18")[-1])
+    with pytest.raises(ZplusError, match="noise mode"):
+        generator.noise("loud")
+
+
+def test_stored_noise_given_as_maps_is_the_stored_noise(generator):
+    signals = signals_of(generator)
+    parts = [generator.synthesis.get_submodule(name) for name in generator.conv_names]
+    maps = tuple((x.noise_const * x.noise_strength)[None, None] for x in parts)
+    image = generator.synthesize(signals)
+    assert_close(generator.synthesize(replace(signals, noise=maps)), image)
+    assert not torch.allclose(generator.synthesize(replace(signals, noise=generator.noise("none"))), image)
+
+
+# Labels
+
+
+def test_a_label_is_an_index_or_a_vector():
+    generator = tiny_stylegan2(resolution=8, c_dim=3)
+    bound, z = generator.with_label(1), random(2, 1, 16)
+    assert_close(bound.map(z), generator.with_label([0.0, 1.0, 0.0]).map(z))
+    assert not torch.allclose(bound.map(z), generator.with_label(2).map(z))
+    assert bound.mapping is generator.mapping
+    assert generator.label is None
+
+
+@pytest.mark.parametrize("label", [-1, 3, [1.0, 0.0], torch.zeros(1, 3)])
+def test_a_label_out_of_range_is_refused(label):
+    with pytest.raises(ZplusError, match="label"):
+        tiny_stylegan2(resolution=8, c_dim=3).with_label(label)
+
+
+def test_labels_are_demanded_and_refused_where_due():
+    with pytest.raises(ZplusError, match="choose one of its 3 labels"):
+        tiny_stylegan2(resolution=8, c_dim=3).map(random(1, 1, 16))
+    with pytest.raises(ZplusError, match="takes no label"):
+        tiny_stylegan2(resolution=8).with_label(0)
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"architecture": "resnet"},
+        {"resolution": 8, "c_dim": 3, "z_dim": 12, "w_dim": 20, "mapping_layers": 5},
+        {"resolution": 16, "channels": 6, "w_mean": False, "taps": (0.25, 0.25, 0.25, 0.25)},
+    ],
+)
+def test_infer_config_round_trip(sizes):
+    generator = tiny_stylegan2(**sizes)
+    config = infer_config(generator.state_dict())
+    assert config == generator.config
+    StyleGAN2(config).load_state_dict(generator.state_dict())
+
+
+def test_what_shapes_cannot_tell_is_an_argument():
+    config = infer_config(tiny_stylegan2(resolution=8).state_dict(), mapping_lr=0.1, conv_clamp=256.0)
+    assert (config.mapping_lr, config.conv_clamp) == (0.1, 256.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mapping.fc0.weight", "mapping.fc0.bias", "synthesis.b4.const", "synthesis.b8.conv1.weight"]
+    + ["synthesis.b8.torgb.affine.weight", "synthesis.b16.conv0.noise_const", "synthesis.b4.resample_filter"],
+)
+def test_a_missing_tensor_is_named(name):
+    tensors = tiny_stylegan2(resolution=16).state_dict()
+    del tensors[name]
+    with pytest.raises(CheckpointError, match=f"{name} is missing"):
+        infer_config(tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("synthesis.b8.conv0.weight", (8, 8, 5, 5)), ("mapping.fc0.weight", (16,)), ("synthesis.b4.stray", (1,))]
+    + [("synthesis.b99999.conv1.weight", (4, 4, 3, 3)), ("mapping.w_avg", (3,))],
+)
+def test_a_tensor_of_a_wrong_shape_or_place_is_named(name, shape):
+    tensors = {**tiny_stylegan2(resolution=16).state_dict(), name: torch.zeros(shape)}
+    with pytest.raises(CheckpointError, match=r"mapping\.|synthesis\."):
+        infer_config(tensors)
+
+
+def test_nothing_at_all_is_no_generator():
+    with pytest.raises(CheckpointError, match=r"mapping\.fc0\.weight is missing"):
+        infer_config({})
+
+
+def test_config_survives_json_and_refuses_nonsense():
+    config = tiny_stylegan2(resolution=8, taps=[1.0, 1.0]).config
+    assert StyleGAN2Config(**json.loads(json.dumps(asdict(config)))) == config
+    assert StyleGAN2Config().channels == {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
+    with pytest.raises(ZplusError, match="Channels"):
+        StyleGAN2Config(resolution=16, channels={4: 8, 16: 8})
+    with pytest.raises(UnknownNameError, match="resnet"):
+        replace(config, architecture="resne")
+
+
+def test_the_tiny_generator_is_deterministic():
+    assert tiny_stylegan2().fingerprint == tiny_stylegan2().fingerprint
+    assert tiny_stylegan2(1).fingerprint != tiny_stylegan2().fingerprint
