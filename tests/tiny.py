@@ -13,6 +13,7 @@ GAINS = {"torgb.weight": 0.4, "bias": 0.1, "noise_strength": 0.1}  # images of t
 def tiny_stylegan2(
     seed: int = 0,
     resolution: int = 32,
+    *,
     architecture: str = "skip",
     z_dim: int = 16,
     w_dim: int = 16,

@@ -109,9 +109,9 @@ def _plain_errors(archive: Archive) -> Iterator[None]:
     except DAMAGE as error:
         raise DownloadError(f"{archive.filename} cannot be opened ({error}): get it again.") from error
     except OSError as error:
-        reason = error.strerror or str(error)
         raise DownloadError(
-            f"{archive.package} cannot be kept in {cache_folder()} ({reason}): free space there, or set ZPLUS_CACHE."
+            f"{archive.package} could not be taken into {cache_folder()} ({error.strerror or error}): make room or give "
+            "access there, or set ZPLUS_CACHE to another folder."
         ) from error
 
 

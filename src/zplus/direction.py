@@ -50,9 +50,7 @@ def load_direction(path: str | Path) -> Direction:
             if header.get("zplus") != "direction":
                 raise LatentError(f"{path} is a safetensors file, but not a direction of zplus.")
             vector = file.get_tensor("vector")
-            return Direction(
-                header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"])
-            )
+            return Direction(header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"]))
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
     except (OSError, SafetensorError, KeyError, ValueError) as error:

@@ -44,12 +44,14 @@ def spread(x):
     return out
 
 
-def enlarge(x, kernel):
-    return filtered(pad(spread(x), 2, 1), kernel, 4.0)
+def enlarge(x, kernel, border=0):
+    """Enlarge by 2, with `border` pixels more on every side."""
+    before, after = (len(kernel) + 1) // 2, (len(kernel) - 2) // 2
+    return filtered(pad(spread(x), before + border, after + border), kernel, 4.0)
 
 
 def shrink(x, kernel):
-    return filtered(pad(x, 1, 1), kernel)[:, ::2, ::2]
+    return filtered(pad(x, (len(kernel) - 1) // 2, (len(kernel) - 2) // 2), kernel)[:, ::2, ::2]
 
 
 def modulated(x, weight, style, kernel=None, demodulate=True):
@@ -59,7 +61,7 @@ def modulated(x, weight, style, kernel=None, demodulate=True):
         weight = weight / np.sqrt((weight**2).sum(axis=(1, 2, 3), keepdims=True) + 1e-8)
     if kernel is None:
         return correlate(pad(x, weight.shape[-1] // 2, weight.shape[-1] // 2), weight)
-    return correlate(filtered(pad(spread(x), 3, 2), kernel, 4.0), weight[:, :, ::-1, ::-1])
+    return correlate(enlarge(x, kernel, border=1), weight[:, :, ::-1, ::-1])
 
 
 def dense(x, part, lr=1.0):
@@ -95,7 +97,7 @@ def map_code(mapping, z, label=None, lr=0.01):
     return x
 
 
-def convolution(x, part, w, up, noisy, gain=1.0, clamp=np.inf):
+def convolution(x, part, w, up, noisy, *, gain=1.0, clamp=np.inf):
     x = modulated(x, part["weight"], dense(w, part["affine"]), part["resample_filter"] if up else None)
     x = x + noisy * part["noise_const"] * part["noise_strength"] + part["bias"][:, None, None]
     return np.clip(leaky(x) * gain, -clamp * gain, clamp * gain)
@@ -118,7 +120,7 @@ def synthesise(synthesis, codes, noisy=True, clamp=None):
         if "conv0" in parts:
             x = convolution(x, parts["conv0"], codes[used], True, noisy, clamp=clamp)
             used += 1
-        x = short + convolution(x, parts["conv1"], codes[used], False, noisy, gain, clamp)
+        x = short + convolution(x, parts["conv1"], codes[used], False, noisy, gain=gain, clamp=clamp)
         used += 1
         if "torgb" in parts:
             before = enlarge(rgb, parts["resample_filter"]) if np.ndim(rgb) else 0.0
@@ -145,6 +147,7 @@ def expected(generator):
 
 def main():
     from safetensors.numpy import save_file  # noqa: PLC0415
+
     from tiny import tiny_stylegan2  # noqa: PLC0415
 
     found = {case: expected(tiny_stylegan2(**sizes)) for case, sizes in CASES.items()}

@@ -1,0 +1,7 @@
+"""Editing: directions, how they are found, and how they are applied."""
+
+from zplus.editing.boundary import learn_boundary, score_prior
+from zplus.editing.builtin import directions_of, find_direction
+from zplus.editing.edit import angle_degrees, edit
+
+__all__ = ["angle_degrees", "directions_of", "edit", "find_direction", "learn_boundary", "score_prior"]

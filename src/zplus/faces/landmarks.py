@@ -14,8 +14,10 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from zplus.archives import require
 from zplus.errors import FaceError, MissingExtraError
 from zplus.faces.warp import warp
+from zplus.faces.weights import FACE_MODELS
 
 LANDMARKS = "shape_predictor_68_face_landmarks.dat"
 NETWORK = "mmod_human_face_detector.dat"
@@ -38,9 +40,12 @@ class Face:
 
 
 class FaceFinder:
-    """dlib's detectors and landmark model, read when first used from the folder that holds their files."""
+    """dlib's detectors and landmark model, read when first used.
 
-    def __init__(self, folder: Path):
+    folder holds their files; None means where `fetch(FACE_MODELS)` has put them.
+    """
+
+    def __init__(self, folder: Path | None = None):
         self.folder = folder
 
     def find(self, pixels: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
@@ -99,9 +104,10 @@ class FaceFinder:
         return self._dlib.shape_predictor(self._file(LANDMARKS))
 
     def _file(self, name: str) -> str:
-        if not (self.folder / name).is_file():
-            raise FaceError(f"The face models are not here ({name}): run zplus pull faces.")
-        return str(self.folder / name)
+        path = (self.folder or require(FACE_MODELS)) / name
+        if not path.is_file():
+            raise FaceError(f"The face models are not whole ({path} is missing): run 'zplus pull' first.")
+        return str(path)
 
 
 def _reduced(pixels: np.ndarray, side: int) -> tuple[np.ndarray, float]:

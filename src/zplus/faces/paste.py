@@ -8,7 +8,7 @@ edited crop itself; tone, the low frequencies of photo - reconstruction, keeps l
 at the crop's border, and moved changes gradually, so there is no seam. No change leaves every pixel as it was.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from zplus.images import to_tensor
 COARSE = 256  # pixels a side: the maps of what moved and of tone hold nothing finer
 FADE = 0.09  # of the crop's side: the width of the border in which the change fades
 TONE = 0.04  # of the side: sigma; narrower, old features would show again, wider, shadows would go astray
-TONE_LIMIT = 0.3  # in [-1,1]: more is no light but a thing that the reconstruction lacks
+TONE_LIMIT = 0.2  # in [-1,1]: more is no light but a thing that the reconstruction lacks
 WINDOW = 0.012  # of the side: sigma of the window in which a change is called flat or structured
 MOVED = (0.05, 0.14)  # standard deviation of the change in it: shading stays below, lips that open go beyond
 UNSEEN = (0.008, 0.024)  # rms of the change: one to three steps of 255, which nobody sees, are left out
@@ -42,9 +42,7 @@ class Change(NamedTuple):
     moved: Float[Tensor, "1 r r"]  # in [0,1]
 
 
-def paste(
-    aligned: Aligned, reconstruction: Picture, edited: Picture, mode: Literal["keep", "replace"] = "keep"
-) -> UInt8[np.ndarray, "h w 3"]:
+def paste(aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str = "keep") -> UInt8[np.ndarray, "h w 3"]:
     """The photo [H,W,3] with the edit in it. reconstruction and edited are [3,R,R] in [-1,1], crops as `aligned` is.
 
     mode "keep" keeps the photo's own detail where no shape moved; "replace" takes the whole edited crop.
@@ -114,7 +112,7 @@ def _blend(
 def _fade(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> Float[Tensor, "h w"]:
     """1 inside the crop, falling smoothly to 0 at those of its sides that lie in the photo; 0 outside the crop.
 
-    The inside is a square with round corners (|x|^4 + |y|^4 < 1): there is background in them, and often a collar.
+    The inside is a square with round corners (|x|^6 + |y|^6 < 1): there is background in them, and often a collar.
     """
     height, width = size
     points = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
@@ -122,8 +120,8 @@ def _fade(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> F
     x, y = torch.from_numpy(2 * (points @ back[:, :2].T + back[:, 2]) - 1).float().unbind(-1)  # -1..1 in the crop
     inside = ((x.abs() <= 1) & (y.abs() <= 1)).float()
     left, upper, right, lower = (0.0 if hidden else 1.0 for hidden in _hidden_sides(aligned))
-    radius = ((x * torch.where(x < 0, left, right)) ** 4 + (y * torch.where(y < 0, upper, lower)) ** 4) ** 0.25
-    return inside * _step((1 - radius) / 2, 0, FADE)
+    radius = ((x * torch.where(x < 0, left, right)) ** 6 + (y * torch.where(y < 0, upper, lower)) ** 6) ** (1 / 6)
+    return inside * _step((1 - radius) / 2, 0.0, FADE)
 
 
 def _hidden_sides(aligned: Aligned) -> list[bool]:

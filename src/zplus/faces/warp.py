@@ -55,7 +55,7 @@ def invert(matrix: Affine) -> Affine:
     return np.hstack([back, -back @ matrix[:, 2:]])
 
 
-def shifted(matrix: Affine, corner: tuple[float, float]) -> Affine:
+def shifted(matrix: Affine, corner: tuple[int, int]) -> Affine:
     """The same map for points counted from `corner`: of a picture's part that begins there."""
     return np.hstack([matrix[:, :2], matrix[:, 2:] + matrix[:, :2] @ np.array(corner, dtype=float)[:, None]])
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def fir_kernel(taps: Sequence[float]) -> Tensor:
+def fir_kernel(taps: Sequence[float | int]) -> Tensor:
     """The separable kernel [T,T] of a 1-D filter, normalised to the sum 1.
 
     >>> fir_kernel([1, 3, 3, 1])[0] * 64

@@ -48,6 +48,8 @@ def read_generator(path: str | Path) -> Generator:
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path} is not a readable generator of zplus ({error}): pull or convert it again.") from None
+        raise CheckpointError(
+            f"{path} is not a readable generator of zplus ({error}): pull or convert it again."
+        ) from None
     generator.check_finite()
     return generator.eval().requires_grad_(False)

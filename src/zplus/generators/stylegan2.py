@@ -22,7 +22,7 @@ from zplus.generators.resample import fir_kernel, upsample, upsample_conv
 
 @dataclass(frozen=True)
 class StyleGAN2Config:
-    """Every size of the network; the defaults are configuration F at 1024 px. JSON's string keys and lists will do."""
+    """Every size of the network; the defaults are configuration F at 1024 px. `channels` by resolution, from 4 up."""
 
     resolution: int = 1024
     z_dim: int = 512
@@ -33,13 +33,12 @@ class StyleGAN2Config:
     w_mean: bool = True  # whether the checkpoint states the mean of w; without it, sample one
     architecture: str = "skip"  # "skip" adds RGB at every resolution, "resnet" adds features
     channels: Mapping[int, int] = field(default_factory=lambda: {2**i: min(2 ** (15 - i), 512) for i in range(2, 11)})
-    taps: Sequence[float] = (0.125, 0.375, 0.375, 0.125)  # the binomial filter [1, 3, 3, 1] / 8
+    taps: Sequence[float | int] = (0.125, 0.375, 0.375, 0.125)  # the binomial filter [1, 3, 3, 1] / 8
     conv_clamp: float | None = None  # NVIDIA clips at 256 where it trained in fp16; fp32 values seldom come near
 
     def __post_init__(self):
-        channels = {int(side): int(count) for side, count in self.channels.items()}
-        object.__setattr__(self, "channels", dict(sorted(channels.items())))
-        object.__setattr__(self, "taps", tuple(self.taps))
+        object.__setattr__(self, "channels", dict(sorted(self.channels.items())))
+        object.__setattr__(self, "taps", tuple(map(float, self.taps)))  # JSON makes lists of tuples
         if list(self.channels) != _sides(self.resolution):
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {_sides(self.resolution)}.")
         if self.architecture not in ("skip", "resnet"):
@@ -209,7 +208,7 @@ class StyleGAN2(Generator):
         """The running mean of w [w_dim] that the training kept, if the checkpoint has it."""
         return getattr(self.mapping, "w_avg", None)
 
-    def with_label(self, label: int | Sequence[float] | Tensor) -> "StyleGAN2":
+    def with_label(self, label: int | Sequence[float | int] | Tensor) -> "StyleGAN2":
         """The same generator, sharing weights, bound to a label: an index from 0 to c_dim - 1, or a vector [c_dim]."""
         c_dim = self.config.c_dim
         if not c_dim:

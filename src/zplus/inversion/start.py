@@ -13,7 +13,7 @@ COARSE = 32  # side in pixels at which candidates are compared: pose, skin and b
 
 @torch.no_grad()
 def starting_code(space: Space, target: Float[Tensor, "n 3 r r"], settings: Settings) -> Float[Tensor, "n k d"]:
-    """"random": a sample of the prior (per layer in z+). "mean": the mean face. "common": one code for all layers,
+    """ "random": a sample of the prior (per layer in z+). "mean": the mean face. "common": one code for all layers,
     the best for each photo among a few samples and the mean, by MSE at 32x32."""
     n = len(target)
     if settings.start == "random":

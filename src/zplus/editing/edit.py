@@ -1,0 +1,94 @@
+"""Editing: moving an inverted code along directions, and its feature map with it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zplus.direction import Direction
+from zplus.editing.builtin import belongs, find_direction
+from zplus.editing.transport import travel
+from zplus.errors import LatentError, ZplusError
+from zplus.generators import Generator
+from zplus.latent import Edit, Latent, Point
+from zplus.spaces import Space, space_of
+from zplus.spaces.sphere import angles
+
+LIMIT = 10.0  # standard deviations; further out no generator shows a face
+
+
+def edit(
+    generator: Generator,
+    latent: Latent,
+    strengths: Mapping[str, float] | Mapping[Direction, float],
+    layers: tuple[int, int] | None = None,
+    feature: Literal["moved", "fixed"] = "moved",
+) -> Latent:
+    """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
+
+    All edits act jointly on the inverted code, so their order does not matter, equal ones add up, and a sum of 0 is
+    the reconstruction itself. `layers` limits them to the codes first..last-1. In F/X spaces F moves by
+    head(edited code) - head(inverted code), unless `feature` is "fixed" (the papers' form, in which an edit carried by
+    the codes below F cannot show). Raises UnknownNameError, LatentError, ZplusError.
+    """
+    space = space_of(generator, latent)
+    edits = list(latent.edits)
+    for key, strength in strengths.items():
+        direction = find_direction(key, generator) if isinstance(key, str) else key
+        if not belongs(direction, generator):
+            raise LatentError(f"The direction {direction.name} belongs to another generator than {generator.name}.")
+        if not math.isfinite(strength) or abs(strength) > LIMIT:
+            raise ZplusError(f"The strength of {direction.name} is {strength}, but must lie in -{LIMIT:g}..{LIMIT:g}.")
+        edits.append(Edit(direction, float(strength), layers))
+    edits = _added_up(edits)
+    edited = _moved(space, latent.inverted, edits, feature) if edits else None
+    return replace(latent, edits=tuple(edits), edited=edited, feature=feature)
+
+
+def angle_degrees(latent: Latent) -> list[float]:
+    """How far the edits turned each row: the largest angle of its z codes; 0 in spaces without angles."""
+    if latent.edited is None or latent.space.removeprefix("f/") not in ("z", "z+"):
+        return [0.0] * len(latent)
+    return angles(latent.inverted.code, latent.edited.code).amax(1).tolist()
+
+
+@torch.no_grad()
+def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point:
+    point = Point(*(None if x is None else x.to(space.generator.device) for x in point))
+    vectors: dict[str, Tensor] = {}
+    for one in edits:
+        vector = _limited(one, space.generator.num_codes).to(point.code)
+        kind = one.direction.space
+        vectors[kind] = vectors[kind] + vector if kind in vectors else vector
+    code = travel(space, point.code, vectors)
+    if point.features is None or feature == "fixed":
+        return point._replace(code=code)
+    before, after = space.head(point.code), space.head(code)
+    shifted = (
+        None if x is None or a is None or b is None else x + b - a
+        for x, a, b in zip(point[1:], before, after, strict=True)
+    )
+    return Point(code, *shifted)
+
+
+def _limited(one: Edit, num_codes: int) -> Tensor:
+    """The vector [1, K, D] times its strength, on the edit's range of codes only."""
+    vector = one.strength * one.direction.vector[None]
+    if one.layers is None:
+        return vector
+    first, last = one.layers
+    inside = (torch.arange(num_codes) >= first) & (torch.arange(num_codes) < last)
+    return vector * inside[None, :, None]
+
+
+def _added_up(edits: list[Edit]) -> list[Edit]:
+    """One edit for each direction and range, without those whose strengths cancel, in an order of its own."""
+    total: dict[tuple[str, str, str], Edit] = {}
+    for one in edits:
+        key = (one.direction.name, one.direction.space, str(one.layers))
+        strength = one.strength + (total[key].strength if key in total else 0.0)
+        total[key] = one._replace(strength=strength)
+    return [total[key] for key in sorted(total) if total[key].strength != 0]

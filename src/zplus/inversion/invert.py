@@ -1,0 +1,40 @@
+"""From photos to a latent in one call."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.errors import ZplusError
+from zplus.generators import Generator
+from zplus.inversion.execution import Execution
+from zplus.inversion.optimize import Callback, optimize
+from zplus.inversion.settings import preset
+from zplus.latent import Latent
+from zplus.perception.lpips import load_lpips
+from zplus.spaces import convert, make_space, space_of
+
+
+def invert(
+    generator: Generator,
+    photos: Float[Tensor, "n 3 r r"],
+    space: str = "f/z+",
+    method: str = "default",
+    layer: str | None = None,
+    psi: float = 1.0,
+    start: Latent | None = None,
+    callback: Callback | None = None,
+    execution: Execution | None = None,
+    **changes: object,
+) -> Latent:
+    """The latent of N aligned photos, RGB in [-1, 1] at the generator's resolution.
+
+    method is a preset of `zplus.inversion.PRESETS`, `changes` are settings that differ from it (see Settings);
+    `start` is a latent of this generator to go on from, converted to this space. Raises ZplusError and DivergedError.
+    """
+    wanted = (generator.resolution, generator.resolution)
+    if tuple(photos.shape[-2:]) != wanted:
+        raise ZplusError(f"The photo is {tuple(photos.shape[-2:])} pixels, but {generator.name} needs {wanted}: align it.")
+    where = make_space(space, generator, layer, psi)
+    point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
+    settings = preset(method, **changes)
+    lpips = load_lpips("vgg").to(generator.device)
+    return optimize(where, photos.to(generator.device), lpips, settings, point, callback, execution)

