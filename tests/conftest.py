@@ -1,5 +1,20 @@
-"""Type-checks every annotated call of the package while the tests run."""
+"""Type-checks every annotated call of the package while the tests run, and keeps the user's cache as it is."""
 
+from importlib import import_module
+
+import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("zplus", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def statistics_folder(tmp_path_factory):
+    """Where the statistics of the tests' generators go; models that were pulled are still found in the user's cache."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_statistics(statistics_folder, monkeypatch):
+    module = import_module("zplus.generators.statistics")  # the package shows the function of this name
+    monkeypatch.setattr(module, "cache_folder", lambda: statistics_folder)

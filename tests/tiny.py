@@ -1,13 +1,15 @@
-"""One small generator for all tests: the same weights everywhere, from numpy's frozen random streams."""
+"""Small generators for all tests: the same weights everywhere, from numpy's frozen random streams."""
 
 import zlib
 
 import numpy as np
 import torch
 
+from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 GAINS = {"torgb.weight": 0.4, "bias": 0.1, "noise_strength": 0.1}  # images of the skip kind have a spread of 0.5
+MOBILE_GAINS = {"image_weight": 0.2}
 
 
 def tiny_stylegan2(
@@ -39,8 +41,36 @@ def fill(generator: StyleGAN2, seed: int) -> None:
     """Overwrite every tensor but the filters with normal numbers that depend on its name and the seed alone."""
     for name, tensor in generator.state_dict().items():
         if not name.endswith("resample_filter"):
-            values = np.random.RandomState(zlib.crc32(name.encode()) ^ seed).standard_normal(tuple(tensor.shape))
             gain = next((gain for end, gain in GAINS.items() if name.endswith(end)), 1.0)
             if name.startswith("mapping.fc"):
                 gain /= generator.config.mapping_lr
-            tensor.copy_(torch.as_tensor(values * gain) + name.endswith("affine.bias"))
+            tensor.copy_(gain * normal(name, tensor, seed) + name.endswith("affine.bias"))
+
+
+def tiny_mobile(seed: int = 0) -> MobileStyleGAN:
+    """A MobileStyleGAN of 32 px, in evaluation mode, without gradients; images have a spread of about 0.5."""
+    config = MobileStyleGANConfig(32, z_dim=16, w_dim=16, mapping_layers=2, channels={4: 16, 8: 16, 16: 8})
+    generator = MobileStyleGAN(config, f"tiny-mobile-{seed}").eval().requires_grad_(False)
+    for name, tensor in generator.state_dict().items():
+        style = "affine" in name or name.startswith("enlargements")
+        if name.endswith(("bias", "noise")):
+            gain = 0.1
+        elif style or name.startswith("mapping"):
+            gain = 16**-0.5
+        else:
+            gain = MOBILE_GAINS.get(name, 1.0)
+        tensor.copy_(gain * normal(name, tensor, seed) + (style and name.endswith("bias")))
+    return generator
+
+
+def normal(name: str, like: torch.Tensor, seed: int) -> torch.Tensor:
+    """Normal numbers of the same shape that depend on a name and the seed alone."""
+    numbers = np.random.RandomState(zlib.crc32(name.encode()) ^ seed).standard_normal(tuple(like.shape))
+    return torch.as_tensor(numbers)
+
+
+TINY = {
+    "skip": tiny_stylegan2,
+    "resnet": lambda seed=0: tiny_stylegan2(seed, architecture="resnet"),
+    "mobile": tiny_mobile,
+}

@@ -18,6 +18,7 @@ _HOME = {
     "render": "zplus.spaces",
     "load_latent": "zplus.latent",
     "save_latent": "zplus.latent",
+    "read_image": "zplus.images",
     "write_image": "zplus.images",
 }
 __all__ = list(_HOME)  # noqa: PLE0605

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 import platformdirs
 
@@ -26,6 +26,7 @@ from zplus.errors import DownloadError
 LARGEST = 1 << 29  # bytes of one file taken out of an archive; the largest known one has 100 MB
 BLOCK = 1 << 20  # bytes copied at a time
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError)  # while opening an archive
+Stream = Any  # an opened binary file: those of zipfile and tarfile have no type in common
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ def _plain_errors(archive: Archive) -> Iterator[None]:
         raise DownloadError(f"{archive.filename} cannot be opened ({error}): get it again.") from error
     except OSError as error:
         raise DownloadError(
-            f"{archive.package} could not be taken into {cache_folder()} ({error.strerror or error}): make room or give "
-            "access there, or set ZPLUS_CACHE to another folder."
+            f"{archive.package} could not be taken into {cache_folder()} ({error.strerror or error}): make room "
+            "or give access there, or set ZPLUS_CACHE to another folder."
         ) from error
 
 
@@ -154,7 +155,7 @@ def _refusal(archive: Archive, words: str) -> str:
     )
 
 
-def _check(stream: IO[bytes], archive: Archive) -> None:
+def _check(stream: Stream, archive: Archive) -> None:
     """Refuse a file of another hash before anything in it is read."""
     got = hashlib.file_digest(stream, "sha256").hexdigest()
     stream.seek(0)
@@ -165,7 +166,7 @@ def _check(stream: IO[bytes], archive: Archive) -> None:
         )
 
 
-def _extract(stream: IO[bytes], archive: Archive, opened: Path) -> None:
+def _extract(stream: Stream, archive: Archive, opened: Path) -> None:
     """Write the named files into `opened` under their base names; no path of the archive is ever used."""
     read = _tar_members if archive.filename.endswith(".tar.gz") else _zip_members
     missing = set(archive.files)
@@ -179,7 +180,7 @@ def _extract(stream: IO[bytes], archive: Archive, opened: Path) -> None:
         raise DownloadError(f"{archive.filename} lacks {', '.join(sorted(missing))}: update zplus.")
 
 
-def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
+def _copy(source: Stream, target: Stream, size: int) -> None:
     """Copy exactly the stated number of bytes."""
     while block := source.read(min(BLOCK, size)):
         target.write(block)
@@ -188,7 +189,7 @@ def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
         raise EOFError(f"{size} bytes are missing")
 
 
-def _zip_members(stream: IO[bytes], archive: Archive) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _zip_members(stream: Stream, archive: Archive) -> Iterator[tuple[str, int, Stream]]:
     """Name, size and opened content of the wanted members of a wheel."""
     with zipfile.ZipFile(stream) as container:
         known = {info.filename: info for info in container.infolist()}
@@ -197,7 +198,7 @@ def _zip_members(stream: IO[bytes], archive: Archive) -> Iterator[tuple[str, int
                 yield name, known[name].file_size, container.open(known[name])
 
 
-def _tar_members(stream: IO[bytes], archive: Archive) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _tar_members(stream: Stream, archive: Archive) -> Iterator[tuple[str, int, Stream]]:
     """Name, size and opened content of the wanted members of a source archive; links and devices are passed over."""
     top = archive.filename.removesuffix(".tar.gz")
     wanted = {f"{top}/{name}": name for name in archive.files}

@@ -12,6 +12,8 @@ from torch import Tensor
 from zplus.errors import LatentError
 from zplus.files import atomic
 
+SPACES = ("z", "z+", "w", "w+", "s")
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -28,6 +30,12 @@ class Direction:
     belongs_to: str
     card: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        texts = isinstance(self.name, str) and isinstance(self.belongs_to, str) and isinstance(self.card, dict)
+        numbers = self.vector.is_floating_point() and self.vector.ndim == 2 and self.vector.float().isfinite().all()
+        if not texts or not numbers or self.space not in SPACES:
+            raise LatentError(f"The direction {self.name} is damaged: it needs finite numbers [K, D] of {SPACES}.")
+
     @property
     def unit(self) -> float:
         """The length of one unit of strength in its space."""
@@ -39,7 +47,7 @@ def save_direction(direction: Direction, path: str | Path) -> None:
     header = {"zplus": "direction", "name": direction.name, "space": direction.space}
     header |= {"belongs_to": direction.belongs_to, "card": json.dumps(direction.card)}
     with atomic(Path(path)) as temporary:
-        save_file({"vector": direction.vector.contiguous()}, temporary, header)
+        save_file({"vector": direction.vector.detach().float().cpu().contiguous()}, temporary, header)
 
 
 def load_direction(path: str | Path) -> Direction:
@@ -53,5 +61,5 @@ def load_direction(path: str | Path) -> Direction:
             return Direction(header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"]))
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise LatentError(f"{path} is not a readable direction ({error}).") from None

@@ -1,6 +1,7 @@
 """A latent: an immutable point of a space of one generator, with the edits made to it. The data and its file."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,18 +16,30 @@ from zplus.errors import LatentError
 from zplus.files import atomic
 
 VERSION = "1"
+KINDS = {
+    "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
+    "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "mode": dict, "settings": dict,
+    "figures": dict, "edits": list,
+}  # fmt: skip
+DIMENSIONS = {"code": 3, "features": 4, "rgb": 4}  # any other tensor is the vector of a direction, with 2
+DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
 class Point(NamedTuple):
-    """A code [N,K,D] and, in the F/X spaces, the state after a layer: features [N,C,r,r] and RGB [N,3,r',r'] or None."""
+    """A code [N,K,D] and, in the F/X spaces, the state after a layer: features [N,C,r,r], RGB [N,3,r,r] or None."""
 
     code: Tensor
     features: Tensor | None = None
     rgb: Tensor | None = None
 
-    def rows(self, rows: slice) -> "Point":
-        """Some of the N rows."""
-        return Point(*(None if x is None else x[rows] for x in self))
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Point":
+        """The point with every tensor changed."""
+        features, rgb = (None if x is None else change(x) for x in self[1:])
+        return Point(change(self.code), features, rgb)
+
+    def plain(self, device: torch.device) -> "Point":
+        """A copy in plain memory layout, so that a loaded point gives the same bytes as the one that was saved."""
+        return self.each(lambda x: x.to(device).clone(memory_format=torch.contiguous_format))
 
 
 class Edit(NamedTuple):
@@ -76,15 +89,15 @@ class Latent:
         rows = slice(row, row + 1)
         return replace(
             self,
-            inverted=self.inverted.rows(rows),
-            edited=self.edited and self.edited.rows(rows),
+            inverted=self.inverted.each(lambda x: x[rows]),
+            edited=self.edited and self.edited.each(lambda x: x[rows]),
             figures={name: values[rows] for name, values in self.figures.items()},
         )
 
 
 def save_latent(latent: Latent, path: str | Path) -> None:
     """Write a latent to one safetensors file (docs/latent-format.md), tensors in fp32."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for prefix, point in (("inverted", latent.inverted), ("edited", latent.edited)):
         if point is not None:
             tensors |= {f"{prefix}.{name}": x for name, x in point._asdict().items() if x is not None}
@@ -108,21 +121,34 @@ def load_latent(path: str | Path) -> Latent:
                 raise LatentError(f"{path} was written by another version of zplus: update it with pip.")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header = json.loads(metadata["latent"])
+        _check(header, tensors)
         header["edits"] = tuple(_edit(text, tensors[f"edit.{i}"]) for i, text in enumerate(header["edits"]))
-        points = {prefix: _point(prefix, tensors) for prefix in ("inverted", "edited")}
-        latent = Latent(**header, **points)
+        edited = _point("edited", tensors) if "edited.code" in tensors else None
+        return Latent(**header, inverted=_point("inverted", tensors), edited=edited)
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise LatentError(f"{path} is damaged or not a latent ({error}): invert the photo again.") from None
-    if not all(torch.isfinite(x).all() for x in tensors.values()) or latent.inverted is None:
-        raise LatentError(f"{path} holds values that are not numbers: invert the photo again.")
-    return latent
 
 
-def _point(prefix: str, tensors: dict[str, Tensor]) -> Point | None:
-    parts = [tensors.get(f"{prefix}.{name}") for name in Point._fields]
-    return None if parts[0] is None else Point(*parts)
+def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Refuse what no latent holds; whether it fits a generator is seen by `space_of`."""
+    for name, kind in KINDS.items():
+        if not isinstance(header[name], kind):
+            raise TypeError(f"{name} is of a wrong type")
+    if not all(isinstance(values, list) for values in header["figures"].values()):
+        raise TypeError("figures is of a wrong type")
+    rows = len(tensors["inverted.code"])
+    for name, x in tensors.items():
+        prefix, _, part = name.rpartition(".")
+        if x.ndim != DIMENSIONS.get(part, 2) or not rows or (prefix != "edit" and len(x) != rows):
+            raise ValueError(f"{name} is of a wrong shape")
+        if x.dtype != torch.float32 or not x.isfinite().all():
+            raise ValueError(f"{name} holds values that are not numbers")
+
+
+def _point(prefix: str, tensors: dict[str, Tensor]) -> Point:
+    return Point(tensors[f"{prefix}.code"], tensors.get(f"{prefix}.features"), tensors.get(f"{prefix}.rgb"))
 
 
 def _describe(edit: Edit) -> dict[str, Any]:
@@ -131,5 +157,8 @@ def _describe(edit: Edit) -> dict[str, Any]:
 
 
 def _edit(text: dict[str, Any], vector: Tensor) -> Edit:
-    layers = text["layers"]
-    return Edit(Direction(vector=vector, **text["direction"]), text["strength"], layers and tuple(layers))
+    strength, layers = float(text["strength"]), text["layers"]
+    if layers is not None:
+        first, last = map(int, layers)
+        layers = (first, last)
+    return Edit(Direction(vector=vector, **text["direction"]), strength, layers)

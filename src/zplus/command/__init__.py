@@ -1,0 +1,1 @@
+"""The command line: it parses, calls the package and shows what came out, and computes nothing itself."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from zplus.direction import Direction, load_direction
 from zplus.errors import LatentError, UnknownNameError
 from zplus.generators import Generator
+from zplus.spaces import make_space
 
 
 @cache
@@ -24,7 +25,8 @@ def directions_of(generator: Generator) -> dict[str, Direction]:
 def belongs(direction: Direction, generator: Generator) -> bool:
     """Whether a direction was found for this generator, or for one with the same mapping network (z and w)."""
     owner = generator.fingerprint if direction.space == "s" else generator.mapping_fingerprint
-    return direction.belongs_to == owner
+    rows, width = make_space(direction.space, generator).shape
+    return direction.belongs_to == owner and tuple(direction.vector.shape) in ((1, width), (rows, width))
 
 
 def find_direction(name: str, generator: Generator) -> Direction:

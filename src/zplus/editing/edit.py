@@ -1,6 +1,5 @@
 """Editing: moving an inverted code along directions, and its feature map with it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
@@ -13,11 +12,13 @@ from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.transport import travel
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator
+from zplus.generators.contract import fingerprint
 from zplus.latent import Edit, Latent, Point
 from zplus.spaces import Space, space_of
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
+ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
 
 
 def edit(
@@ -38,12 +39,14 @@ def edit(
     edits = list(latent.edits)
     for key, strength in strengths.items():
         direction = find_direction(key, generator) if isinstance(key, str) else key
-        if not belongs(direction, generator):
-            raise LatentError(f"The direction {direction.name} belongs to another generator than {generator.name}.")
-        if not math.isfinite(strength) or abs(strength) > LIMIT:
-            raise ZplusError(f"The strength of {direction.name} is {strength}, but must lie in -{LIMIT:g}..{LIMIT:g}.")
         edits.append(Edit(direction, float(strength), layers))
     edits = _added_up(edits)
+    for one in edits:
+        name, strength = one.direction.name, one.strength
+        if not belongs(one.direction, generator):
+            raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
+        if not abs(strength) <= LIMIT:  # nor NaN
+            raise ZplusError(f"The strength of {name} is {strength:g}, but must lie in -{LIMIT:g}..{LIMIT:g}.")
     edited = _moved(space, latent.inverted, edits, feature) if edits else None
     return replace(latent, edits=tuple(edits), edited=edited, feature=feature)
 
@@ -57,10 +60,10 @@ def angle_degrees(latent: Latent) -> list[float]:
 
 @torch.no_grad()
 def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point:
-    point = Point(*(None if x is None else x.to(space.generator.device) for x in point))
+    point = point.plain(space.generator.device)
     vectors: dict[str, Tensor] = {}
     for one in edits:
-        vector = _limited(one, space.generator.num_codes).to(point.code)
+        vector = _limited(one, space).to(point.code)
         kind = one.direction.space
         vectors[kind] = vectors[kind] + vector if kind in vectors else vector
     code = travel(space, point.code, vectors)
@@ -74,21 +77,28 @@ def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point
     return Point(code, *shifted)
 
 
-def _limited(one: Edit, num_codes: int) -> Tensor:
+def _limited(one: Edit, space: Space) -> Tensor:
     """The vector [1, K, D] times its strength, on the edit's range of codes only."""
     vector = one.strength * one.direction.vector[None]
     if one.layers is None:
         return vector
-    first, last = one.layers
-    inside = (torch.arange(num_codes) >= first) & (torch.arange(num_codes) < last)
-    return vector * inside[None, :, None]
+    generator, (first, last) = space.generator, one.layers
+    if not 0 <= first < last <= generator.num_codes:
+        raise ZplusError(f"Layers {first}..{last - 1} do not exist: {generator.name} has 0..{generator.num_codes - 1}.")
+    if space.kind in ("z", "w"):
+        raise LatentError(f"An edit of some layers cannot be made in {space.name}, which has one code for all of them.")
+    inside = torch.arange(generator.num_codes).ge(first) & torch.arange(generator.num_codes).lt(last)
+    if one.direction.space == "s":
+        inside = inside[list(generator.style_codes)].repeat_interleave(torch.tensor(generator.style_sizes))
+        return vector * inside.to(vector)
+    return vector * inside[None, :, None].to(vector)
 
 
 def _added_up(edits: list[Edit]) -> list[Edit]:
     """One edit for each direction and range, without those whose strengths cancel, in an order of its own."""
-    total: dict[tuple[str, str, str], Edit] = {}
+    total: dict[tuple[str, str, str, str], Edit] = {}
     for one in edits:
-        key = (one.direction.name, one.direction.space, str(one.layers))
+        key = (one.direction.name, one.direction.space, fingerprint({"": one.direction.vector}), str(one.layers))
         strength = one.strength + (total[key].strength if key in total else 0.0)
         total[key] = one._replace(strength=strength)
-    return [total[key] for key in sorted(total) if total[key].strength != 0]
+    return [total[key] for key in sorted(total) if not abs(total[key].strength) < ROUNDING]

@@ -27,8 +27,8 @@ def travel(
     """
     steps = steps if space.kind in ("z", "z+") and vectors.keys() & {"w", "w+"} else 1
     for _ in range(steps):
-        tangent = sum(carry(vector, kind, space, code) for kind, vector in vectors.items())
-        code = space.move(code, tangent / steps)
+        tangents = [carry(vector, kind, space, code) for kind, vector in vectors.items()]
+        code = space.move(code, torch.stack(tangents).sum(0) / steps)
     return code
 
 

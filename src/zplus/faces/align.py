@@ -13,6 +13,7 @@ from torch import Tensor
 from zplus.errors import FaceError
 from zplus.faces.landmarks import Face, FaceFinder
 from zplus.faces.warp import Affine, blur, warp
+from zplus.images import to_tensor
 
 LEFT_EYE, RIGHT_EYE, MOUTH_CORNERS = slice(36, 42), slice(42, 48), (48, 54)  # of the 68 landmarks, left in the picture
 
@@ -32,14 +33,24 @@ class Aligned:
     quad: Float[np.ndarray, "4 2"]
     pixels: UInt8[np.ndarray, "r r 3"]
 
+    @property
+    def image(self) -> Float[Tensor, "1 3 r r"]:
+        """The crop as an image in [-1, 1]."""
+        return to_tensor(self.pixels)
+
     def matrix(self, size: int) -> Affine:
         """The affine map from pixels of a crop of size x size to pixels of the photo."""
         return _matrix(self.quad, size)
 
 
-def align(photo: UInt8[np.ndarray, "h w 3"], finder: FaceFinder, size: int = 1024, face: int = 0) -> Aligned:
-    """The crop of a face: the largest is 0, the next 1. FaceError if there is no such face."""
-    return crop(photo, quad_of(choose(finder.find(photo), face).landmarks), size)
+def align(
+    photo: UInt8[np.ndarray, "h w 3"], finder: FaceFinder | None = None, size: int = 1024, face: int = 0
+) -> Aligned:
+    """The crop of a face: the largest is 0, the next 1. FaceError if there is no such face.
+
+    A `finder` that is kept serves many photos without loading its models again.
+    """
+    return crop(photo, quad_of(choose((finder or FaceFinder()).find(photo), face).landmarks), size)
 
 
 def choose(faces: list[Face], face: int) -> Face:

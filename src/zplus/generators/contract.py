@@ -79,7 +79,7 @@ class Generator(nn.Module):
     """A StyleGAN generator. An architecture implements map, styles, constant, advance and finish.
 
     `style_codes[k]` is the index of the code that feeds style k, `style_sizes[k]` its number of channels. `w_mean` is
-    the mean of w [w_dim] where the checkpoint states one, else None.
+    the mean of w [w_dim] where the checkpoint states one, else None; `label` what a conditional generator is bound to.
     """
 
     architecture: str
@@ -93,6 +93,7 @@ class Generator(nn.Module):
     style_sizes: tuple[int, ...]
     mapping: nn.Module
     w_mean: Tensor | None
+    label: Tensor | None = None
 
     @property
     def num_codes(self) -> int:

@@ -5,11 +5,14 @@ the pointwise weights, noise is stored already times its strength, and the image
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zplus.errors import ZplusError
 from zplus.generators.contract import Generator, Layer, Signals, State, pixel_norm
 from zplus.generators.noise import noise_maps
 
@@ -26,6 +29,11 @@ class MobileStyleGANConfig:
         default_factory=lambda: {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64}
     )
 
+    def __post_init__(self) -> None:
+        sides = [2**i for i in range(2, self.resolution.bit_length() - 1)]
+        if list(self.channels) != sides:
+            raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides}.")
+
 
 class Mapping(nn.Module):
     """z -> w: pixel norm, then fully connected layers with leaky ReLU 0.2 and gain sqrt 2."""
@@ -33,7 +41,7 @@ class Mapping(nn.Module):
     def __init__(self, config: MobileStyleGANConfig):
         super().__init__()
         sizes = [config.z_dim] + [config.w_dim] * config.mapping_layers
-        self.fc = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.fc = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map codes [..., z_dim] to [..., w_dim]."""
@@ -45,6 +53,8 @@ class Mapping(nn.Module):
 
 class Convolution(nn.Module):
     """A modulated 3x3 convolution, dense or depthwise-separable, with noise, bias and leaky ReLU 0.2."""
+
+    noise: Tensor
 
     def __init__(self, c_in: int, c_out: int, resolution: int, w_dim: int, separable: bool = True):
         super().__init__()
@@ -81,7 +91,7 @@ class MobileStyleGAN(Generator):
         self.mapping = Mapping(config)
         self.const = nn.Parameter(torch.randn(1, config.channels[4], 4, 4))
         convolutions, enlargements = [Convolution(config.channels[4], config.channels[4], 4, config.w_dim, False)], []
-        for small, side in zip(sides, sides[1:], strict=False):
+        for small, side in pairwise(sides):
             c_in, c_out = config.channels[small], config.channels[side]
             enlargements.append(nn.Linear(config.w_dim, c_in))
             convolutions.append(Convolution(c_in // 4, c_out, side, config.w_dim))
@@ -98,10 +108,11 @@ class MobileStyleGAN(Generator):
         self.style_codes = (0, *(2 * b + c for b in range(len(sides) - 1) for c in (1, 1, 2)), 2 * len(sides) - 1)
         self.style_sizes = tuple(affine.out_features for affine in self._affines())
 
-    def _affines(self) -> list[nn.Linear]:
-        affines = [self.convolutions[0].affine]
-        for b, enlargement in enumerate(self.enlargements):
-            affines += [enlargement, self.convolutions[2 * b + 1].affine, self.convolutions[2 * b + 2].affine]
+    def _affines(self) -> list[Any]:
+        first, *others = self.convolutions
+        affines = [first.affine]
+        for enlargement, one, two in zip(self.enlargements, others[::2], others[1::2], strict=True):
+            affines += [enlargement, one.affine, two.affine]
         return [*affines, self.image_affine]
 
     def map(self, z: Tensor) -> Tensor:
@@ -114,7 +125,8 @@ class MobileStyleGAN(Generator):
 
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:
         """See the contract; the strength of seeded noise is the standard deviation of the stored map."""
-        return noise_maps(mode, [c.noise for c in self.convolutions], [c.noise.std() for c in self.convolutions])
+        stored: list[Any] = [convolution.noise for convolution in self.convolutions]
+        return noise_maps(mode, stored, [x.std() for x in stored])
 
     def constant(self, n: int) -> State:
         """See the contract."""

@@ -17,7 +17,7 @@ def noise_maps(mode: str, stored: Sequence[Tensor], strengths: Sequence[Tensor])
         return None
     if mode == "none":
         return tuple(torch.zeros_like(x).view(1, 1, *x.shape[-2:]) for x in stored)
-    if not mode.isdecimal():
+    if not mode.isdecimal() or len(mode) > 18:  # a seed has 64 bits
         raise ZplusError(f"Unknown noise mode {mode!r}: use const, none, or a seed as a decimal number.")
     random = torch.Generator().manual_seed(int(mode))
     return tuple(

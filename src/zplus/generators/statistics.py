@@ -1,17 +1,18 @@
-"""What is known of a generator's prior from samples: means, spreads and the whitened P space, cached in a small file."""
+"""What is known of a generator's prior from samples: means, spreads, the whitened P space; cached in a small file."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.archives import cache_folder
 from zplus.files import atomic
-from zplus.generators.contract import Generator
+from zplus.generators.contract import Generator, fingerprint
 
 SAMPLES = 100_000  # the standard error of a mean is then 0.3 % of a standard deviation
 STYLE_SAMPLES = 10_000
@@ -41,7 +42,8 @@ class Statistics:
 
 def statistics(generator: Generator) -> Statistics:
     """The statistics of a generator, from the cache or from fresh samples (a few seconds)."""
-    path = cache_folder() / "statistics" / f"{generator.fingerprint}.safetensors"
+    label = "" if generator.label is None else f"-{fingerprint({'label': generator.label})}"
+    path = cache_folder() / "statistics" / f"{generator.fingerprint}{label}.safetensors"
     found = _read(path)
     if found is None:
         found = estimate(generator)
@@ -77,9 +79,5 @@ def sample_w(generator: Generator, samples: int, seed: int = 0) -> Tensor:
 def _read(path: Path) -> Statistics | None:
     try:
         return Statistics(**load_file(path))
-    except (OSError, TypeError, ValueError, RuntimeError):
-        return None
-    except Exception as error:  # safetensors' own error has no public base class
-        if type(error).__name__ != "SafetensorError":
-            raise
+    except (OSError, SafetensorError, TypeError, ValueError, RuntimeError):
         return None

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -17,6 +18,7 @@ ARCHITECTURES = {
     "mobile_stylegan": (MobileStyleGAN, MobileStyleGANConfig),
     "stylegan2": (StyleGAN2, StyleGAN2Config),
 }
+DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
 def save_generator(generator: Generator, path: str | Path) -> None:
@@ -43,13 +45,16 @@ def read_generator(path: str | Path) -> Generator:
             architecture, configuration = ARCHITECTURES[header["architecture"]]
             config = json.loads(header["config"])
             config["channels"] = {int(side): channels for side, channels in config["channels"].items()}
-            generator = architecture(configuration(**config), header["name"])
-            generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            with torch.device("meta"):  # sizes only: a hostile header must not take memory
+                generator = architecture(configuration(**config), header["name"])
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            generator.load_state_dict(tensors, assign=True)
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{path} is not a readable generator of zplus ({error}): pull or convert it again."
+            f"{path} is not a readable generator of zplus ({reason}): pull or convert it again."
         ) from None
     generator.check_finite()
     return generator.eval().requires_grad_(False)

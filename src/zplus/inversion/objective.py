@@ -6,7 +6,7 @@ from torch import Tensor
 
 from zplus.generators import State
 from zplus.inversion.settings import Settings
-from zplus.perception.lpips import LPIPS, resize
+from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import Space
 from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p_norm
 
@@ -17,13 +17,13 @@ class Distance:
     def __init__(self, target: Float[Tensor, "n 3 r r"], lpips: LPIPS, settings: Settings, context: torch.autocast):
         self.target, self.lpips, self.settings, self.context = target, lpips, settings, context
         with torch.no_grad(), context:
-            self.features = lpips.features(resize(target, settings.lpips_size))
+            self.features = lpips.features(at(target, settings.lpips_size))
 
     def __call__(self, image: Float[Tensor, "n 3 r r"]) -> Float[Tensor, " n"]:
         """One value a row."""
         loss = self.settings.mse * (image - self.target).square().mean((1, 2, 3))
         with self.context:
-            features = self.lpips.features(resize(image, self.settings.lpips_size))
+            features = self.lpips.features(at(image, self.settings.lpips_size))
         return loss + self.settings.lpips * self.lpips.distance(features, self.features)
 
 

@@ -25,7 +25,7 @@ class Settings:
     consensus: float = 0.02  # keeps the layers' codes near each other, z+ and w+ alike
     p_norm: float = 0.0
     delta: float = 0.0
-    start: Literal["common", "random", "mean"] = "common"
+    origin: Literal["common", "random", "mean"] = "common"  # of the code, when nothing is given to start from
     candidates: int = 24
     sphere: Literal["implicit", "riemannian"] = "implicit"
     patience: int = 60  # steps without a better loss after which a row rests
@@ -40,13 +40,13 @@ PRESETS = {
     "default": Settings(),
     # method.md section 2: Adam 0.01 constant on codes and F from the first step, F0 = head(start), random start
     "released": Settings(
-        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, warmup=0.0, decay="constant", relative_rates=False, lpips=10.0,
-        consistency=10.0, target="initial", consensus=0.0, start="random", patience=1200,
+        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, warmup=0.0, decay="constant", relative_rates=False,
+        lpips=10.0, consistency=10.0, target="initial", consensus=0.0, origin="random", patience=1200,
     ),
     # paper 1: z and the features follow L_p + L_r jointly, F held to the generator's own features of z
     "paper-1": Settings(
-        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, warmup=0.0, decay="constant", relative_rates=False, mse=0.0,
-        consistency=1.0, target="self", consensus=0.0, start="random", patience=1200,
+        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, warmup=0.0, decay="constant", relative_rates=False,
+        mse=0.0, consistency=1.0, target="self", consensus=0.0, origin="random", patience=1200,
     ),
 }  # fmt: skip
 

@@ -16,9 +16,9 @@ def starting_code(space: Space, target: Float[Tensor, "n 3 r r"], settings: Sett
     """ "random": a sample of the prior (per layer in z+). "mean": the mean face. "common": one code for all layers,
     the best for each photo among a few samples and the mean, by MSE at 32x32."""
     n = len(target)
-    if settings.start == "random":
+    if settings.origin == "random":
         return space.sample(n, settings.seed)
-    if settings.start == "mean":
+    if settings.origin == "mean":
         return space.mean(n)
     few = type(space)(space.generator, None, space.psi, space.cutoff, space.noise_mode)
     codes = few.mean(1)

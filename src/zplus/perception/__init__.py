@@ -1,0 +1,1 @@
+"""Networks that judge pictures: perceptual distance, identity, and scores of attributes."""

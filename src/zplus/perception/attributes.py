@@ -53,7 +53,7 @@ _ALL = (
     Scorer(
         "age_identity", "perceived age, by a regression on the identity descriptor", "years", "identity network",
         lambda looker: AgeIdentity(Identity(looker)),
-        "Fitted to politicians of 30 to 90 years. Independent of age; circular with the identity distance.",
+        "Fitted to politicians of 23 to 85 years. Independent of age; circular with the identity distance.",
     ),
     Scorer(
         "gender", "perceived gender", "log-odds of man against woman", "gender network", lambda looker: Gender(),
@@ -65,7 +65,7 @@ _ALL = (
     ),
     Scorer(
         "yaw_five", "turn of the head to the right of the picture", "degrees", LANDMARKS_5,
-        lambda looker: lambda look: look.pose_of_five.yaw, "Noisier than yaw; from a model trained on other pictures.",
+        lambda looker: lambda look: look.pose_of_five.yaw, "Landmarks by a model trained on other pictures. Like yaw, unsure beyond 35 degrees.",
     ),
     Scorer(
         "pitch", "turn of the head upwards", "degrees", LANDMARKS_68, lambda looker: lambda look: look.pose.pitch,

@@ -41,7 +41,7 @@ class Identity:
             import dlib  # noqa: PLC0415  (an extra)
         except ImportError as error:
             raise MissingExtraError("dlib-bin", "faces") from error
-        return dlib.face_recognition_model_v1(str(self.looker.finder.folder / NETWORK))
+        return dlib.face_recognition_model_v1(str(self.looker.folder / NETWORK))
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:

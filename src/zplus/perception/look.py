@@ -21,9 +21,16 @@ from zplus.faces.weights import FACE_MODELS
 from zplus.perception.pose import FACE, FIVE, INNER, RIGID, Pose, fit_pose, frontal
 
 SEARCH_SIDE = 256  # pixels: faces of a third of the picture and more are found in 10 ms
+SMALLEST = 40  # pixels: the detectors fail on less
 WINDOW = 640  # pixels of the cut-out in which landmarks are found, twice the side of the face's box
 FIVE_LANDMARKS = "shape_predictor_5_face_landmarks.dat"
-BOXES = ((0, 0, 1), (0.04, 0, 0.95), (-0.04, 0, 0.95), (0, 0.04, 1.05), (0, -0.04, 1.05))  # moved by, scaled by
+BOXES = (
+    (0.0, 0.0, 1.0),
+    (0.04, 0.0, 0.95),
+    (-0.04, 0.0, 0.95),
+    (0.0, 0.04, 1.05),
+    (0.0, -0.04, 1.05),
+)  # moved by, scaled by
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,14 @@ class Looker:
     """Finds the largest face of a picture, first with the quick detector, then with all that FaceFinder has."""
 
     def __init__(self, finder: FaceFinder | None = None):
-        self.finder = finder or FaceFinder(require(FACE_MODELS))
+        self.finder = finder or FaceFinder()
+        self.folder = self.finder.folder or require(FACE_MODELS)
         self._one_at_a_time = threading.Lock()  # dlib's detectors keep state while they work
 
     def look(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Look | None:
         """The face, or None where there is none; 30 ms for 1024 px, 400 ms where the quick detector finds nothing."""
+        if min(pixels.shape[:2]) < SMALLEST:
+            return None
         pixels = np.ascontiguousarray(pixels)
         with self._one_at_a_time:
             box = self._box(pixels)
@@ -73,14 +83,14 @@ class Looker:
 
     def _box(self, pixels: np.ndarray) -> Box | None:
         factor = max(1, max(pixels.shape[:2]) // SEARCH_SIDE)
-        small = np.asarray(Image.fromarray(pixels).reduce(factor))
+        small = np.array(Image.fromarray(pixels).reduce(factor))
         found = [(r.left(), r.top(), r.right() + 1, r.bottom() + 1) for r in self._detector(small, 0)]
         if not found:
             found = [face.box for face in self._thorough(small)]
         if not found:
             return None
         left, top, right, bottom = max(found, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
-        return left * factor, top * factor, right * factor, bottom * factor
+        return float(left * factor), float(top * factor), float(right * factor), float(bottom * factor)
 
     def _thorough(self, small: np.ndarray) -> Sequence[Face]:
         try:
@@ -115,7 +125,7 @@ class Looker:
 
     @cached_property
     def _models(self) -> tuple[Any, Any]:
-        whole, five = (str(self.finder.folder / name) for name in (LANDMARKS, FIVE_LANDMARKS))
+        whole, five = (str(self.folder / name) for name in (LANDMARKS, FIVE_LANDMARKS))
         return _dlib().shape_predictor(whole), _dlib().shape_predictor(five)
 
 

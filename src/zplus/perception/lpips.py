@@ -53,9 +53,7 @@ class LPIPS(nn.Module):
             raise UnknownNameError("LPIPS network", net, STAGES)
         self.net = net
         self.conv = nn.ModuleList(
-            nn.Conv2d(i, o, kernel, stride, padding)
-            for stage in STAGES[net]
-            for i, o, kernel, stride, padding in stage
+            nn.Conv2d(i, o, kernel, stride, padding) for stage in STAGES[net] for i, o, kernel, stride, padding in stage
         )
         self.head = nn.ParameterList(torch.zeros(stage[-1][1]) for stage in STAGES[net])
         self.load_state_dict(dict(lpips_tensors(net) if tensors is None else tensors))

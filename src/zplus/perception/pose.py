@@ -73,13 +73,13 @@ def fit_pose(points: Float[np.ndarray, "k 2"], face: Float[np.ndarray, "k 3"]) -
     unit = np.sqrt((seen**2).sum() / (solid[:, :2] ** 2).sum())  # pixels a millimetre, were it seen from the front
 
     def errors(v: np.ndarray) -> np.ndarray:
-        return ((np.exp(v[3]) * solid @ _rotation(v[0], v[1], v[2]).T)[:, :2] - seen / unit).ravel()
+        return ((v[3] * solid @ _rotation(v[0], v[1], v[2]).T)[:, :2] - seen / unit).ravel()
 
     roll = np.angle(np.vdot(*(x[:, 0] + 1j * x[:, 1] for x in (solid, seen))))
-    found = least_squares(errors, [0, 0, roll, 0], loss="soft_l1", f_scale=OUTLIER)
+    found = least_squares(errors, [0, 0, roll, 1], loss="soft_l1", f_scale=OUTLIER)
     yaw, pitch, roll = (float(x) for x in np.degrees(found.x[:3]))
     residual = float(np.sqrt((errors(found.x) ** 2).sum() / len(points)))
-    return Pose(yaw, pitch, roll, float(unit * np.exp(found.x[3])), residual, middle, centre)
+    return Pose(yaw, pitch, roll, float(unit * found.x[3]), residual, middle, centre)
 
 
 def frontal(points: Float[np.ndarray, "51 2"], pose: Pose) -> Float[np.ndarray, "51 2"]:

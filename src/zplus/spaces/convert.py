@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zplus.generators import Generator
+from zplus.generators import Generator, State
 from zplus.latent import Point
 from zplus.spaces.space import Space
 
@@ -16,7 +16,8 @@ ITERATIONS = 12
 def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Tensor, " n"]]:
     """The point of `target` that shows the same, and the error [N]: |difference of styles| / |styles - their mean|.
 
-    F is kept between F/X spaces, dropped towards plain ones, and set to head(code) where there was none.
+    F is kept between F/X spaces (carried on to a later layer; the error does not count what is lost towards an earlier
+    one), dropped towards plain ones, and set to head(code) where there was none.
     """
     code = convert_code(source, point.code, target)
     before, after = torch.cat(source.raw_styles(point.code), 1), torch.cat(target.raw_styles(code), 1)
@@ -25,6 +26,9 @@ def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Te
         return Point(code), error
     if source.layer == target.layer:
         return Point(code, point.features, point.rgb), error
+    if source.layer is not None and source.layer < target.layer:
+        state = None if point.features is None else State(point.features, point.rgb)
+        return Point(code, *target.generator.head(source.decode(point.code, state), target.layer)), error
     return Point(code, *target.head(code)), error
 
 
@@ -34,7 +38,7 @@ def convert_code(source: Space, code: Tensor, target: Space) -> Tensor:
         return code
     if {source.kind, target.kind} == {"z", "z+"}:
         return _onto(target, code)
-    w = _to_w(source, code)
+    w = _from_s(source, code, target.shape[0]) if source.kind == "s" else _to_w(source, code)
     if target.kind in ("z", "z+"):
         return project(target.generator, _onto_rows(w, target.shape[0]))
     if target.kind == "s":
@@ -65,7 +69,7 @@ def project(generator: Generator, w: Float[Tensor, "n k w"]) -> Float[Tensor, "n
 
 def mapping_jacobian(generator: Generator, z: Float[Tensor, "n k z"]) -> Float[Tensor, "n k w z"]:
     """df/dz at every code."""
-    jacobian = torch.func.vmap(torch.func.jacfwd(lambda x: generator.map(x[None, None])[0, 0]))
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda x: generator.map(x[None, None])[0, 0]), chunk_size=16)
     return jacobian(z.flatten(0, 1)).view(*z.shape[:2], generator.w_dim, generator.z_dim)
 
 
@@ -78,23 +82,18 @@ def damped_solve(jacobian: Tensor, residual: Tensor, damping: float | Tensor) ->
 
 
 def _to_w(space: Space, code: Tensor) -> Tensor:
-    """[N, 1 or L, w_dim]; from s by least squares through the affine layers."""
-    if space.kind in ("w", "w+"):
-        return code
-    if space.kind in ("z", "z+"):
-        return space.generator.map(code)
-    generator = space.generator
-    zero = torch.zeros(1, generator.num_codes, generator.w_dim, device=code.device)
-    bias = generator.styles(zero)
-    eye = torch.eye(generator.w_dim, device=code.device)[:, None].expand(-1, generator.num_codes, -1)
-    matrices = [style - b for style, b in zip(generator.styles(eye), bias, strict=True)]  # A_k^T [w, C_k]
-    targets = [style - b for style, b in zip(space.raw_styles(code), bias, strict=True)]
-    rows = []
-    for layer in range(generator.num_codes):
-        mine = [k for k, fed in enumerate(generator.style_codes) if fed == layer]
-        matrix, target = torch.cat([matrices[k] for k in mine], 1), torch.cat([targets[k] for k in mine], 1)
-        rows.append(target @ torch.linalg.pinv(matrix, rtol=1e-5))
-    return torch.stack(rows, 1)
+    return space.generator.map(code) if space.kind in ("z", "z+") else code
+
+
+def _from_s(space: Space, code: Tensor, rows: int) -> Tensor:
+    """The w [N, rows, w_dim] nearest to the mean of those whose styles are nearest: least squares, code by code."""
+    generator, known = space.generator, space.statistics
+    corners = torch.cat([torch.zeros(1, generator.w_dim), torch.eye(generator.w_dim)]).to(code)
+    styles = torch.cat(generator.styles(corners[:, None].expand(-1, generator.num_codes, -1)), 1)
+    matrix, target = styles[1:] - styles[:1], code[:, 0] - known.style_mean  # [w, C], [N, C]
+    feeds = torch.tensor(generator.style_codes).repeat_interleave(torch.tensor(generator.style_sizes))
+    groups = [feeds == layer for layer in range(rows)] if rows > 1 else [feeds >= 0]
+    return torch.stack([known.w_mean + target[:, x] @ torch.linalg.pinv(matrix[:, x], rtol=1e-5) for x in groups], 1)
 
 
 def _onto_rows(code: Tensor, rows: int) -> Tensor:

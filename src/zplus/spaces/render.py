@@ -12,13 +12,26 @@ from zplus.spaces.space import Space
 
 
 def space_of(generator: Generator, latent: Latent) -> Space:
-    """The space that a latent is a point of. Raises LatentError when it belongs to another generator."""
+    """The space that a latent is a point of. Raises LatentError when it is damaged or belongs to another generator."""
     if latent.fingerprint != generator.fingerprint:
         raise LatentError(
             f"This latent belongs to {latent.generator} ({latent.fingerprint}), not to {generator.name} "
             f"({generator.fingerprint}): load that generator, or invert the photo again with this one."
         )
-    return make_space(latent.space, generator, latent.layer, latent.psi, latent.cutoff, latent.noise)
+    space = make_space(latent.space, generator, latent.layer, latent.psi, latent.cutoff, latent.noise)
+    if not (_fits(space, latent.inverted) and _fits(space, latent.point)):
+        raise LatentError(f"This latent is damaged (its sizes are not those of {space.name}): invert the photo again.")
+    return space
+
+
+def _fits(space: Space, point: Point) -> bool:
+    n = len(point.code)
+    sizes = [tuple(x.shape) for x in point if x is not None]
+    if space.layer is None:
+        return sizes == [(n, *space.shape)]
+    _, side, channels, _ = space.generator.layers[space.layer]
+    wanted = [(n, *space.shape), (n, channels, side, side), (n, 3, side, side)]
+    return point.features is not None and sizes == wanted[: len(sizes)]
 
 
 def state_of(point: Point) -> State | None:
@@ -31,7 +44,7 @@ def latent_of(space: Space, point: Point, **facts: object) -> Latent:
     generator = space.generator
     return Latent(
         space=space.name,
-        inverted=Point(*(None if x is None else x.detach() for x in point)),
+        inverted=point.each(Tensor.detach),
         generator=generator.name,
         fingerprint=generator.fingerprint,
         mapping_fingerprint=generator.mapping_fingerprint,
@@ -46,6 +59,5 @@ def latent_of(space: Space, point: Point, **facts: object) -> Latent:
 @torch.inference_mode()
 def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     """The picture of a latent, edits included: RGB in [-1, 1]. Raises LatentError for another generator's latent."""
-    space, point = space_of(generator, latent), latent.point
-    point = Point(*(None if x is None else x.to(generator.device) for x in point))
+    space, point = space_of(generator, latent), latent.point.plain(generator.device)
     return generator.synthesize(space.decode(point.code, state_of(point))).clamp(-1, 1)

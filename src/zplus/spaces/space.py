@@ -1,5 +1,6 @@
 """What an inverted code is: the base of the code spaces, each alone (`z+`) or under a feature map F (`f/z+`)."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -35,7 +36,7 @@ class Space:
         """Its name: "z+", or "f/z+" under a feature map."""
         return self.kind if self.layer is None else f"f/{self.kind}"
 
-    @property
+    @cached_property
     def statistics(self) -> Statistics:
         """The statistics of the generator's prior."""
         return statistics(self.generator)

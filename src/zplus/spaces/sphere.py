@@ -1,4 +1,4 @@
-"""Z and Z+: codes on the hypersphere of radius sqrt(z_dim), the support of the prior (Katsumata et al. 2023, section 3)."""
+"""Z and Z+: codes on the hypersphere of radius sqrt(z_dim), the prior's support (Katsumata et al. 2023, section 3)."""
 
 import torch
 from torch import Tensor
@@ -60,10 +60,10 @@ class ZPlus(Space):
     def interpolate(self, a: Tensor, b: Tensor, t: float) -> Tensor:
         """Spherical interpolation, code by code."""
         angle = angles(a, b)[..., None].deg2rad()
-        if (angle < 1e-4).all():
-            return self.retract(torch.lerp(a, b, t))
-        sine = angle.sin().clamp(min=1e-6)
-        return a * ((1 - t) * angle).sin() / sine + b * (t * angle).sin() / sine
+        sine = angle.sin()
+        from_a, from_b = ((1 - t) * angle).sin() / sine, (t * angle).sin() / sine
+        near = angle < 1e-4  # where the arc is its chord, and sine may be 0
+        return a * torch.where(near, 1 - t, from_a) + b * torch.where(near, t, from_b)
 
 
 class Z(ZPlus):

@@ -22,7 +22,8 @@ class _Type:
     """Stands for numpy.dtype."""
 
     def __init__(self, code: str, *flags: object):
-        self.code, self.order = code, "="
+        self.code = code
+        self.order: Any = "="
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = state[1]
@@ -66,7 +67,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     try:
         content = Path(path).read_bytes()
         for code, argument, _ in pickletools.genops(content):
-            if "PUT" in code.name and argument > MEMO:
+            if "PUT" in code.name and int(argument or 0) > MEMO:
                 raise CheckpointError(f"{path} is refused: it asks for {argument} places of memory.")
         return dict(_flat("", _Reader(io.BytesIO(content)).load()))
     except CheckpointError:

@@ -2,7 +2,7 @@
 
 import math
 import re
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import numpy as np
 import torch
@@ -17,12 +17,18 @@ def read_mobile_stylegan(mapping: tuple[bytes, bytes], synthesis: tuple[bytes, b
     Named constants say what they are; weights with demodulation folded in are named `..._copy` and, like the noise
     maps [1,1,r,r], come in the order of the convolutions.
     """
+    try:
+        return _named(constants(*mapping), constants(*synthesis))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise CheckpointError(f"These files are no MobileStyleGAN, or damaged ({error}): get them again.") from None
+
+
+def _named(mapping: list[tuple[str, Tensor]], values: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
     state = {}
-    dense = [value for _, value in constants(*mapping) if value.shape[0] > 1]
+    dense = [value for _, value in mapping if value.ndim and value.shape[0] > 1]
     for i, value in enumerate(dense):
         state[f"mapping.fc.{i // 2}.{('weight', 'bias')[i % 2]}"] = value
 
-    values = constants(*synthesis)
     folded = [value for name, value in values if name.endswith("_copy")]
     noise = [value for _, value in values if value.ndim == 4 and value.shape[:2] == (1, 1) and value.shape[2] > 1]
     for k, (weight, strength) in enumerate(zip(folded, noise, strict=True)):
@@ -41,7 +47,7 @@ def _our_name(name: str) -> str:
     name = re.sub(r"^layers\.\d+\.to_img\.(conv\.)?", "image_", name)
     name = re.sub(r"^layers\.(\d+)\.up\.modulation", r"enlargements.\1", name)
     name = re.sub(r"^layers\.(\d+)\.conv(\d)", lambda m: f"convolutions.{2 * int(m[1]) + int(m[2])}", name)
-    return re.sub(r"^conv1", "convolutions.0", name).replace("input.input", "const").replace("image_.", "image_")
+    return re.sub(r"^conv1", "convolutions.0", name).replace("input.input", "const")
 
 
 def constants(xml: bytes, blob: bytes) -> list[tuple[str, Tensor]]:

@@ -1,0 +1,251 @@
+"""The command `zplus`: what it understands, and how errors reach a person.
+
+torch is loaded by the commands that need it, so that --help is there at once.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal
+
+import typer
+
+from zplus.command import options
+from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
+from zplus.command.show import Show, complain, sentence
+
+app = typer.Typer(
+    help="Edit real photos with a StyleGAN's own prior, on this machine alone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+directions = typer.Typer(help="The directions along which faces can be edited.", no_args_is_help=True)
+app.add_typer(directions, name="directions")
+
+
+def main() -> None:
+    """The entry point. A request to end counts as an interruption, so that temporary files are removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code: 0 done, 1 some of a batch failed, 2 wrong usage or bad input, 130 interrupted."""
+    if "--debug" in arguments:
+        os.environ["ZPLUS_DEBUG"] = "1"
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app([a for a in arguments if a != "--debug"], prog_name="zplus")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 2
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        complain(error)
+        if "--json" in arguments:
+            Show(as_json=True).result({"error": sentence(error)}, "")
+        return 2
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from zplus import __version__
+
+        print(f"zplus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    debug: options.Debug = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Nothing: `run` sees to --debug."""
+
+
+@app.command()
+def models(as_json: options.Json = False) -> None:
+    """What can be loaded, its licence, and whether it is on this machine."""
+    from zplus.command.pulling import show_models
+
+    show_models(Show(as_json))
+
+
+@app.command()
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names that 'zplus models' shows; all of them if none.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fetch models and networks, check and convert them."""
+    from zplus.command.pulling import pull_named
+
+    raise typer.Exit(pull_named(names or ["all"], Show(as_json)))
+
+
+@app.command()
+def align(
+    photo: options.Photo,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
+    face: options.Face = 0,
+    size: Annotated[int, typer.Option("--size", min=32, max=4096, help="Its side in pixels.")] = 1024,
+    as_json: options.Json = False,
+) -> None:
+    """Cut a face out of a photo as generators expect it."""
+    from zplus.command.photo import align_photo
+
+    align_photo(photo, out, face, size, Show(as_json))
+
+
+def invert(
+    photos: Annotated[list[Path], typer.Argument(help="Photos with a face.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    model: options.Model = DEFAULT_MODEL,
+    space: options.Space = DEFAULT_SPACE,
+    method: options.Method = "default",
+    layer: options.Layer = None,
+    psi: options.Psi = 1.0,
+    steps: options.Steps = None,
+    seed: options.Seed = None,
+    start: options.Start = None,
+    face: options.Face = 0,
+    no_align: options.NoAlign = False,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Find the latents of photos. What is finished is skipped when the command is run again."""
+    from zplus.command.batch import invert_photos
+    from zplus.command.inverting import Request
+
+    request = Request(model, space, method, layer, psi, steps, seed, start, face, not no_align, device)
+    raise typer.Exit(invert_photos(photos, out, request, Show(as_json)))
+
+
+app.command("invert")(invert)
+app.command("project", hidden=True)(invert)
+
+
+@app.command()
+def edit(
+    source: Annotated[Path, typer.Argument(help="A photo, or a latent that 'zplus invert' wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
+    direction: options.Directions,
+    feature: Annotated[
+        Literal["moved", "fixed"], typer.Option("--feature", help="Whether a feature map moves with the edit.")
+    ] = "moved",
+    paste: Annotated[
+        Literal["keep", "replace"],
+        typer.Option(
+            "--paste", help="Into the photo: keep its pixels where no shape moved, or replace the whole crop."
+        ),
+    ] = "keep",
+    no_paste: Annotated[bool, typer.Option("--no-paste", help="Write the edited crop instead of the photo.")] = False,
+    photo: Annotated[Path | None, typer.Option("--photo", help="With a latent: the photo to paste into.")] = None,
+    keep: Annotated[Path | None, typer.Option("--latent", help="Also write the edited latent here.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help=f"A model by name or file; by default {DEFAULT_MODEL} or the latent's."),
+    ] = None,
+    space: options.Space = DEFAULT_SPACE,
+    method: options.Method = "default",
+    layer: options.Layer = None,
+    psi: options.Psi = 1.0,
+    steps: options.Steps = None,
+    seed: options.Seed = None,
+    start: options.Start = None,
+    face: options.Face = 0,
+    no_align: options.NoAlign = False,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Edit a photo the whole way (align, invert, edit, paste back), or a latent. Models that are missing are pulled."""
+    from zplus.command.editing import Wish, edit_source
+    from zplus.command.inverting import Request
+
+    request = Request(model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device)
+    wish = Wish(tuple(direction), feature, None if no_paste else paste, photo, keep)
+    edit_source(source, out, wish, request, Show(as_json))
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the pictures; it is made if missing.")],
+    seeds: Annotated[str, typer.Option("--seeds", help="Numbers and ranges: 0-35 or 1,4,7-9.")] = "0-15",
+    model: options.Model = DEFAULT_MODEL,
+    psi: options.Psi = 0.7,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Pictures of people who do not exist, and a contact sheet."""
+    from zplus.command.sampling import sample_seeds
+
+    sample_seeds(seeds, out, model, psi, device, Show(as_json))
+
+
+@directions.command("list")
+def list_directions(model: options.Model = DEFAULT_MODEL, as_json: options.Json = False) -> None:
+    """The directions that come for a model."""
+    from zplus.command.directions import show_list
+
+    show_list(model, Show(as_json))
+
+
+@directions.command("show")
+def show_direction(
+    name: Annotated[str, typer.Argument(help="The name of a direction, or its file.", show_default=False)],
+    model: options.Model = DEFAULT_MODEL,
+    as_json: options.Json = False,
+) -> None:
+    """How a direction was found, and how well it separates fresh samples."""
+    from zplus.command.directions import show_card
+
+    show_card(name, model, Show(as_json))
+
+
+@directions.command("learn")
+def learn_direction(
+    attribute: Annotated[str, typer.Option("--attribute", help="What is scored: smile_network, age, yaw, ...")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
+    samples: Annotated[int, typer.Option("--samples", min=1, help="How many faces are drawn and scored.")] = 5000,
+    name: Annotated[str | None, typer.Option("--name", help="Its name; by default the attribute's.")] = None,
+    model: options.Model = DEFAULT_MODEL,
+    seed: options.Seed = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Learn a direction from scored samples of the prior, by the boundary between the extremes."""
+    from zplus.command.directions import learn
+
+    learn(attribute, name or attribute, out, samples, model, seed, device, Show(as_json))
+
+
+@app.command()
+def demo(
+    photo: Annotated[Path, typer.Argument(help="A photo with a face.")] = Path("examples/astronaut.png"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out.")] = Path("out/demo"),
+    model: options.Model = DEFAULT_MODEL,
+    steps: options.Steps = None,
+    face: options.Face = 0,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """The main show: a photo, its latent, four edits and two together, pasted back, as a web page of one file."""
+    from zplus.command.demo import run_demo
+    from zplus.command.inverting import Request
+
+    run_demo(photo, out, Request(model=model, steps=steps, face=face, device=device), Show(as_json))

@@ -1,0 +1,115 @@
+"""How a photo is inverted and judged, as asked for on the command line."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
+from zplus.command.prepare import open_generator
+from zplus.command.show import Show
+from zplus.errors import DownloadError, MissingExtraError, UnknownNameError
+from zplus.faces.align import Aligned
+from zplus.generators import Generator
+from zplus.images import to_tensor
+from zplus.inversion import Progress, invert, preset
+from zplus.inversion.execution import best_execution, has_compiler
+from zplus.inversion.optimize import DRIFT_BOUND
+from zplus.latent import Latent, load_latent
+from zplus.perception.identity import Identity
+from zplus.perception.quality import measure_quality
+from zplus.spaces import make_space, render
+
+STARTS = ("common", "random", "mean")
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """How photos are to be inverted, as asked for on the command line. Kept with what came out."""
+
+    model: str = DEFAULT_MODEL
+    space: str = DEFAULT_SPACE
+    method: str = "default"
+    layer: str | None = None
+    psi: float = 1.0
+    steps: int | None = None
+    seed: int | None = None
+    start: str | None = None
+    face: int = 0
+    align: bool = True
+    device: str = "cpu"
+
+
+class Inverter:
+    """A generator and the networks that judge, loaded once for all photos."""
+
+    def __init__(self, request: Request, show: Show):
+        self.request, self.show = request, show
+        preset(request.method)  # an unknown name is refused before anything is loaded
+        self.start = _start(request.start)
+        self.generator: Generator = open_generator(request.model, request.device)
+        make_space(request.space, self.generator, request.layer, request.psi)
+        self.identity = _identity(show)
+        self.execution = best_execution(self.generator.device)
+        if request.device == "cpu" and not self.execution.compiled and not has_compiler():
+            show.say("No C++ compiler is on this machine, so that networks run uncompiled, several times slower.")
+
+    def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
+        """The latent of a crop, with the progress shown."""
+        asked = self.request
+        total = preset(asked.method, steps=asked.steps).steps
+        with self.show.stage(title, total) as tick:
+
+            def step(progress: Progress) -> None:
+                tick(progress.step, f"loss {progress.loss.mean():.4f}")
+                if watch is not None:
+                    watch(progress)
+
+            return invert(
+                self.generator, to_tensor(aligned.pixels), asked.space, asked.method, asked.layer, asked.psi,
+                self.start, step, self.execution, steps=asked.steps, seed=asked.seed,
+            )  # fmt: skip
+
+    def judge(self, latent: Latent, aligned: Aligned) -> tuple[Tensor, dict[str, Any]]:
+        """The reconstruction [1,3,R,R] and what there is to say about it, by the names that `--json` promises."""
+        with self.show.stage("Measuring"):
+            image = render(self.generator, latent).cpu()
+            quality = measure_quality(image, to_tensor(aligned.pixels), self.identity)
+        steps, seconds = latent.figures["steps"][0], latent.figures["seconds"][0]
+        facts = {"space": latent.space, "model": latent.generator, "method": self.request.method, "steps": steps}
+        facts |= {"seconds": round(seconds, 3), "seconds_per_step": round(seconds / max(1, steps), 4)}
+        return image, facts | quality | {"warnings": [*self.show.warnings, *self._doubts(latent, quality)]}
+
+    def _doubts(self, latent: Latent, quality: dict[str, float]) -> list[str]:
+        found = []
+        drift = latent.figures.get("feature_drift", [0.0])[0]
+        if drift > DRIFT_BOUND:
+            found.append(
+                f"The feature map lies {drift:.2f} of its length from what the codes give (bound {DRIFT_BOUND}): "
+                "edits may look weak or smeared."
+            )
+        if self.identity is not None and math.isnan(quality["identity_distance"]):
+            found.append("No face was seen in the crop or its reconstruction, so there is no identity distance.")
+        for line in found:
+            self.show.say(f"Warning: {line}")
+        return found
+
+
+def _start(start: str | None) -> Latent | str | None:
+    if start is None or start in STARTS:
+        return start
+    if not start.endswith(".safetensors"):
+        raise UnknownNameError("start", start, STARTS)
+    return load_latent(start)
+
+
+def _identity(show: Show) -> Identity | None:
+    try:
+        return Identity()
+    except (DownloadError, MissingExtraError) as error:
+        show.warn(f"There is no identity distance: {error}")
+        return None

@@ -1,0 +1,35 @@
+"""The options that several commands share: one name, one meaning, one help text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_MODEL = "ffhq-mobile"
+DEFAULT_SPACE = "f/z+"
+
+Photo = Annotated[Path, typer.Argument(help="A photo with a face.", show_default=False)]
+Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus models') or the file of a generator.")]
+Space = Annotated[str, typer.Option("--space", help="z, z+, w, w+, s; with a feature map f/z, f/z+, f/w, f/w+, f/s.")]
+Method = Annotated[str, typer.Option("--method", help="default, released or paper-1.")]
+Layer = Annotated[str | None, typer.Option("--layer", help="Where the feature map sits: a resolution or a layer.")]
+Psi = Annotated[float, typer.Option("--psi", help="Truncation, 0 to 1; 1 is none.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the inversion; by default the method's.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of what is drawn at random.")]
+Start = Annotated[
+    str | None, typer.Option("--start", help="Where to begin: common, random, mean, or the file of a latent.")
+]
+NoAlign = Annotated[bool, typer.Option("--no-align", help="The photo is an aligned face already.")]
+Face = Annotated[int, typer.Option("--face", min=0, help="Which face: 0 is the largest, 1 the next.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from (also ZPLUS_DEBUG=1).")]
+Directions = Annotated[
+    list[str],
+    typer.Option(
+        "-d",
+        "--direction",
+        metavar="NAME[=STRENGTH]",
+        help="What to change and by how many standard deviations (1); repeat it for several; files too.",
+    ),
+]

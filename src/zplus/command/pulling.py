@@ -1,0 +1,97 @@
+"""The commands `models` and `pull`: what can be had by name, and how it comes onto this machine."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from zplus.archives import Archive, fetch, folder
+from zplus.command.show import Show, complain, table
+from zplus.errors import UnknownNameError
+from zplus.faces.weights import FACE_MODELS
+from zplus.generators import MODELS
+from zplus.generators import pull as pull_generator
+from zplus.generators.zoo import model_path
+from zplus.perception.weights import AGE_GENDER, EMOTION, LPIPS_WEIGHTS
+
+
+class Network(NamedTuple):
+    """A network that finds or judges faces."""
+
+    archive: Archive
+    about: str
+
+
+NETWORKS = {
+    "faces": Network(FACE_MODELS, "finds faces, their landmarks and whose they are (dlib)"),
+    "lpips": Network(LPIPS_WEIGHTS, "perceptual distance LPIPS, VGG16 and AlexNet"),
+    "age-gender": Network(AGE_GENDER, "scores of perceived age and gender"),
+    "emotion": Network(EMOTION, "score of smiling"),
+}
+KNOWN = (*MODELS, *NETWORKS)
+
+
+def show_models(show: Show) -> None:
+    """All that can be pulled: what it is, its terms, its size, and whether it is here."""
+    about = {name: (model.about, model.licence) for name, model in MODELS.items()}
+    about |= {name: (network.about, network.archive.licence) for name, network in NETWORKS.items()}
+    rows: list[dict[str, Any]] = [
+        {"name": name, "what": what, "licence": licence, "here": is_here(name), "megabytes": _archive(name).megabytes}
+        for name, (what, licence) in about.items()
+    ]
+    cells: list[tuple[object, ...]] = []
+    for row in rows:
+        cells.append((row["name"], "yes" if row["here"] else "no", f"{row['megabytes']} MB", row["what"]))
+        cells.append(("", "", "", f"({row['licence']})"))
+    show.result({"results": rows}, table(("NAME", "HERE", "SIZE", "WHAT"), cells))
+
+
+def pull_named(names: Iterable[str], show: Show) -> int:
+    """Pull by name; "all" stands for all. The exit code: 1 if some of several failed, 2 if all did."""
+    wanted = list(dict.fromkeys(known for name in names for known in (KNOWN if name == "all" else [_checked(name)])))
+    results: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for name in wanted:
+        try:
+            before = is_here(name)
+            pull_one(name, show)
+            results.append({"name": name, "megabytes": _archive(name).megabytes, "was_here": before})
+        except Exception as error:
+            failed.append({"name": name, "error": complain(error, name)})
+    text = "\n".join(f"{r['name']}: {'was here already' if r['was_here'] else 'pulled'}" for r in results)
+    show.result({"results": results, "failed": failed}, text)
+    return 0 if not failed else 1 if results else 2
+
+
+def pull_missing(names: Iterable[str], show: Show) -> None:
+    """Pull what is not here, after saying what it is, how large, and under which terms."""
+    missing = [name for name in names if not is_here(name)]
+    for name in missing:
+        licence = MODELS[name].licence if name in MODELS else NETWORKS[name].archive.licence
+        show.say(f"Not here yet, so it is pulled: {name}, {_archive(name).megabytes} MB, {licence}")
+    for name in missing:
+        pull_one(name, show)
+
+
+def pull_one(name: str, show: Show) -> None:
+    """Fetch, check and convert one model or network, unless it is here."""
+    if is_here(name):
+        return
+    with show.stage(f"Pulling {name} ({_archive(name).megabytes} MB)"):
+        if name in MODELS:
+            pull_generator(name, show.say)
+        else:
+            fetch(NETWORKS[name].archive, show.say)
+
+
+def is_here(name: str) -> bool:
+    """Whether a model or network is on this machine."""
+    return model_path(name).exists() if name in MODELS else folder(NETWORKS[name].archive) is not None
+
+
+def _checked(name: str) -> str:
+    if name not in KNOWN:
+        raise UnknownNameError("model", name, (*KNOWN, "all"))
+    return name
+
+
+def _archive(name: str) -> Archive:
+    return MODELS[name].archive if name in MODELS else NETWORKS[name].archive

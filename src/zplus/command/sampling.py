@@ -1,0 +1,61 @@
+"""The command `sample`: pictures from the prior of a generator."""
+
+import math
+from pathlib import Path
+
+import torch
+
+from zplus.command.prepare import open_generator, output_folder
+from zplus.command.sheet import Cell, contact_sheet, fitted
+from zplus.command.show import Show
+from zplus.errors import ZplusError
+from zplus.images import to_pixels, write_image
+from zplus.spaces import make_space
+
+MOST = 10_000  # pictures in one go
+THUMBNAIL = 192  # pixels a side on the contact sheet
+SHEET = 400  # pictures on it at most, so that it stays a picture that can be opened
+
+
+def sample_seeds(seeds: str, folder: Path, model: str, psi: float, device: str, show: Show) -> None:
+    """Write one picture a seed and a contact sheet."""
+    numbers = parse_seeds(seeds)
+    folder = output_folder(folder)
+    generator = open_generator(model, device)
+    space = make_space("z", generator, psi=psi)
+    results, cells = [], []
+    with show.stage("Sampling", len(numbers)) as tick:
+        for i, seed in enumerate(numbers):
+            with torch.inference_mode():
+                image = generator.synthesize(space.decode(space.sample(1, seed)))
+            pixels = to_pixels(image[0])
+            path = folder / f"seed{seed:06d}.png"
+            write_image(path, pixels, f"sampled from {generator.name}, seed {seed}, psi {psi:g}")
+            results.append({"seed": seed, "picture": path})
+            cells.append(Cell(fitted(pixels, THUMBNAIL), str(seed)))
+            tick(i + 1, "")
+    shown = cells[:SHEET]
+    across = math.ceil(math.sqrt(len(shown)))
+    rows = [shown[i : i + across] for i in range(0, len(shown), across)]
+    sheet = folder / "sheet.png"
+    write_image(sheet, contact_sheet(rows, THUMBNAIL), f"sampled from {generator.name}")
+    data = {"model": generator.name, "psi": psi, "results": results, "sheet": sheet}
+    show.result(data, f"{len(results)} pictures and {sheet}")
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Numbers and ranges, both ends included.
+
+    >>> parse_seeds("0-3,8")
+    [0, 1, 2, 3, 8]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ZplusError(f"{text!r} is no list of seeds: write it like 0-35 or 1,4,7-9.")
+        ends = int(first), int(last or first)
+        if ends[1] < ends[0] or ends[1] - ends[0] >= MOST or ends[1] >= 2**63:
+            raise ZplusError(f"The range {part.strip()} is empty or too long: write it upwards, {MOST} seeds at most.")
+        found.extend(range(ends[0], ends[1] + 1))
+    return list(dict.fromkeys(found))

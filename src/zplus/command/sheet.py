@@ -1,0 +1,45 @@
+"""Contact sheets: pictures in rows with a caption each, as one picture."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+
+GAP, TEXT = 12, 18  # pixels between pictures; height of the letters
+PAPER, INK = (250, 250, 248), (40, 40, 40)
+
+
+class Cell(NamedTuple):
+    """A picture, uint8 RGB [H,W,3], and what is written below it."""
+
+    pixels: Pixels
+    caption: str
+
+
+def contact_sheet(rows: Sequence[Sequence[Cell]], side: int = 256) -> Pixels:
+    """The rows one below the other, each picture within side x side pixels."""
+    step, line = side + GAP, side + GAP + 2 * TEXT
+    size = GAP + step * max(len(row) for row in rows), GAP + line * len(rows)
+    sheet = Image.new("RGB", size, PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row):
+            x, y = GAP + step * j, GAP + line * i
+            small = fitted(cell.pixels, side)
+            sheet.paste(Image.fromarray(small), (x + (side - small.shape[1]) // 2, y + (side - small.shape[0]) // 2))
+            draw.text((x + side / 2, y + side + TEXT), cell.caption, INK, font, anchor="mm")
+    return np.array(sheet)
+
+
+def fitted(pixels: Pixels, side: int) -> Pixels:
+    """The picture with its longer side at `side` pixels, or as it is if it is smaller than that."""
+    image = Image.fromarray(pixels)
+    scale = side / max(image.size)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
+    return np.array(image.resize(size, Image.Resampling.LANCZOS))

@@ -1,0 +1,157 @@
+"""What a command shows: progress and notes on standard error, its result on standard output, as text or as JSON."""
+
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from zplus.errors import ZplusError
+from zplus.files import atomic
+
+PAUSE = 15.0  # seconds between two lines where no bar can be drawn
+
+Tick = Callable[[int, str], None]  # how many are done, and what there is to say about it
+
+
+class Show:
+    """Speaks to a person on standard error; `result` alone writes to standard output, once.
+
+    `seconds` holds how long each stage took, `warnings` what was warned of.
+    """
+
+    def __init__(self, as_json: bool = False):
+        from rich.console import Console
+
+        self.as_json = as_json
+        self.seconds: dict[str, float] = {}
+        self.warnings: list[str] = []
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        """A line for a person."""
+        self.console.print(line)
+
+    def warn(self, line: str) -> None:
+        """A line that also goes into the record."""
+        self.warnings.append(line)
+        self.say(f"Warning: {line}")
+
+    @contextmanager
+    def stage(self, title: str, total: int | None = None) -> Iterator[Tick]:
+        """A piece of work of `total` steps: a bar with the time left, or a line now and then."""
+        began = time.perf_counter()
+        with self._bar(title, total) if self.console.is_terminal else self._lines(title, total) as tick:
+            yield tick
+        self.seconds[title] = self.seconds.get(title, 0.0) + time.perf_counter() - began
+
+    def result(self, data: Mapping[str, Any], text: str) -> None:
+        """The outcome: one JSON object, or text."""
+        print(json.dumps(plain(data)) if self.as_json else text)
+
+    @contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[Tick]:
+        from rich import progress
+
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[count]} {task.fields[note]}", markup=False),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=self.console, transient=True, redirect_stdout=False) as bars:
+            task = bars.add_task(title, total=total, count="", note="")
+            yield lambda done, note: bars.update(task, completed=done, count=_count(done, total), note=note)
+
+    @contextmanager
+    def _lines(self, title: str, total: int | None) -> Iterator[Tick]:
+        began = last = time.perf_counter()
+        self.say(f"{title} ...")
+
+        def tick(done: int, note: str) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if now - last >= PAUSE:
+                last = now
+                left = f", {(now - began) / done * (total - done):.0f} s left" if total and done else ""
+                self.say(f"{title}: {_count(done, total)} {note}{left}")
+
+        yield tick
+        self.say(f"{title}: done in {time.perf_counter() - began:.1f} s")
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: paths become text, and numbers that are none (nan, infinite) null.
+
+    >>> plain({"psnr": math.inf, "latent": Path("a"), "steps": 3})
+    {'psnr': None, 'latent': 'a', 'steps': 3}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(x) for x in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a record, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(plain(data), indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A record, or None where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns of text.
+
+    >>> print(table(["name", "MB"], [["a", 1], ["long", 20]]))
+    name  MB
+    a     1
+    long  20
+    """
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one line for a person."""
+    if isinstance(error, ZplusError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return "There is not enough memory: close other programs, or use a smaller picture or --device cpu."
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror or error}: check the name, the permissions and the space that is left."
+    words = " ".join(str(error).split())
+    return f"Something unforeseen happened ({type(error).__name__}: {words[:300]}): --debug shows where."
+
+
+def complain(error: BaseException, name: str = "") -> str:
+    """Say what went wrong, on standard error; returns the sentence."""
+    words = sentence(error)
+    if os.environ.get("ZPLUS_DEBUG"):
+        traceback.print_exception(error)
+    print(f"zplus: {name}{': ' if name else ''}{words}", file=sys.stderr, flush=True)
+    return words
+
+
+def _count(done: int, total: int | None) -> str:
+    return f"{done}/{total}" if total else str(done)

@@ -1,0 +1,146 @@
+"""The edits that the demo shows: which, how strong, what came out, and what judges of it say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from zplus.command.inverting import Inverter
+from zplus.command.sheet import Pixels
+from zplus.command.show import Show
+from zplus.direction import Direction
+from zplus.editing import angle_degrees, edit
+from zplus.errors import ZplusError
+from zplus.faces.align import Aligned
+from zplus.faces.paste import paste
+from zplus.images import to_pixels
+from zplus.latent import Latent
+from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.perception.identity import Identity, distance
+from zplus.spaces import render
+
+STRENGTH = 1.5  # standard deviations of the attribute over the prior: seen at a glance, and still the same person
+STRIP = (-2.0, -1.0, 0.0, 1.0, 2.0)
+SINGLES = (("smile",), ("age",), ("yaw",), ("gender", "pitch", "mouth_open"))  # the first of each that there is
+PAIRS = ((0, 1), (0, 2))  # of the singles, made together
+WORDS = {
+    "smile": ("less smile", "more smile"),
+    "age": ("younger", "older"),
+    "yaw": ("turned to the left", "turned to the right"),
+    "gender": ("perceived more as a woman", "perceived more as a man"),
+    "pitch": ("head down", "head up"),
+    "mouth_open": ("mouth closed", "mouth open"),
+}
+JUDGES = {
+    "smile": ("smile_network", "smile_geometry"),
+    "age": ("age", "age_identity"),
+    "yaw": ("yaw", "yaw_five"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One edit of the demo: what was asked for, what came out, and what it did."""
+
+    title: str
+    strengths: Mapping[str, float]
+    crop: Pixels
+    photo: Pixels
+    angle: float
+    scores: Mapping[str, float]
+    identity_distance: float
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One direction at several strengths, as crops."""
+
+    name: str
+    crops: tuple[tuple[float, Pixels], ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a demo made, for the page, the sheet and the report."""
+
+    photo: str
+    aligned: Aligned
+    reconstruction: Pixels
+    facts: Mapping[str, Any]
+    scores: Mapping[str, float]  # of the reconstruction
+    outcomes: tuple[Outcome, ...]
+    strips: tuple[Strip, ...]
+
+
+class Editor:
+    """Makes and judges edits of one latent."""
+
+    def __init__(self, inverter: Inverter, latent: Latent, aligned: Aligned, reconstruction: Tensor, show: Show):
+        self.generator, self.identity, self.latent = inverter.generator, inverter.identity or Identity(), latent
+        self.aligned, self.reconstruction, self.show = aligned, reconstruction, show
+        self.scorers = Scorers(self.identity.looker)
+        self.owner = self.identity.embed(aligned.pixels)
+
+    def scores(self, pixels: Pixels) -> dict[str, float]:
+        """All scores of a crop."""
+        return self.scorers.measure(pixels, ATTRIBUTES)
+
+    def picture(self, strengths: Mapping[str, float]) -> Tensor:
+        """The crop [3,R,R] after an edit."""
+        return render(self.generator, edit(self.generator, self.latent, strengths))[0].cpu()
+
+    def outcome(self, strengths: Mapping[str, float]) -> Outcome:
+        """An edit, pasted back into the photo and judged."""
+        edited = edit(self.generator, self.latent, strengths)
+        image = render(self.generator, edited)[0].cpu()
+        crop = to_pixels(image)
+        return Outcome(
+            title=" and ".join(_words(name, strength) for name, strength in strengths.items()),
+            strengths=strengths,
+            crop=crop,
+            photo=paste(self.aligned, self.reconstruction, image),
+            angle=angle_degrees(edited)[0],
+            scores=self.scores(crop),
+            identity_distance=distance(self.owner, self.identity.embed(crop)),
+        )
+
+
+def chosen_directions(known: Mapping[str, Direction]) -> list[Direction]:
+    """The directions that are shown: one of each kind that there is."""
+    found = [next((known[name] for name in names if name in known), None) for names in SINGLES]
+    chosen = [direction for direction in found if direction is not None]
+    if not chosen:
+        raise ZplusError("This model comes with no directions: learn them first with 'zplus directions learn'.")
+    return chosen
+
+
+def make_edits(editor: Editor, found: list[Direction], photo: str, facts: Mapping[str, Any]) -> Results:
+    """All edits, each away from the photo's present state: less of a smile where there is one, else more."""
+    show, reconstruction = editor.show, to_pixels(editor.reconstruction)
+    present = editor.scores(editor.aligned.pixels)
+    singles = {d.name: STRENGTH * _away(d, present) for d in found}
+    names = list(singles)
+    wanted = [{name: singles[name]} for name in names]
+    wanted += [{names[i]: singles[names[i]] for i in pair} for pair in PAIRS if max(pair) < len(names)]
+    outcomes, strips = [], []
+    with show.stage("Editing and pasting back", len(wanted)) as tick:
+        for i, strengths in enumerate(wanted):
+            outcomes.append(editor.outcome(strengths))
+            tick(i + 1, outcomes[-1].title)
+    with show.stage("Strips of strengths", len(names)) as tick:
+        for i, name in enumerate(names):
+            strips.append(Strip(name, tuple((s, to_pixels(editor.picture({name: s}))) for s in STRIP)))
+            tick(i + 1, name)
+    scores = editor.scores(reconstruction)
+    return Results(photo, editor.aligned, reconstruction, facts, scores, tuple(outcomes), tuple(strips))
+
+
+def _away(direction: Direction, present: Mapping[str, float]) -> int:
+    """The sign that leads away from the photo's present state, as against the mean of the prior."""
+    score, mean = present.get(direction.card.get("attribute", "")), direction.card.get("score_mean", 0.0)
+    return -1 if score is not None and score > mean else 1
+
+
+def _words(name: str, strength: float) -> str:
+    return WORDS.get(name, (f"less {name}", f"more {name}"))[strength > 0]

@@ -1,0 +1,140 @@
+"""The registry of scorers, and all of them on a generated face where the weights are in the cache."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+
+from zplus.archives import folder
+from zplus.errors import MissingExtraError, UnknownNameError
+from zplus.faces.weights import FACE_MODELS
+from zplus.perception import age_gender, look
+from zplus.perception.age_identity import card
+from zplus.perception.attributes import ATTRIBUTES, Scorer, Scorers, independent
+from zplus.perception.identity import SAME_PERSON, Identity, distance
+from zplus.perception.look import Look, Looker
+from zplus.perception.weights import ARCHIVES
+
+NAMES = ["smile_network", "smile_geometry", "age", "age_identity", "gender", "yaw", "yaw_five", "pitch", "mouth_open"]
+
+
+class Blind(Looker):
+    """A looker that sees no face."""
+
+    def __init__(self):
+        pass
+
+    def look(self, pixels):
+        return None
+
+
+def test_the_names_are_stable():
+    assert list(ATTRIBUTES) == [*NAMES, "eye_open"]
+    assert all(name == scorer.name and scorer.measures and scorer.unit for name, scorer in ATTRIBUTES.items())
+
+
+@pytest.mark.parametrize("attribute", ["smile_network smile_geometry", "age age_identity", "yaw yaw_five"])
+def test_these_can_judge_each_other(attribute):
+    a, b = attribute.split()
+    assert independent(a, b)
+    assert independent(b, a)
+    assert not independent(a, a)
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'pitch'"):
+        Scorers(Blind()).measure(np.zeros((8, 8, 3), np.uint8), ["pich"])
+    with pytest.raises(UnknownNameError):
+        independent("smile", "yaw")
+
+
+def test_no_face_is_nan_for_all():
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    names = ["yaw", "smile_geometry"]
+    assert all(math.isnan(x) for x in Scorers(Blind()).measure(pixels, names).values())
+    many = Scorers(Blind()).measure_many([pixels] * 3, names)
+    assert list(many) == names
+    assert all(np.isnan(x).all() and x.shape == (3,) for x in many.values())
+
+
+def test_scorers_load_once_and_rows_keep_their_order(monkeypatch):
+    loads = []
+
+    def load(looker):
+        loads.append(looker)
+        return lambda look: float(look.pixels[0, 0, 0])
+
+    class Reader(Blind):
+        def look(self, pixels):
+            return Look(pixels, np.zeros((68, 2)), np.zeros((5, 2)))
+
+    monkeypatch.setitem(ATTRIBUTES, "test", Scorer("test", "the first value", "", "", load))
+    scorers = Scorers(Reader())
+    pictures = [np.full((2, 2, 3), k, np.uint8) for k in range(50)]
+    assert scorers.measure_many(pictures, ["test"], threads=4)["test"].tolist() == list(range(50))
+    assert scorers.measure(pictures[7], ["test"]) == {"test": 7.0}
+    assert len(loads) == 1
+
+
+def test_missing_extras_are_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"onnxruntime .*zplus\[faces\]"):
+        age_gender.Age()
+    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    with pytest.raises(MissingExtraError, match="dlib"):
+        look._dlib()
+
+
+def test_the_card_of_age_identity_says_how_well_it_predicts():
+    assert len(card()["coefficients"]) == 128
+    assert card()["left_out_correlation"] > 0.7
+
+
+@cache
+def face() -> np.ndarray:
+    """A generated face, uint8 [1024,1024,3]; skips where anything is missing."""
+    pytest.importorskip("dlib", reason="dlib is not installed")
+    if any(folder(archive) is None for archive in (FACE_MODELS, *ARCHIVES)):
+        pytest.skip("the face models are not in the cache: run zplus pull")
+    import torch  # noqa: PLC0415
+
+    from zplus.generators.zoo import load_generator, model_path  # noqa: PLC0415
+
+    if not model_path("ffhq-mobile").exists():
+        pytest.skip("ffhq-mobile is not in the cache: run zplus pull ffhq-mobile")
+    generator = load_generator("ffhq-mobile")
+    z = torch.from_numpy(np.random.RandomState(4).randn(1, 1, generator.z_dim)).float()
+    with torch.inference_mode():
+        w = generator.map(z.expand(-1, generator.num_codes, -1))
+        image = generator.synthesize(signals(generator, w))
+    return ((image[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def signals(generator, w):
+    from zplus.generators.contract import Signals  # noqa: PLC0415
+
+    return Signals(generator.styles(w))
+
+
+def test_a_generated_face_is_scored_and_its_mirror_image_alike():
+    scorers, pixels = Scorers(Looker()), face()
+    one = scorers.measure(pixels, ATTRIBUTES)
+    other = scorers.measure(np.ascontiguousarray(pixels[:, ::-1]), ATTRIBUTES)
+    assert all(math.isfinite(x) for x in (*one.values(), *other.values()))
+    assert one["yaw"] == pytest.approx(-other["yaw"], abs=6)
+    assert one["yaw"] == pytest.approx(one["yaw_five"], abs=10)
+    assert one["pitch"] == pytest.approx(other["pitch"], abs=4)
+    assert one["smile_network"] == pytest.approx(other["smile_network"], abs=1)
+    assert one["smile_geometry"] == pytest.approx(other["smile_geometry"], abs=0.1)
+    many = scorers.measure_many([pixels], list(ATTRIBUTES))
+    assert {name: pytest.approx(x) for name, x in one.items()} == {name: x[0] for name, x in many.items()}
+
+
+def test_a_small_copy_is_the_same_person_and_noise_is_nobody():
+    identity, pixels = Identity(), face()
+    whole, half = identity.embed(pixels), identity.embed(np.ascontiguousarray(pixels[::2, ::2]))
+    assert distance(whole, half) < SAME_PERSON / 2
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    assert np.isnan(identity.embed(noise)).all()
+    assert np.isnan(identity.embed(np.zeros((1, 1, 3), np.uint8))).all()
