@@ -3,9 +3,11 @@
 from importlib import import_module
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 install_import_hook("zplus", "beartype.beartype")
+torch.set_num_threads(1)  # networks this small are slower on several, above all beside other work
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,6 @@ class UnknownNameError(ZplusError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         names = sorted(known)
-        near = get_close_matches(name, names, n=1)
+        near = get_close_matches(name[:60], names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}."
-        super().__init__(f"Unknown {kind} {name!r}: {hint}")
+        super().__init__(f"Unknown {kind} {name[:60]!r}: {hint}")

@@ -1,6 +1,7 @@
 """The registry of scorers, and all of them on a generated face where the weights are in the cache."""
 
 import math
+import sys
 from functools import cache
 
 import numpy as np
@@ -78,10 +79,10 @@ def test_scorers_load_once_and_rows_keep_their_order(monkeypatch):
 
 
 def test_missing_extras_are_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"onnxruntime .*zplus\[faces\]"):
         age_gender.Age()
-    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(MissingExtraError, match="dlib"):
         look._dlib()
 

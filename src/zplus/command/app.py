@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-directions = typer.Typer(help="The directions along which faces can be edited.", no_args_is_help=True)
+directions = typer.Typer(help="List, show and learn directions.", no_args_is_help=True)
 app.add_typer(directions, name="directions")
 
 
@@ -61,12 +61,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from zplus import __version__
 
         print(f"zplus {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -79,7 +80,7 @@ def _common(
 
 @app.command()
 def models(as_json: options.Json = False) -> None:
-    """What can be loaded, its licence, and whether it is on this machine."""
+    """List what can be loaded, and its licence."""
     from zplus.command.pulling import show_models
 
     show_models(Show(as_json))
@@ -92,7 +93,7 @@ def pull(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Fetch models and networks, check and convert them."""
+    """Fetch models, check and convert them."""
     from zplus.command.pulling import pull_named
 
     raise typer.Exit(pull_named(names or ["all"], Show(as_json)))
@@ -128,7 +129,10 @@ def invert(
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """Find the latents of photos. What is finished is skipped when the command is run again."""
+    """Find the latents of photos.
+
+    What is finished is skipped when the command is run again.
+    """
     from zplus.command.batch import invert_photos
     from zplus.command.inverting import Request
 
@@ -173,7 +177,10 @@ def edit(
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """Edit a photo the whole way (align, invert, edit, paste back), or a latent. Models that are missing are pulled."""
+    """Edit a photo or a latent.
+
+    A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled.
+    """
     from zplus.command.editing import Wish, edit_source
     from zplus.command.inverting import Request
 
@@ -191,7 +198,7 @@ def sample(
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """Pictures of people who do not exist, and a contact sheet."""
+    """Draw faces of nobody, and a contact sheet."""
     from zplus.command.sampling import sample_seeds
 
     sample_seeds(seeds, out, model, psi, device, Show(as_json))
@@ -199,7 +206,7 @@ def sample(
 
 @directions.command("list")
 def list_directions(model: options.Model = DEFAULT_MODEL, as_json: options.Json = False) -> None:
-    """The directions that come for a model."""
+    """List the directions that come for a model."""
     from zplus.command.directions import show_list
 
     show_list(model, Show(as_json))
@@ -211,7 +218,7 @@ def show_direction(
     model: options.Model = DEFAULT_MODEL,
     as_json: options.Json = False,
 ) -> None:
-    """How a direction was found, and how well it separates fresh samples."""
+    """Show how a direction was found, and how good it is."""
     from zplus.command.directions import show_card
 
     show_card(name, model, Show(as_json))
@@ -228,7 +235,10 @@ def learn_direction(
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """Learn a direction from scored samples of the prior, by the boundary between the extremes."""
+    """Learn a direction from scored samples.
+
+    It is the normal of the boundary between the samples with the highest and the lowest scores.
+    """
     from zplus.command.directions import learn
 
     learn(attribute, name or attribute, out, samples, model, seed, device, Show(as_json))
@@ -244,7 +254,10 @@ def demo(
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """The main show: a photo, its latent, four edits and two together, pasted back, as a web page of one file."""
+    """Show it all on one photo.
+
+    Align, invert, four edits and two together, pasted back, on a web page of one file. What is missing is pulled.
+    """
     from zplus.command.demo import run_demo
     from zplus.command.inverting import Request
 

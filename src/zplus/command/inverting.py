@@ -22,7 +22,7 @@ from zplus.perception.identity import Identity
 from zplus.perception.quality import measure_quality
 from zplus.spaces import make_space, render
 
-STARTS = ("common", "random", "mean")
+ORIGINS = ("common", "random", "mean")  # where a code begins when no latent is given
 
 Watch = Callable[[Progress], None]
 
@@ -50,7 +50,7 @@ class Inverter:
     def __init__(self, request: Request, show: Show):
         self.request, self.show = request, show
         preset(request.method)  # an unknown name is refused before anything is loaded
-        self.start = _start(request.start)
+        self.start, self.origin = _start(request.start)
         self.generator: Generator = open_generator(request.model, request.device)
         make_space(request.space, self.generator, request.layer, request.psi)
         self.identity = _identity(show)
@@ -70,9 +70,19 @@ class Inverter:
                     watch(progress)
 
             return invert(
-                self.generator, to_tensor(aligned.pixels), asked.space, asked.method, asked.layer, asked.psi,
-                self.start, step, self.execution, steps=asked.steps, seed=asked.seed,
-            )  # fmt: skip
+                self.generator,
+                to_tensor(aligned.pixels),
+                asked.space,
+                asked.method,
+                asked.layer,
+                asked.psi,
+                self.start,
+                step,
+                self.execution,
+                steps=asked.steps,
+                seed=asked.seed,
+                origin=self.origin,
+            )
 
     def judge(self, latent: Latent, aligned: Aligned) -> tuple[Tensor, dict[str, Any]]:
         """The reconstruction [1,3,R,R] and what there is to say about it, by the names that `--json` promises."""
@@ -99,12 +109,13 @@ class Inverter:
         return found
 
 
-def _start(start: str | None) -> Latent | str | None:
-    if start is None or start in STARTS:
-        return start
+def _start(start: str | None) -> tuple[Latent | None, str | None]:
+    """A latent to go on from, or the name of a way to begin."""
+    if start is None or start in ORIGINS:
+        return None, start
     if not start.endswith(".safetensors"):
-        raise UnknownNameError("start", start, STARTS)
-    return load_latent(start)
+        raise UnknownNameError("start", start, ORIGINS)
+    return load_latent(start), None
 
 
 def _identity(show: Show) -> Identity | None:

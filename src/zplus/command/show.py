@@ -72,15 +72,16 @@ class Show:
     @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Tick]:
         began = last = time.perf_counter()
+        first: tuple[int, float] | None = None  # what is done, and when: the first step compiles and tells no pace
         self.say(f"{title} ...")
 
         def tick(done: int, note: str) -> None:
-            nonlocal last
+            nonlocal last, first
             now = time.perf_counter()
+            first = first or (done, now)
             if now - last >= PAUSE:
                 last = now
-                left = f", {(now - began) / done * (total - done):.0f} s left" if total and done else ""
-                self.say(f"{title}: {_count(done, total)} {note}{left}")
+                self.say(f"{title}: {_count(done, total)} {note}{_left(done, total, now, *first)}")
 
         yield tick
         self.say(f"{title}: done in {time.perf_counter() - began:.1f} s")
@@ -155,3 +156,8 @@ def complain(error: BaseException, name: str = "") -> str:
 
 def _count(done: int, total: int | None) -> str:
     return f"{done}/{total}" if total else str(done)
+
+
+def _left(done: int, total: int | None, now: float, first: int, began: float) -> str:
+    """The time left, from the pace since the first step."""
+    return f", {(now - began) / (done - first) * (total - done):.0f} s left" if total and done > first else ""

@@ -34,7 +34,7 @@ def save_generator(generator: Generator, path: str | Path) -> None:
 
 
 def read_generator(path: str | Path) -> Generator:
-    """Read a generator that `save_generator` wrote. Raises CheckpointError for anything else."""
+    """Read a generator that `save_generator` wrote. Raises CheckpointError or another ZplusError for anything else."""
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
@@ -45,9 +45,11 @@ def read_generator(path: str | Path) -> Generator:
             architecture, configuration = ARCHITECTURES[header["architecture"]]
             config = json.loads(header["config"])
             config["channels"] = {int(side): channels for side, channels in config["channels"].items()}
+            if config["mapping_layers"] > len(file.keys()):
+                raise ValueError("it has fewer tensors than layers")
             with torch.device("meta"):  # sizes only: a hostile header must not take memory
                 generator = architecture(configuration(**config), header["name"])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in file.keys()}  # noqa: SIM118
             generator.load_state_dict(tensors, assign=True)
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None

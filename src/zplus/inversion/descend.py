@@ -33,7 +33,9 @@ def descend(
     """Minimise each row of a loss; returns the best value of each variable, row by row.
 
     A row rests when it found no better loss for `patience` steps, or when its loss is not a finite number;
-    `constrain` maps the first variable back to where it may be after each step. `report` may return True to stop.
+    `constrain` maps the first variable back to where it may be after each step; the objective must do so too, else
+    Adam, which scales the part of a gradient that leaves the constraint, rests beside the minimum. `report` may return
+    True to stop.
     Raises DivergedError when some row never had a finite loss.
     """
     values = [v.value.detach().clone().requires_grad_() for v in variables]

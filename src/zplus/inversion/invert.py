@@ -20,7 +20,7 @@ def invert(
     method: str = "default",
     layer: str | None = None,
     psi: float = 1.0,
-    start: Latent | str | None = None,
+    start: Latent | None = None,
     callback: Callback | None = None,
     execution: Execution | None = None,
     **changes: object,
@@ -28,18 +28,13 @@ def invert(
     """The latent of N aligned photos, RGB in [-1, 1] at the generator's resolution.
 
     method is a preset of `zplus.inversion.PRESETS`, `changes` are settings that differ from it (see Settings);
-    `start` is a latent of this generator to go on from, converted to this space, or the name of a way to begin (see
-    Settings.start). Raises ZplusError and DivergedError.
+    `start` is a latent of this generator to go on from, converted to this space. Raises ZplusError and DivergedError.
     """
     wanted = (generator.resolution, generator.resolution)
     if tuple(photos.shape[-2:]) != wanted:
         raise ZplusError(f"The photo is {tuple(photos.shape[-2:])} pixels, but {generator.name} needs {wanted}: align it.")
     where = make_space(space, generator, layer, psi)
-    point = None
-    if isinstance(start, Latent):
-        point = convert(space_of(generator, start), start.point, where)[0]
-    elif start is not None:
-        changes["start"] = start
+    point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
     settings = preset(method, **changes)
     lpips = LPIPS("vgg").to(generator.device)
     return optimize(where, photos.to(generator.device), lpips, settings, point, callback, execution)

@@ -10,10 +10,10 @@ from zplus.errors import UnknownNameError, ZplusError
 class Settings:
     """How a photo is inverted."""
 
-    steps: int = 180  # where the loss of most portraits has flattened; about a minute on two cores
-    code_share: float = 0.5  # the part of the steps that moves the codes alone, so that codes below F mean something
+    steps: int = 150  # where the loss of most portraits has flattened; about a minute on two cores
+    code_share: float = 0.3  # the part of the steps that moves the codes alone, so that codes below F mean something
     code_lr: float = 0.06
-    feature_lr: float = 0.04
+    feature_lr: float = 0.08
     relative_rates: bool = True  # rates in units of the prior's spread, so that they suit every generator and space
     warmup: float = 0.05  # of each stage; Adam's first steps are of full length and would throw the code far
     decay: Literal["cosine", "constant"] = "cosine"

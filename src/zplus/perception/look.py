@@ -1,7 +1,7 @@
 """One face of a picture, found once for all scorers: quickly, and with landmarks that repeat.
 
-dlib's landmarks depend on the box they start from: the mean over five boxes has half the error of one. On faces moved,
-scaled and turned a little, the opening of the eyes correlates .97 with itself rather than .95.
+dlib's landmarks depend on the box they start from: the mean over five boxes has half the error variance of one. On
+faces moved, scaled and turned a little, the opening of the eyes correlates .97 with itself rather than .95.
 """
 
 import threading

@@ -52,7 +52,7 @@ def _compare(a: Images, b: Images) -> tuple[Float[Tensor, " n"], Float[Tensor, "
     return (luminance * contrast).mean((1, 2, 3)), contrast.mean((1, 2, 3))
 
 
-def _windowed(x: Images) -> Images:
+def _windowed(x: Images) -> Float[Tensor, "n c h2 w2"]:
     """The weighted mean of every whole window; the window is separable."""
     distance = torch.arange(SIDE, device=x.device, dtype=x.dtype) - SIDE // 2
     weights = torch.exp(-distance.square() / (2 * SIGMA**2))

