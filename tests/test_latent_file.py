@@ -170,9 +170,9 @@ def test_tensors_that_do_not_belong_together(path, name, tensor):
     "change",
     [
         {"psi": "0.7"}, {"psi": None}, {"cutoff": 2.5}, {"layer": 3}, {"space": ["z"]}, {"generator": None},
-        {"noise": 7}, {"figures": [1]}, {"figures": {"mse": 0.5}}, {"mode": "fast"}, {"settings": None}, {"surprise": 1},
-        {"space": ...}, {"psi": ...}, {"edits": ...}, {"edits": None}, {"edits": [1]}, {"edits": {}, "inverted": 1},
-        {"edits": [{"direction": {}, "strength": 1.0, "layers": None}]},
+        {"noise": 7}, {"figures": [1]}, {"figures": {"mse": 0.5}}, {"mode": "fast"}, {"settings": None},
+        {"surprise": 1}, {"space": ...}, {"psi": ...}, {"edits": ...}, {"edits": None}, {"edits": [1]},
+        {"edits": {}, "inverted": 1}, {"edits": [{"direction": {}, "strength": 1.0, "layers": None}]},
     ],
 )  # fmt: skip
 def test_a_record_of_wrong_types(path, change):

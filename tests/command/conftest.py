@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from command_line import Result, picture
 from tiny import tiny_stylegan2
-
 from zplus.command.app import run
 from zplus.direction import Direction, save_direction
 from zplus.generators import save_generator

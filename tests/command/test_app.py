@@ -8,7 +8,11 @@ import pytest
 
 import zplus as package
 
-SILENT = "import sys; from zplus.command.app import run; code = run({}); print(code, 'torch' in sys.modules, file=sys.stderr)"
+SILENT = """
+import sys
+from zplus.command.app import run
+print(run({}), "torch" in sys.modules, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["invert", "--help"], ["edit", "--help"], ["--version"], ["inver"]])

@@ -10,9 +10,9 @@ import sys
 import time
 
 import pytest
-from command_line import assert_refused, cache_with_networks, leftovers, needs_lpips, picture
 from PIL import Image
 
+from command_line import assert_refused, cache_with_networks, leftovers, needs_lpips, picture
 from zplus.command import batch, inverting
 from zplus.command.inverting import Inverter
 from zplus.images import read_image
@@ -20,10 +20,24 @@ from zplus.inversion import execution
 from zplus.latent import load_latent
 
 pytestmark = needs_lpips
-KEYS = (
-    "space model method steps seconds seconds_per_step mse psnr ssim ms_ssim lpips_vgg lpips_alex identity_distance "
-    "latent reconstruction warnings"
-).split()
+KEYS = [
+    "space",
+    "model",
+    "method",
+    "steps",
+    "seconds",
+    "seconds_per_step",
+    "mse",
+    "psnr",
+    "ssim",
+    "ms_ssim",
+    "lpips_vgg",
+    "lpips_alex",
+    "identity_distance",
+    "latent",
+    "reconstruction",
+    "warnings",
+]
 ENDS = (".aligned.png", ".json", ".latent.safetensors", ".reconstruction.png")
 
 
@@ -142,7 +156,9 @@ def test_interrupting_the_program(model, photo, tmp_path, number):
     arguments = ["invert", photo, "--model", model, "-o", tmp_path / "out", "--no-align", "--steps", "100000", "--json"]
     command = [sys.executable, "-m", "zplus", *map(str, arguments)]
     environment = cache_with_networks(tmp_path / "cache")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         for line in process.stderr:
             if line.startswith("Inverting"):
                 break

@@ -1,8 +1,8 @@
 """What can be had by name; what is said when it cannot be had."""
 
 import pytest
-from command_line import assert_refused
 
+from command_line import assert_refused
 from zplus.command import pulling
 from zplus.command.pulling import KNOWN
 
@@ -59,7 +59,10 @@ def test_missing_models_are_announced(zplus, empty_cache, monkeypatch):
     """edit and demo pull what is missing, after saying its name, size and terms."""
     photo = empty_cache / "me.png"
     photo.write_bytes(b"")
-    for arguments in (["edit", photo, "-d", "smile", "-o", empty_cache / "o.png"], ["demo", photo, "-o", empty_cache / "d"]):
+    for arguments in (
+        ["edit", photo, "-d", "smile", "-o", empty_cache / "o.png"],
+        ["demo", photo, "-o", empty_cache / "d"],
+    ):
         result = zplus(*arguments)
         assert result.code == 2 and result.out == ""
         assert "Not here yet, so it is pulled: ffhq-mobile, 38 MB, non-commercial use" in result.err

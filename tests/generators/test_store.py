@@ -104,8 +104,8 @@ def test_a_header_of_wrong_types(path, change):
     "sizes",
     [
         {"w_dim": 32}, {"z_dim": "many"}, {"z_dim": None}, {"surprise": 1}, {"mapping_layers": 3},
-        {"mapping_layers": -1}, {"mapping_layers": 10**12}, {"w_dim": 10**12}, {"w_dim": 10**400}, {"channels": {"4": 0, "8": 0, "16": 0}},
-        {"channels": {"a": 4}},
+        {"mapping_layers": -1}, {"mapping_layers": 10**12}, {"w_dim": 10**12}, {"w_dim": 10**400},
+        {"channels": {"4": 0, "8": 0, "16": 0}}, {"channels": {"a": 4}},
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")

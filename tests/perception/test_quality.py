@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from command_line import needs_lpips
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure as reference_ms_ssim,
 )
@@ -15,6 +14,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure as reference_ssim,
 )
 
+from command_line import needs_lpips
 from zplus.perception.quality import FIGURES, measure_quality
 from zplus.perception.similarity import ms_ssim, ssim
 
@@ -52,7 +52,7 @@ def test_all_figures():
     assert tuple(found) == FIGURES
     assert found["mse"] == pytest.approx(float((a - b).square().mean()), rel=1e-5)
     assert found["psnr"] == pytest.approx(float(reference_psnr(b, a, data_range=2.0)), abs=1e-3)
-    assert 0 < found["lpips_alex"] and 0 < found["lpips_vgg"] and math.isnan(found["identity_distance"])
+    assert found["lpips_alex"] > 0 and found["lpips_vgg"] > 0 and math.isnan(found["identity_distance"])
 
 
 @needs_lpips

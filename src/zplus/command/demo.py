@@ -16,7 +16,7 @@ from zplus.command.prepare import output_folder
 from zplus.command.pulling import KNOWN, NETWORKS, pull_missing
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show, write_json
-from zplus.command.showcase import Editor, Results, chosen_directions, make_edits
+from zplus.command.showcase import Editor, Results, chosen_directions, make_edits, signed
 from zplus.direction import Direction
 from zplus.editing import directions_of
 from zplus.generators import MODELS
@@ -86,7 +86,7 @@ def _write_pictures(results: Results, out: Path) -> None:
         [Cell(o.crop, o.title) for o in results.outcomes],
         [Cell(o.photo, "pasted back") for o in results.outcomes],
         *(
-            [Cell(pixels, f"{strip.name} {strength:+g}") for strength, pixels in strip.crops]
+            [Cell(pixels, f"{strip.name} {signed(strength)}") for strength, pixels in strip.crops]
             for strip in results.strips
         ),
     ]

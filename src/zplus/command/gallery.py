@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from zplus.command.sheet import Pixels, fitted
-from zplus.command.showcase import JUDGES, Outcome, Results, Strip
+from zplus.command.showcase import JUDGES, Outcome, Results, Strip, signed
 from zplus.faces.align import Aligned
 from zplus.files import atomic
 from zplus.images import write_image
@@ -50,7 +50,7 @@ def write_gallery(path: Path, results: Results, licence: str = "") -> None:
             [label for label, _, _ in QUALITY], [[_number(facts.get(key), form) for _, key, form in QUALITY]]
         ),
         edits=_table(
-            ("edit", "strength", "turn", "score", "judge", "identity"), [_row(o, results) for o in results.outcomes]
+            ("edit", "strength", "angle", "score", "judge", "identity"), [_row(o, results) for o in results.outcomes]
         ),
         licence=escape(f"The model: {licence}." if licence else ""),
     )
@@ -61,7 +61,7 @@ def write_gallery(path: Path, results: Results, licence: str = "") -> None:
 def _pair(before: str, outcome: Outcome, aligned: Aligned) -> str:
     name = escape(outcome.title)
     after = _img(_edited(_part(aligned, outcome.photo)), f"after: {outcome.title}", "after")
-    strengths = ", ".join(f"{name} {strength:+g}" for name, strength in outcome.strengths.items())
+    strengths = ", ".join(f"{name} {signed(strength)}" for name, strength in outcome.strengths.items())
     return (
         f'<figure><div class="view">{_img(before, "before")}{after}<i>photo</i><i>{name}</i>'
         f'<input type="range" min="0" max="100" value="50" aria-label="before and after: {name}"></div>'
@@ -71,8 +71,8 @@ def _pair(before: str, outcome: Outcome, aligned: Aligned) -> str:
 
 def _strip(strip: Strip) -> str:
     cells = "".join(
-        f"<figure>{_img(_edited(fitted(pixels, SMALL)), f'{strip.name} {strength:+g}')}"
-        f"<figcaption>{strength:+g}</figcaption></figure>"
+        f"<figure>{_img(_edited(fitted(pixels, SMALL)), f'{strip.name} {signed(strength)}')}"
+        f"<figcaption>{signed(strength)}</figcaption></figure>"
         for strength, pixels in strip.crops
     )
     return f'<h3>{escape(strip.name)}</h3><div class="scroll"><div class="strip">{cells}</div></div>'
@@ -86,7 +86,7 @@ def _row(outcome: Outcome, results: Results) -> list[str]:
         f"{_number(results.scores.get(judge), '.2f')} → {_number(outcome.scores.get(judge), '.2f')}" if judge else "-"
         for judge in judges
     ]
-    strengths = " ".join(f"{strength:+g}" for strength in outcome.strengths.values())
+    strengths = " ".join(signed(strength) for strength in outcome.strengths.values())
     return [outcome.title, strengths, f"{outcome.angle:.0f}°", *moved, _number(outcome.identity_distance, ".2f")]
 
 
@@ -96,7 +96,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _number(value: float | None, form: str) -> str:
+def _number(value: float | int | None, form: str) -> str:
     return "-" if value is None or not math.isfinite(value) else format(value, form)
 
 

@@ -144,3 +144,8 @@ def _away(direction: Direction, present: Mapping[str, float]) -> int:
 
 def _words(name: str, strength: float) -> str:
     return WORDS.get(name, (f"less {name}", f"more {name}"))[strength > 0]
+
+
+def signed(strength: float) -> str:
+    """As people write it: +1.5, 0, -2."""
+    return f"{strength:+g}" if strength else "0"

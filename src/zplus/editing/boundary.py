@@ -19,7 +19,7 @@ from zplus.generators.statistics import sample_w
 Score = Callable[[np.ndarray], Mapping[str, float]]  # uint8 RGB [H,W,3] -> attribute: score (nan: no face)
 SCORED_SIZE = 512  # side in pixels at which generated pictures are scored
 HELD_OUT = 0.2  # of the samples: they judge the boundary and take no part in finding it
-CALIBRATION = 48  # fresh samples on which the unit is measured
+CALIBRATION = 24  # fresh samples on which the unit is measured
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from zplus.archives import Archive, cache_folder, fetch
 from zplus.errors import CheckpointError, UnknownNameError
 from zplus.generators.checkpoints.openvino import read_mobile_stylegan
 from zplus.generators.contract import Generator
+from zplus.generators.memory import keep_freed_memory
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.store import read_generator, save_generator
 
@@ -78,6 +79,7 @@ def load_generator(name: str | Path, device: str | torch.device = "cpu") -> Gene
 
     Example: `load_generator("ffhq-mobile")`. Raises CheckpointError when the model is not here; uses no network.
     """
+    keep_freed_memory()
     path = Path(name)
     if str(name) in MODELS or not path.suffix:
         path = model_path(str(name))

@@ -1,12 +1,10 @@
 """How a synthesis is computed: in which precision, compiled or eager. The mode is recorded in every latent."""
 
-import ctypes
 import os
 import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
 import torch
@@ -56,18 +54,3 @@ def make_synthesis(generator: Generator, layer: int, noise: Any, execution: Exec
         return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))}))
 
     return torch.compile(synthesis, dynamic=False) if execution.compiled else synthesis
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Let glibc reuse large blocks instead of returning them to the system after each operation.
-
-    A step allocates the same hundreds of megabytes again and again; asking the system for them each time costs as much
-    as a third of the step in page faults. Other platforms are left as they are.
-    """
-    if platform.system() == "Linux":
-        never_map, trim_above = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # absent in musl
-        for option in (never_map, trim_above):
-            if mallopt is not None:
-                mallopt(*option)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zplus.generators import Signals, State
 from zplus.inversion.descend import Variable, descend
-from zplus.inversion.execution import Execution, best_execution, keep_freed_memory, make_synthesis
+from zplus.inversion.execution import Execution, best_execution, make_synthesis
 from zplus.inversion.objective import Distance, penalties
 from zplus.inversion.settings import Settings
 from zplus.inversion.start import starting_code
@@ -55,7 +55,6 @@ def optimize(
     In F/X spaces the codes alone move first and F follows as head(code), so that the codes below F mean something;
     then codes and F move together. `start` continues from a point of this space. Raises DivergedError.
     """
-    keep_freed_memory()
     execution = execution or best_execution(target.device)
     code = starting_code(space, target, settings) if start is None else start.code
     state = None if start is None else state_of(start)

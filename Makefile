@@ -1,0 +1,29 @@
+# Each target is a command or two that can be typed by hand where there is no make, after
+#     python3 -m venv .venv && .venv/bin/python -m pip install -c constraints.txt -e '.[faces]'
+# (for tests '.[dev]'; on Windows .venv\Scripts instead of .venv/bin).
+
+PYTHON ?= python3
+PHOTO ?= examples/astronaut.png
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint
+
+# Edit a photo and show it: out/demo/gallery.html. What is missing is pulled (about 220 MB, once).
+demo: $(VENV)/.faces
+	$(BIN)/zplus demo "$(PHOTO)" -o out/demo
+
+# All tests. Those that need a model are skipped, with the reason, where it cannot be pulled.
+test: $(VENV)/.dev
+	$(BIN)/zplus pull all || echo "Not all models could be pulled: tests that need them are skipped."
+	$(BIN)/python -m pytest
+
+# Style and types.
+lint: $(VENV)/.dev
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+# The stamp says that the extra of its name is installed; the constraints keep torch from being the one for CUDA.
+$(VENV)/.%: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	touch $@

@@ -1,0 +1,180 @@
+"""`zplus edit`: photos the whole way, latents, and refusals before minutes of work."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from command_line import assert_refused, leftovers, needs_lpips, picture
+from tiny import tiny_stylegan2
+from zplus.command import editing
+from zplus.command.editing import parse_strengths
+from zplus.errors import ZplusError
+from zplus.generators import save_generator
+from zplus.images import read_image
+from zplus.latent import Point, load_latent, save_latent
+from zplus.spaces import latent_of, make_space
+from zplus.spaces.space import Space
+
+pytestmark = needs_lpips
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """The tiny generator needs nothing to be pulled, and its pictures show no faces to score."""
+    monkeypatch.setattr(editing, "pull_missing", lambda names, show: None)
+    monkeypatch.setattr(editing, "measure_scores", lambda pictures, show: [{"smile": 0.0}, {"smile": 1.0}])
+
+
+def point_of(space: Space):
+    code = space.sample(1, 3)
+    return Point(code) if space.layer is None else Point(code, *space.head(code))
+
+
+@pytest.fixture
+def latent(tmp_path):
+    """The file of a latent of the tiny generator."""
+    space = make_space("f/z+", tiny_stylegan2())
+    save_latent(latent_of(space, point_of(space)), tmp_path / "me.latent.safetensors")
+    return tmp_path / "me.latent.safetensors"
+
+
+def test_a_photo_goes_the_whole_way(zplus, model, direction, photo, tmp_path):
+    out = tmp_path / "out.png"
+    result = zplus("edit", photo, "-d", f"{direction}=2", "-o", out, "--model", model, "--no-align", "--json")
+    assert result.code == 0
+    record = result.json
+    assert (record["strength"], record["direction"], record["picture"]) == (2.0, str(direction), str(out))
+    assert record["angle_degrees"] > 0 and record["scores_before"] == {"smile": 0.0}
+    assert {"space", "model", "method", "steps", "mse", "psnr", "lpips_vgg", "warnings"} <= set(record)
+    before, after = read_image(photo), read_image(out)
+    assert before.shape == after.shape  # the crop is pasted back into the photo
+    assert (before != after).any() and (before[:, :4] == after[:, :4]).all()
+
+
+def test_strength_0_gives_the_photo_itself(zplus, model, direction, photo, tmp_path):
+    out = tmp_path / "out.png"
+    assert zplus("edit", photo, "-d", f"{direction}=0", "-o", out, "--model", model, "--no-align").code == 0
+    assert (read_image(photo) == read_image(out)).all()
+
+
+@pytest.mark.parametrize("options", [["--no-paste"], ["--paste", "replace"], ["--feature", "fixed"], ["--space", "z"]])
+def test_options(zplus, model, direction, photo, tmp_path, options):
+    out = tmp_path / "out.webp"
+    result = zplus("edit", photo, "-d", direction, "-o", out, "--model", model, "--no-align", *options)
+    assert result.code == 0, result.err
+    assert read_image(out).shape == ((32, 32, 3) if options == ["--no-paste"] else (48, 64, 3))
+
+
+def test_a_latent_gives_the_edited_crop(zplus, model, direction, latent, tmp_path):
+    out, kept = tmp_path / "out.png", tmp_path / "edited.safetensors"
+    arguments = [
+        "-d",
+        f"{direction}=1",
+        "-d",
+        f"{direction}=0.5",
+        "-o",
+        out,
+        "--model",
+        model,
+        "--latent",
+        kept,
+        "--json",
+    ]
+    result = zplus("edit", latent, *arguments)
+    assert result.code == 0, result.err
+    assert result.json["strength"] == 1.5 and result.json["latent"] == str(kept)
+    assert read_image(out).shape == (32, 32, 3)
+    assert [edit.strength for edit in load_latent(kept).edits] == [1.5]
+
+
+def test_a_latent_is_pasted_into_its_photo(zplus, model, direction, latent, photo, tmp_path):
+    out = tmp_path / "out.png"
+    result = zplus("edit", latent, "-d", direction, "-o", out, "--model", model, "--photo", photo, "--no-align")
+    assert result.code == 0 and read_image(out).shape == (48, 64, 3)
+
+
+def test_several_directions_are_listed(zplus, model, direction, latent, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(direction.read_bytes())
+    arguments = ["-d", direction, "-d", f"{other}=-1", "-o", tmp_path / "out.png", "--model", model, "--json"]
+    record = zplus("edit", latent, *arguments).json
+    assert record["direction"] == [str(direction), str(other)] and record["strength"] == [1.0, -1.0]
+
+
+@pytest.mark.parametrize("text", ["smile=much", "=1", "smile=nan", "smile=inf", "", "smile=11"])
+def test_strengths_that_are_none(text):
+    with pytest.raises(ZplusError):
+        parse_strengths((text,))
+
+
+def test_strengths_add_up():
+    assert parse_strengths(("smile", "smile=0.5", "a=b=-2")) == {"smile": 1.5, "a=b": -2.0}
+
+
+def test_refusals_come_before_the_work(zplus, model, direction, latent, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(editing.Inverter, "invert", lambda *a, **k: pytest.fail("the work had begun"))
+    out = tmp_path / "out.png"
+    cases = [
+        ([photo, "-d", "simle", "-o", out], "Unknown direction 'simle'"),
+        ([photo, "-d", "smile=x", "-o", out], "is not a number"),
+        ([photo, "-d", f"{direction}=99", "-o", out], "must lie in -10..10"),
+        ([photo, "-d", "none.safetensors", "-o", out], "There is no file"),
+        ([photo, "-d", direction, "-o", tmp_path / "out.gif"], "end its name in one of"),
+        ([photo, "-d", direction, "-o", tmp_path / "none" / "out.png"], "does not exist"),
+        ([photo, "-d", direction, "-o", tmp_path], "cannot be written as a picture"),
+        ([photo, "-d", direction, "-o", photo], "would overwrite"),
+        ([photo, "-d", direction, "-o", out, "--latent", tmp_path / "a.pt"], "end it in .safetensors"),
+        ([tmp_path / "none.png", "-d", direction, "-o", out], "does not exist"),
+        ([tmp_path / "none.safetensors", "-d", direction, "-o", out], "There is no file"),
+    ]
+    for arguments, words in cases:
+        result = zplus("edit", *arguments, "--model", model, "--no-align")
+        assert_refused(result)
+        assert words in result.err, (arguments, result.err)
+    assert not out.exists() and not leftovers(tmp_path)
+
+
+def test_a_latent_of_another_generator(zplus, direction, latent, tmp_path):
+    other = tmp_path / "other-model.safetensors"
+    save_generator(tiny_stylegan2(seed=1), other)
+    result = zplus("edit", latent, "-d", direction, "-o", tmp_path / "out.png", "--model", other)
+    assert_refused(result)
+    assert "belongs to" in result.err
+
+
+def test_a_latent_of_an_unnamed_generator_asks_for_it(zplus, direction, latent, tmp_path):
+    result = zplus("edit", latent, "-d", direction, "-o", tmp_path / "out.png")
+    assert_refused(result)
+    assert "--model" in result.err
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "nan"])
+def test_a_damaged_latent(zplus, model, direction, latent, tmp_path, damage):
+    if damage == "cut":
+        latent.write_bytes(latent.read_bytes()[:-100])
+    elif damage == "text":
+        latent.write_text("no latent", encoding="utf-8")
+    else:
+        tensors = load_file(latent)
+        tensors["inverted.code"][0, 0, 0] = torch.nan
+        save_file(tensors, latent)
+    result = zplus("edit", latent, "-d", direction, "-o", tmp_path / "out.png", "--model", model)
+    assert_refused(result)
+
+
+def test_weights_that_are_no_numbers(zplus, direction, photo, tmp_path):
+    generator = tiny_stylegan2()
+    next(iter(generator.state_dict().values())).view(-1)[0] = np.nan
+    broken = tmp_path / "broken.safetensors"
+    save_generator(generator, broken)
+    result = zplus("edit", photo, "-d", direction, "-o", tmp_path / "out.png", "--model", broken, "--no-align")
+    assert_refused(result)
+    assert "not numbers" in result.err
+
+
+def test_names_that_are_not_ascii(zplus, model, direction, tmp_path):
+    photo = picture(tmp_path / "Зоя ñ 顔.png")
+    out = tmp_path / "出力 é.jpg"
+    result = zplus("edit", photo, "-d", direction, "-o", out, "--model", model, "--no-align", "--json")
+    assert result.code == 0 and result.json["picture"] == str(out) and out.is_file()
