@@ -26,17 +26,17 @@ def edit(
     latent: Latent,
     strengths: Mapping[str, float] | Mapping[Direction, float],
     layers: tuple[int, int] | None = None,
-    feature: Literal["moved", "fixed"] = "moved",
+    feature: Literal["moved", "fixed"] | None = None,
 ) -> Latent:
     """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
 
     All edits act jointly on the inverted code, so their order does not matter, equal ones add up, and a sum of 0 is
     the reconstruction itself. `layers` limits them to the codes first..last-1. In F/X spaces F moves by
     head(edited code) - head(inverted code), unless `feature` is "fixed" (the papers' form, in which an edit carried by
-    the codes below F cannot show). Raises UnknownNameError, LatentError, ZplusError.
+    the codes below F cannot show); None leaves it as it was in the latent, at first "moved". Raises UnknownNameError, LatentError, ZplusError.
     """
     space = space_of(generator, latent)
-    edits = list(latent.edits)
+    edits, feature = list(latent.edits), feature or latent.feature
     for key, strength in strengths.items():
         direction = find_direction(key, generator) if isinstance(key, str) else key
         edits.append(Edit(direction, float(strength), layers))
@@ -59,7 +59,7 @@ def angle_degrees(latent: Latent) -> list[float]:
 
 
 @torch.no_grad()
-def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point:
+def _moved(space: Space, point: Point, edits: list[Edit], feature: str | None) -> Point:
     point = point.plain(space.generator.device)
     vectors: dict[str, Tensor] = {}
     for one in edits:

@@ -9,7 +9,7 @@ from zplus.latent import Point
 from zplus.spaces.space import Space
 
 CANDIDATES = 8192  # prior samples among which the start of a projection is chosen
-ITERATIONS = 12
+ITERATIONS = 30
 
 
 @torch.no_grad()
