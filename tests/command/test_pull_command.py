@@ -2,7 +2,7 @@
 
 import pytest
 
-from command_line import assert_refused
+from command_line import assert_refused, picture
 from zplus.command import pulling
 from zplus.command.pulling import KNOWN
 
@@ -57,8 +57,7 @@ def test_pull_names_each_that_failed(zplus, empty_cache, monkeypatch):
 
 def test_missing_models_are_announced(zplus, empty_cache, monkeypatch):
     """edit and demo pull what is missing, after saying its name, size and terms."""
-    photo = empty_cache / "me.png"
-    photo.write_bytes(b"")
+    photo = picture(empty_cache / "me.png")
     for arguments in (
         ["edit", photo, "-d", "smile", "-o", empty_cache / "o.png"],
         ["demo", photo, "-o", empty_cache / "d"],
@@ -76,3 +75,13 @@ def test_other_commands_say_what_to_pull(zplus, empty_cache, command):
     result = zplus(command, *arguments[command])
     assert_refused(result)
     assert "run 'zplus pull ffhq-mobile' first" in result.err
+
+
+def test_nothing_is_fetched_for_a_bad_photo_or_an_unknown_model(zplus, empty_cache):
+    bad, good = empty_cache / "bad.jpg", picture(empty_cache / "me.png")
+    bad.write_text("no picture", encoding="utf-8")
+    for arguments, words in (([bad], "bad.jpg"), ([good, "--model", "ffhq-mobil"], "did you mean 'ffhq-mobile'?")):
+        for command in (["edit", *arguments, "-d", "smile", "-o", empty_cache / "o.png"], ["demo", *arguments]):
+            result = zplus(*command, *(["-o", empty_cache / "demo"] if command[0] == "demo" else []))
+            assert_refused(result)
+            assert words in result.err and "pulled" not in result.err

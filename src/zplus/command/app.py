@@ -30,9 +30,9 @@ app.add_typer(directions, name="directions")
 
 def main() -> None:
     """The entry point. A request to end counts as an interruption, so that temporary files are removed."""
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _interrupt)
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the second: so it stays
+            signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 

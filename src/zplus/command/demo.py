@@ -13,14 +13,14 @@ from zplus.command.gallery import write_gallery
 from zplus.command.inverting import Inverter, Request
 from zplus.command.photo import aligned_face
 from zplus.command.prepare import output_folder
-from zplus.command.pulling import KNOWN, NETWORKS, pull_missing
+from zplus.command.pulling import needed, pull_missing
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show, write_json
 from zplus.command.showcase import Editor, Results, chosen_directions, make_edits, signed
 from zplus.direction import Direction
 from zplus.editing import directions_of
 from zplus.generators import MODELS
-from zplus.images import to_pixels, write_image
+from zplus.images import read_image, to_pixels, write_image
 from zplus.inversion import Progress
 from zplus.latent import save_latent
 
@@ -31,7 +31,8 @@ def run_demo(photo: Path, out: Path, request: Request, show: Show) -> None:
     """Align, invert, edit, paste back, and write the folder."""
     began = time.perf_counter()
     out = output_folder(out)
-    pull_missing([name for name in (request.model, *NETWORKS) if name in KNOWN], show)
+    read_image(photo)  # a bad photo is refused before anything is fetched
+    pull_missing(needed(request.model), show)
     pulled = time.perf_counter() - began
     with show.stage("Aligning"):
         inverter = Inverter(request, show)

@@ -11,7 +11,7 @@ from zplus.command.inverting import Inverter, Request
 from zplus.command.options import DEFAULT_MODEL
 from zplus.command.photo import aligned_face
 from zplus.command.prepare import open_generator, output_file
-from zplus.command.pulling import NETWORKS, pull_missing
+from zplus.command.pulling import needed, pull_missing
 from zplus.command.show import Show
 from zplus.editing import angle_degrees, edit, find_direction
 from zplus.editing.edit import LIMIT
@@ -19,7 +19,7 @@ from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
 from zplus.generators import MODELS, Generator
-from zplus.images import to_pixels, write_image
+from zplus.images import read_image, to_pixels, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.spaces import render
@@ -109,7 +109,8 @@ def _from_photo(
 ) -> tuple[Latent, Aligned, dict[str, Any], Generator]:
     """Align and invert; names of directions are checked before the minutes of work."""
     request = replace(request, model=request.model or DEFAULT_MODEL)
-    pull_missing([name for name in (request.model, *NETWORKS) if name in MODELS or name in NETWORKS], show)
+    read_image(photo)  # a bad photo is refused before anything is fetched
+    pull_missing(needed(request.model), show)
     inverter = Inverter(request, show)
     for name in strengths:
         find_direction(name, inverter.generator)

@@ -1,6 +1,7 @@
 """The commands `models` and `pull`: what can be had by name, and how it comes onto this machine."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from zplus.archives import Archive, fetch, folder
@@ -59,6 +60,14 @@ def pull_named(names: Iterable[str], show: Show) -> int:
     text = "\n".join(f"{r['name']}: {'was here already' if r['was_here'] else 'pulled'}" for r in results)
     show.result({"results": results, "failed": failed}, text)
     return 0 if not failed else 1 if results else 2
+
+
+def needed(model: str) -> list[str]:
+    """What a photo's whole way needs: the networks, and the model unless it is a file of the user's."""
+    if Path(model).suffix and model not in MODELS:
+        return list(NETWORKS)
+    model_path(model)  # an unknown name is refused before anything is fetched
+    return [model, *NETWORKS]
 
 
 def pull_missing(names: Iterable[str], show: Show) -> None:

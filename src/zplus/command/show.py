@@ -1,8 +1,10 @@
 """What a command shows: progress and notes on standard error, its result on standard output, as text or as JSON."""
 
+import itertools
 import json
 import math
 import os
+import statistics
 import sys
 import time
 import traceback
@@ -72,16 +74,15 @@ class Show:
     @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Tick]:
         began = last = time.perf_counter()
-        first: tuple[int, float] | None = None  # what is done, and when: the first step compiles and tells no pace
+        times = [began]
         self.say(f"{title} ...")
 
         def tick(done: int, note: str) -> None:
-            nonlocal last, first
-            now = time.perf_counter()
-            first = first or (done, now)
-            if now - last >= PAUSE:
-                last = now
-                self.say(f"{title}: {_count(done, total)} {note}{_left(done, total, now, *first)}")
+            nonlocal last
+            times.append(time.perf_counter())
+            if times[-1] - last >= PAUSE:
+                last = times[-1]
+                self.say(f"{title}: {_count(done, total)} {note}{_left(done, total, times)}")
 
         yield tick
         self.say(f"{title}: done in {time.perf_counter() - began:.1f} s")
@@ -137,7 +138,7 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, ZplusError):
         return " ".join(str(error).split())
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
-        return "There is not enough memory: close other programs, or use a smaller picture or --device cpu."
+        return "There is not enough memory: close other programs, or use a smaller picture."
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror or error}: check the name, the permissions and the space that is left."
@@ -158,6 +159,9 @@ def _count(done: int, total: int | None) -> str:
     return f"{done}/{total}" if total else str(done)
 
 
-def _left(done: int, total: int | None, now: float, first: int, began: float) -> str:
-    """The time left, from the pace since the first step."""
-    return f", {(now - began) / (done - first) * (total - done):.0f} s left" if total and done > first else ""
+def _left(done: int, total: int | None, times: list[float]) -> str:
+    """The time left, from the median step: the few that compile are a hundred times as long."""
+    if not total or len(times) < 4:
+        return ""
+    pace = statistics.median(b - a for a, b in itertools.pairwise(times))
+    return f", {pace * (total - done):.0f} s left"

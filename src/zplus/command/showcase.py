@@ -22,7 +22,7 @@ from zplus.spaces import render
 
 STRENGTH = 1.5  # standard deviations of the attribute over the prior: seen at a glance, and still the same person
 STRIP = (-2.0, -1.0, 0.0, 1.0, 2.0)
-SINGLES = (("smile",), ("age",), ("yaw",), ("gender", "pitch", "mouth_open"))  # the first of each that there is
+SINGLES = (("smile",), ("age",), ("yaw",), ("pitch", "mouth_open", "gender"))  # the first of each that there is
 PAIRS = ((0, 1), (0, 2))  # of the singles, made together
 WORDS = {
     "smile": ("less smile", "more smile"),

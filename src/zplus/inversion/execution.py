@@ -29,6 +29,10 @@ class Execution:
         """The context in which networks run."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
+    def compile(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """The function, compiled for the shapes that it meets if this mode compiles."""
+        return torch.compile(function, dynamic=False) if self.compiled else function
+
 
 def best_execution(device: torch.device) -> Execution:
     """bfloat16 where the hardware multiplies it, compiled where a compiler exists; ZPLUS_EAGER=1 turns both off."""
@@ -38,7 +42,8 @@ def best_execution(device: torch.device) -> Execution:
         return Execution("bfloat16" if torch.cuda.is_bf16_supported() else "float32", platform.system() == "Linux")
     if device.type != "cpu":
         return Execution("float32", False)
-    fast = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_avx512_bf16_supported()
+    features = getattr(torch.cpu, "get_capabilities", dict)()  # absent in the oldest versions that we allow
+    fast = features.get("avx512_bf16") or features.get("amx_bf16")
     return Execution("bfloat16" if fast else "float32", has_compiler())
 
 
@@ -53,4 +58,4 @@ def make_synthesis(generator: Generator, layer: int, noise: Any, execution: Exec
     def synthesis(styles: tuple[torch.Tensor, ...], features: torch.Tensor, rgb: torch.Tensor | None) -> torch.Tensor:
         return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))}))
 
-    return torch.compile(synthesis, dynamic=False) if execution.compiled else synthesis
+    return execution.compile(synthesis)

@@ -1,5 +1,8 @@
 """From photos to a latent in one call."""
 
+from functools import cache
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -36,5 +39,11 @@ def invert(
     where = make_space(space, generator, layer, psi)
     point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
     settings = preset(method, **changes)
-    lpips = LPIPS("vgg").to(generator.device)
-    return optimize(where, photos.to(generator.device), lpips, settings, point, callback, execution)
+    photos = photos.to(generator.device)
+    return optimize(where, photos, _lpips(generator.device), settings, point, callback, execution)
+
+
+@cache
+def _lpips(device: torch.device) -> LPIPS:
+    """Loaded once, so that what was compiled for it serves every photo."""
+    return LPIPS("vgg").to(device, memory_format=torch.channels_last)

@@ -5,8 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.generators import State
+from zplus.inversion.execution import Execution
 from zplus.inversion.settings import Settings
-from zplus.perception.lpips import LPIPS, at
+from zplus.perception.lpips import LPIPS, Features, at
 from zplus.spaces import Space
 from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p_norm
 
@@ -14,17 +15,22 @@ from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p
 class Distance:
     """MSE at full resolution + LPIPS at a reduced one, to N photos whose features are computed once."""
 
-    def __init__(self, target: Float[Tensor, "n 3 r r"], lpips: LPIPS, settings: Settings, context: torch.autocast):
-        self.target, self.lpips, self.settings, self.context = target, lpips, settings, context
-        with torch.no_grad(), context:
+    def __init__(self, target: Float[Tensor, "n 3 r r"], lpips: LPIPS, settings: Settings, execution: Execution):
+        self.target, self.lpips, self.settings = target, lpips, settings
+        self.context = execution.autocast(target.device)
+        self.perceptual = execution.compile(_perceptual)
+        with torch.no_grad(), self.context:
             self.features = lpips.features(at(target, settings.lpips_size))
 
     def __call__(self, image: Float[Tensor, "n 3 r r"]) -> Float[Tensor, " n"]:
         """One value a row."""
-        loss = self.settings.mse * (image - self.target).square().mean((1, 2, 3))
         with self.context:
-            features = self.lpips.features(at(image, self.settings.lpips_size))
-        return loss + self.settings.lpips * self.lpips.distance(features, self.features)
+            perceptual = self.perceptual(self.lpips, at(image, self.settings.lpips_size), self.features)
+        return self.settings.mse * (image - self.target).square().mean((1, 2, 3)) + self.settings.lpips * perceptual
+
+
+def _perceptual(lpips: LPIPS, image: Tensor, features: Features) -> Tensor:
+    return lpips.distance(lpips.features(image), features)
 
 
 def penalties(

@@ -58,7 +58,7 @@ def optimize(
     execution = execution or best_execution(target.device)
     code = starting_code(space, target, settings) if start is None else start.code
     state = None if start is None else state_of(start)
-    problem = _Problem(space, Distance(target, lpips, settings, execution.autocast(target.device)), settings, execution)
+    problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution)
     clock = _Clock(settings.steps, callback)
     code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
     if state is None and code_steps:
