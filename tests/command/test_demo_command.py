@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from command_line import ASTRONAUT, leftovers
 
+from command_line import ASTRONAUT, leftovers
 from zplus.command import showcase
 from zplus.command.pulling import KNOWN, is_here
 from zplus.images import read_image

@@ -17,7 +17,7 @@ from zplus.generators import Generator, Signals
 from zplus.generators.statistics import sample_w
 
 Score = Callable[[np.ndarray], Mapping[str, float]]  # uint8 RGB [H,W,3] -> attribute: score (nan: no face)
-SCORED_SIZE = 512  # side in pixels at which generated pictures are scored
+SCORED_SIZE = 256  # side in pixels at which generated pictures are scored: what the networks see is smaller still
 HELD_OUT = 0.2  # of the samples: they judge the boundary and take no part in finding it
 CALIBRATION = 24  # fresh samples on which the unit is measured
 

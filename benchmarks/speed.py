@@ -1,0 +1,126 @@
+"""How fast the main job is beside the released schedule, and a forward pass beside the wheel's own OpenVINO engine.
+
+    python benchmarks/speed.py WORK [--photos 2] [--eager-steps 1200] [--archive WHEEL]
+
+WORK is that of portraits.py: its first aligned portraits are inverted. The yardstick is the value of
+MSE + 10 LPIPS-VGG(256), in fp32 at full resolution, at which the released schedule ends; the seconds of measuring it
+are not counted. The eager run of the schedule takes hours: with fewer --eager-steps its pace is measured and its end
+taken from the compiled run, which computes the same.
+"""
+
+import argparse
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from machine import save_result
+
+from zplus.generators import Generator, Signals, load_generator
+from zplus.images import read_image, to_tensor
+from zplus.inversion import Progress, invert, preset
+from zplus.inversion.execution import Execution, best_execution
+from zplus.perception.lpips import LPIPS, at
+
+
+class Trace:
+    """A callback that notes (step, seconds, value) now and then, with the time that noting takes left out."""
+
+    def __init__(self, target: torch.Tensor, lpips: LPIPS, every: int):
+        self.target, self.lpips, self.every, self.rows, self.lost = target, lpips, every, [], 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.step % self.every:
+            return
+        began = time.perf_counter()
+        with torch.no_grad():
+            mse = (progress.image - self.target).square().mean().item()
+            value = mse + 10 * self.lpips(at(progress.image, 256), at(self.target, 256)).item()
+        self.rows.append((progress.step, round(progress.seconds - self.lost, 2), round(value, 5)))
+        self.lost += time.perf_counter() - began
+
+
+def run(generator: Generator, target: torch.Tensor, lpips: LPIPS, execution: Execution, every: int, **options) -> dict:
+    warm = dict(options, steps=3)
+    invert(generator, target, execution=execution, **warm)
+    trace = Trace(target, lpips, every)
+    invert(generator, target, callback=trace, execution=execution, **options)
+    print(execution, options, trace.rows[-1], flush=True)
+    step, seconds, value = trace.rows[-1]
+    return {"steps": step, "seconds": seconds, "value": value, "trace": trace.rows}
+
+
+def reached(rows: list[tuple[int, float, float]], value: float) -> tuple[int, float] | None:
+    return next(((step, seconds) for step, seconds, v in rows if v <= value), None)
+
+
+def inversion(generator: Generator, work: Path, photos: int, eager_steps: int, steps: int) -> list[dict]:
+    lpips, found = LPIPS("vgg"), []
+    released = preset("released").steps
+    for path in sorted(work.glob("*.aligned.png"))[:photos]:
+        target = to_tensor(read_image(path))
+        ours = run(generator, target, lpips, best_execution(target.device), 5, steps=steps, lpips=10.0)
+        eager = run(generator, target, lpips, Execution("float32", False), eager_steps, method="released", steps=eager_steps)
+        compiled = run(generator, target, lpips, Execution("float32", True), 25, method="released")
+        seconds = eager["seconds"] * released / eager_steps
+        end = reached(ours["trace"], compiled["value"])
+        row = {"photo": path.name.split(".")[0], "end_value": compiled["value"], "eager_seconds": round(seconds, 1),
+               "eager_steps_run": eager_steps, "compiled_seconds": compiled["seconds"], "ours": ours, "released": compiled}
+        if end is not None:
+            row |= {"steps_to_value": end[0], "seconds_to_value": end[1],
+                    "times_faster_than_eager": round(seconds / end[1], 1),
+                    "times_faster_than_compiled": round(compiled["seconds"] / end[1], 1)}  # fmt: skip
+        print({k: v for k, v in row.items() if k not in ("ours", "released")}, flush=True)
+        found.append(row)
+    return found
+
+
+@torch.inference_mode()
+def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
+    """Seconds of a synthesis at 1024 px in fp32 by both engines, in turn, with the same number of threads."""
+    import openvino  # noqa: PLC0415  (of the bench extra)
+
+    w = generator.map(torch.randn(1, 1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
+    styles = generator.styles(w.expand(-1, generator.num_codes, -1))
+    ours = torch.compile(lambda *styles: generator.synthesize(Signals(styles)), dynamic=False)
+    with tempfile.TemporaryDirectory() as folder:
+        zipfile.ZipFile(archive).extractall(folder)
+        core = openvino.Core()
+        core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()})
+        engine = core.compile_model(f"{folder}/random_face/data/SynthesisNetwork.xml", "CPU")
+    theirs = lambda: engine([w[:, 0].numpy()])  # noqa: E731
+    difference = np.abs(next(iter(theirs().values())) - ours(*styles).numpy()).max()
+    times: dict[str, list[float]] = {"ours": [], "openvino": []}
+    for _ in range(repeats):
+        for name, call in (("ours", lambda: ours(*styles)), ("openvino", theirs)):
+            began = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - began)
+    seconds = {name: round(median(x), 4) for name, x in times.items()}
+    ratio = median(b / a for a, b in zip(times["ours"], times["openvino"], strict=True))
+    return {"seconds": seconds, "times_faster": round(ratio, 2), "largest_difference": float(difference)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--photos", type=int, default=2)
+    parser.add_argument("--eager-steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--archive", type=Path, help="the wheel of random-face, for its engine")
+    given = parser.parse_args()
+    generator = load_generator("ffhq-mobile")
+    result = {}
+    if given.archive:
+        result["forward"] = forward(generator, given.archive)
+        print(result["forward"], flush=True)
+    if given.photos:
+        result["inversion"] = inversion(generator, given.work, given.photos, given.eager_steps, given.steps)
+    save_result("speed", result)
+
+
+if __name__ == "__main__":
+    main()
