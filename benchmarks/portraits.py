@@ -71,8 +71,8 @@ def run(folder: Path, work: Path, space: str, generator, options: dict) -> list[
         write_image(place / f"{name}.reconstruction.png", to_pixels(image[0]))
         found = identity.embed(to_pixels(image[0]))
         row = {"name": name, "seconds": latent.figures["seconds"][0], "steps": latent.figures["steps"][0]}
-        row |= measure_quality(image, target)
-        row["rank"] = rank(found, descriptors, names.index(name)) if found is not None else None
+        row |= measure_quality(image, target, identity)
+        row["rank"] = rank(found, descriptors, names.index(name))
         rows.append(row)
     return rows
 

@@ -26,7 +26,7 @@ def test_the_main_show(zplus, tmp_path, monkeypatch):
     report = json.loads((tmp_path / "demo" / "report.json").read_text(encoding="utf-8"))
     assert result.json == report
     assert [edit["direction"] for edit in report["edits"]] == [["smile"], ["yaw"], ["smile", "yaw"]]
-    assert report["edits"][0]["strength"] == [-showcase.STRENGTH], "she smiles, so the demo shows less of it"
+    assert report["edits"][0]["strength"] == [-showcase.STRENGTHS["smile"]], "she smiles, so the demo shows less of it"
     assert {"total", "first picture", "first preview", "Inverting"} <= set(report["seconds"])
     assert report["licence"].startswith("non-commercial use") and report["inversion"]["lpips_vgg"] > 0
     names = {path.name for path in (tmp_path / "demo").iterdir()}

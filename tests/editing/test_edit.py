@@ -147,7 +147,7 @@ def test_a_range_lies_inside(layers, generator):
 def test_f_moves_by_the_change_of_the_head(name, generator):
     space = make_space(name, generator)
     latent, a = latent_at(space), direction_of(generator)
-    moved, fixed = (edit(generator, latent, {a: 1.0}, feature=feature) for feature in ("moved", "fixed"))
+    moved, fixed = (edit(generator, latent, {a: 1.0}, feature=feature) for feature in ("added", "fixed"))
     before, after = space.head(latent.point.code), space.head(moved.point.code)
     close(moved.point.features, latent.point.features + after.features - before.features)
     if before.rgb is not None:

@@ -150,7 +150,8 @@ def edit(
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
     direction: options.Directions,
     feature: Annotated[
-        Literal["moved", "fixed"], typer.Option("--feature", help="Whether a feature map moves with the edit.")
+        Literal["moved", "added", "fixed"],
+        typer.Option("--feature", help="How F goes with the edit: detail moved along, only added to, or left fixed."),
     ] = "moved",
     paste: Annotated[
         Literal["keep", "replace"],
@@ -230,6 +231,9 @@ def learn_direction(
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
     samples: Annotated[int, typer.Option("--samples", min=1, help="How many faces are drawn and scored.")] = 5000,
     name: Annotated[str | None, typer.Option("--name", help="Its name; by default the attribute's.")] = None,
+    layers: Annotated[
+        str | None, typer.Option("--layers", help="The codes that move, FIRST:LAST without the last; 0:5 suits pose.")
+    ] = None,
     model: options.Model = DEFAULT_MODEL,
     seed: options.Seed = None,
     device: options.Device = "cpu",
@@ -241,7 +245,7 @@ def learn_direction(
     """
     from zplus.command.directions import learn
 
-    learn(attribute, name or attribute, out, samples, model, seed, device, Show(as_json))
+    learn(attribute, name or attribute, out, samples, layers, model, seed, device, Show(as_json))
 
 
 @app.command()

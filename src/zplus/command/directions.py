@@ -7,7 +7,7 @@ from zplus.command.prepare import open_generator, output_file
 from zplus.command.show import Show, table
 from zplus.direction import Direction, save_direction
 from zplus.editing import directions_of, find_direction, learn_boundary, score_prior
-from zplus.errors import UnknownNameError
+from zplus.errors import UnknownNameError, ZplusError
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 
 
@@ -29,13 +29,22 @@ def show_card(name: str, model: str, show: Show) -> None:
 
 
 def learn(
-    attribute: str, name: str, out: Path, samples: int, model: str, seed: int | None, device: str, show: Show
+    attribute: str,
+    name: str,
+    out: Path,
+    samples: int,
+    layers: str | None,
+    model: str,
+    seed: int | None,
+    device: str,
+    show: Show,
 ) -> None:
     """Learn a direction from scored samples and write it."""
     output_file(out, picture=False)
     if attribute not in ATTRIBUTES:
         raise UnknownNameError("attribute", attribute, ATTRIBUTES)
     generator, scorers = open_generator(model, device), Scorers()
+    codes = None if layers is None else _range(layers, generator.num_codes)
 
     def score(pixels: Any) -> dict[str, float]:
         return scorers.measure(pixels, [attribute])
@@ -43,10 +52,18 @@ def learn(
     with show.stage(f"Scoring samples by {attribute}", samples) as tick:
         scored = score_prior(generator, score, samples, 1 if seed is None else seed, lambda done: tick(done, ""))
     with show.stage("Finding the boundary"):
-        direction = learn_boundary(generator, name, attribute, scored, score)
+        direction = learn_boundary(generator, name, attribute, scored, score, layers=codes)
     save_direction(direction, out)
     described = _described(direction)
     show.result({"direction": out, **described}, f"{out}\n{table(('', ''), list(described.items()))}")
+
+
+def _range(text: str, codes: int) -> tuple[int, int]:
+    """FIRST:LAST as numbers."""
+    first, _, last = text.partition(":")
+    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= codes):
+        raise ZplusError(f"--layers is {text!r}, but must be FIRST:LAST with 0 <= FIRST < LAST <= {codes}.")
+    return int(first), int(last)
 
 
 def _described(direction: Direction) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Wish:
     """What is to become of a photo or latent; directions as on the command line, paste None for the crop alone."""
 
     directions: tuple[str, ...]
-    feature: Literal["moved", "fixed"] = "moved"
+    feature: Literal["moved", "added", "fixed"] = "moved"
     paste: str | None = "keep"
     photo: Path | None = None
     latent: Path | None = None

@@ -41,17 +41,24 @@ def score_prior(
     w = sample_w(generator, samples, seed)
     rows = []
     for i in range(samples):
-        rows.append(score(_picture(generator, w[i : i + 1])))
+        rows.append(score(_picture(generator, w[i : i + 1, None])))
         report(i + 1)
     return Scored(w, {name: np.array([row[name] for row in rows], float) for name in rows[0]})
 
 
 def learn_boundary(
-    generator: Generator, name: str, attribute: str, scored: Scored, score: Score, fraction: float = 0.1
+    generator: Generator,
+    name: str,
+    attribute: str,
+    scored: Scored,
+    score: Score,
+    fraction: float = 0.2,
+    layers: tuple[int, int] | None = None,
 ) -> Direction:
     """The direction of an attribute in W, scaled so that it moves the score by one standard deviation on average.
 
-    fraction: the share of samples at either end that the hyperplane must separate. The card holds the accuracy on the
+    fraction: the share of samples at either end that the hyperplane must separate. layers: the codes first..last-1 that
+    move, as a direction of W+; pose and shape are decided by the first ones, and the others would only tint. The card holds the accuracy on the
     ends of held-out samples, the mean and standard deviation of the score over the prior, and the measured slope.
     Raises ZplusError when too few samples have a score.
     """
@@ -70,7 +77,10 @@ def learn_boundary(
 
     normal = torch.from_numpy(machine.coef_[0] / np.linalg.norm(machine.coef_)).float()
     along = float((w @ normal.numpy()).std())
-    slope = _slope(generator, normal, along, attribute, score)
+    first, last = layers or (0, generator.num_codes)
+    rows = torch.zeros(generator.num_codes, len(normal))
+    rows[first:last] = normal
+    slope = _slope(generator, rows, along, attribute, score)
     deviation = float(values.std())
     if not slope > 0:
         raise ZplusError(f"Moving along the boundary of {attribute} does not raise its score: take more samples.")
@@ -79,8 +89,10 @@ def learn_boundary(
         "accuracy": round(accuracy, 4), "score_mean": round(float(values.mean()), 5),
         "score_std": round(deviation, 5), "correlation": round(float(np.corrcoef(w @ normal.numpy(), values)[0, 1]), 4),
         "unit_in_prior_deviations": round(deviation / slope / along, 4), "model": generator.name,
+        "layers": [first, last],
     }  # fmt: skip
-    return Direction(name, "w", normal[None] * (deviation / slope), generator.mapping_fingerprint, card)
+    space, vector = ("w", normal[None]) if layers is None else ("w+", rows)
+    return Direction(name, space, vector * (deviation / slope), generator.mapping_fingerprint, card)
 
 
 def _extremes(w: np.ndarray, values: np.ndarray, ends: int) -> tuple[np.ndarray, np.ndarray]:
@@ -88,16 +100,16 @@ def _extremes(w: np.ndarray, values: np.ndarray, ends: int) -> tuple[np.ndarray,
     return np.concatenate([w[order[-ends:]], w[order[:ends]]]), np.repeat([1, -1], ends)
 
 
-def _slope(generator: Generator, normal: Tensor, along: float, attribute: str, score: Score) -> float:
-    """The mean change of the score per length along the normal, between one deviation below and one above."""
-    w = sample_w(generator, CALIBRATION, seed=2)
-    step = along * normal.to(w)
-    ends = [[score(_picture(generator, row[None] + sign * step))[attribute] for row in w] for sign in (1, -1)]
+def _slope(generator: Generator, vector: Tensor, along: float, attribute: str, score: Score) -> float:
+    """The mean change of the score per length along a vector [L, w_dim], from one deviation below to one above."""
+    w = sample_w(generator, CALIBRATION, seed=2)[:, None]
+    step = along * vector.to(w)
+    ends = [[score(_picture(generator, row + sign * step))[attribute] for row in w[:, None]] for sign in (1, -1)]
     return float(np.nanmean(np.subtract(*ends))) / (2 * along)
 
 
 @torch.inference_mode()
-def _picture(generator: Generator, w: Float[Tensor, "1 w"]) -> np.ndarray:
-    image = generator.synthesize(Signals(generator.styles(w[:, None].expand(-1, generator.num_codes, -1))))
+def _picture(generator: Generator, w: Float[Tensor, "1 l w"]) -> np.ndarray:
+    image = generator.synthesize(Signals(generator.styles(w.expand(-1, generator.num_codes, -1))))
     image = F.adaptive_avg_pool2d(image, min(SCORED_SIZE, generator.resolution))
     return ((image[0].permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()

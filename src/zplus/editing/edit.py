@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
+from zplus.editing.follow import follow, motion
 from zplus.editing.transport import travel
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator
@@ -18,6 +19,7 @@ from zplus.spaces import Space, space_of
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
+FeatureMove = Literal["moved", "added", "fixed"]
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
 
 
@@ -26,14 +28,15 @@ def edit(
     latent: Latent,
     strengths: Mapping[str, float] | Mapping[Direction, float],
     layers: tuple[int, int] | None = None,
-    feature: Literal["moved", "fixed"] | None = None,
+    feature: FeatureMove | None = None,
 ) -> Latent:
     """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
 
     All edits act jointly on the inverted code, so their order does not matter, equal ones add up, and a sum of 0 is
-    the reconstruction itself. `layers` limits them to the codes first..last-1. In F/X spaces F moves by
-    head(edited code) - head(inverted code), unless `feature` is "fixed" (the papers' form, in which an edit carried by
-    the codes below F cannot show); None leaves it as it was in the latent, at first "moved". Raises UnknownNameError, LatentError, ZplusError.
+    the reconstruction itself. `layers` limits them to the codes first..last-1. In F/X spaces F moves with the edit:
+    feature "moved" gives head(edited code) + the detail of F, warped along the motion between the heads; "added" the
+    same unwarped, F + head(edited code) - head(inverted code); "fixed" leaves F as it is (the papers' form, in which an
+    edit carried by the codes below F cannot show). None is what the latent had, at first "moved". Raises UnknownNameError, LatentError, ZplusError.
     """
     space = space_of(generator, latent)
     edits, feature = list(latent.edits), feature or latent.feature
@@ -70,8 +73,11 @@ def _moved(space: Space, point: Point, edits: list[Edit], feature: str | None) -
     if point.features is None or feature == "fixed":
         return point._replace(code=code)
     before, after = space.head(point.code), space.head(code)
+    flow = torch.zeros_like(before.features[:, :2])
+    if feature == "moved":
+        flow = motion(before.features, after.features)
     shifted = (
-        None if x is None or a is None or b is None else x + b - a
+        None if x is None or a is None or b is None else follow(x, a, b, flow)
         for x, a, b in zip(point[1:], before, after, strict=True)
     )
     return Point(code, *shifted)

@@ -50,5 +50,8 @@ def carry(
 
 
 def _rows(vector: Tensor, rows: int) -> Tensor:
-    """The vector for one code or for all: repeated, or averaged over the layers."""
-    return vector.mean(1, keepdim=True) if rows == 1 else vector.expand(-1, rows, -1)
+    """The vector for one code or for all: repeated, or averaged over the layers that it moves."""
+    if rows > 1:
+        return vector.expand(-1, rows, -1)
+    moving = vector.abs().amax(-1, keepdim=True) > 0  # [N, L, 1]
+    return vector.sum(1, keepdim=True) / moving.sum(1, keepdim=True).clamp(min=1)

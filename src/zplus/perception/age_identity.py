@@ -1,6 +1,7 @@
 """A second opinion on age: ridge regression on the identity descriptor, so that edits of age have a judge of their own.
 
-Fitted by benchmarks/fit_age_identity.py to the years of birth of 160 official portraits; its card is in the data file.
+Fitted by benchmarks/fit_age_identity.py to the years of birth of 144 official portraits, none of them among those whose
+edits we measure; its card is in the data file.
 """
 
 import json

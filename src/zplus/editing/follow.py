@@ -1,0 +1,53 @@
+"""A feature map that follows an edit: detail travels with what it sits on.
+
+F = head(code) + detail. An edit turns head(code) into head(code'), and detail that stayed where it was would leave
+ghosts of the old outline beside a turned head. So the motion between the two heads is estimated and the detail warped
+along it: F' = head(code') + warp(F - head(code)).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+REACH = 6  # motions up to a sixth of the picture's side are looked for
+WINDOW = 5  # cells over which similarity is averaged: a single cell is ambiguous on skin and background
+TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine similarity
+SHYNESS = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
+
+
+def follow(
+    features: Float[Tensor, "n c r r"], before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"], flow: Tensor
+) -> Float[Tensor, "n c r r"]:
+    """`after` with the detail that `features` has over `before`, moved along `flow` [N,2,r,r]."""
+    side = features.shape[-1]
+    centres = torch.arange(side, device=flow.device, dtype=flow.dtype) + 0.5
+    x, y = centres[None, None, :] + flow[:, 0], centres[None, :, None] + flow[:, 1]  # [N, r, r]
+    grid = torch.stack([x, y], -1) * (2 / side) - 1
+    return after + F.grid_sample(features - before, grid, padding_mode="border", align_corners=False)
+
+
+def motion(before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"]) -> Float[Tensor, "n 2 r r"]:
+    """Where each cell of `after` was in `before`, as an offset (x, y) in cells; exactly 0 where nothing changed."""
+    return _matched(before, after) - _matched(before, before)
+
+
+def _matched(before: Tensor, after: Tensor) -> Tensor:
+    """The expected offset under a soft choice by similarity, smoothed."""
+    side = before.shape[-1]
+    reach = max(1, side // REACH)
+    a, b = (F.normalize(x - before.mean((2, 3), keepdim=True), dim=1) for x in (before, after))
+    a = F.pad(a, [reach] * 4, mode="replicate")
+    offsets = [(x, y) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
+    similarity = torch.stack(
+        [(b * a[..., reach + y : reach + y + side, reach + x : reach + x + side]).sum(1) for x, y in offsets], 1
+    )  # [N, offsets, r, r]
+    table = torch.tensor(offsets, device=b.device, dtype=b.dtype)  # [offsets, 2]
+    shyness = SHYNESS * table.square().sum(1)[:, None, None]
+    choice = ((_smooth(similarity, WINDOW) - shyness) / TEMPERATURE).softmax(1)
+    flow = torch.einsum("nkyx,kd->ndyx", choice, table)
+    return _smooth(_smooth(flow, 3), 3)
+
+
+def _smooth(x: Tensor, window: int) -> Tensor:
+    return F.avg_pool2d(x, window, 1, window // 2, count_include_pad=False)

@@ -1,0 +1,48 @@
+"""Feature maps that follow an edit, on motions that are known."""
+
+import torch
+from torch.testing import assert_close
+
+from zplus.editing.follow import follow, motion
+
+SIDE = 24
+INSIDE = slice(8, 16)  # cells that neither the border nor the reach of the search touches
+
+
+def field(seed: int) -> torch.Tensor:
+    """A smooth random map [2,32,SIDE,SIDE], so that a cell resembles its neighbours as features do."""
+    random = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(2, 32, SIDE // 2, SIDE // 2, generator=random)
+    return torch.nn.functional.interpolate(coarse, SIDE, mode="bicubic")
+
+
+def test_no_change_is_no_motion_at_all():
+    before = field(0)
+    assert motion(before, before.clone()).abs().max() == 0
+
+
+def test_a_shift_is_found_row_by_row():
+    before = field(1)
+    after = torch.stack([before[0].roll(2, dims=2), before[1].roll(-3, dims=1)])  # to the right; upwards
+    flow = motion(before, after)[..., INSIDE, INSIDE]
+    assert_close(flow.mean((2, 3)), torch.tensor([[-2.0, 0.0], [0.0, 3.0]]), atol=0.1, rtol=0)
+
+
+def test_small_changes_make_small_motions():
+    before, other = field(2), field(3)
+    far, near = (motion(before, before + amount * other).abs().max() for amount in (1e-2, 1e-4))
+    assert near < far / 50
+
+
+def test_detail_travels_with_the_flow():
+    before, detail = field(4), field(5)
+    after = before.roll(2, dims=3)
+    flow = torch.zeros(2, 2, SIDE, SIDE)
+    flow[:, 0] = -2.0
+    moved = follow(before + detail, before, after, flow)
+    assert_close(moved[..., 2:], (after + detail.roll(2, dims=3))[..., 2:], atol=1e-4, rtol=1e-4)
+
+
+def test_without_a_flow_the_change_is_added():
+    before, after, features = field(6), field(7), field(8)
+    assert_close(follow(features, before, after, torch.zeros(2, 2, SIDE, SIDE)), features + after - before)
