@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from machine import RESULTS, save_result
 from PIL import Image
-from portraits import gallery, portraits
 
+from machine import RESULTS, save_result
+from portraits import gallery, portraits
 from zplus.editing import angle_degrees, edit
 from zplus.generators import load_generator
 from zplus.images import to_pixels
@@ -64,7 +64,15 @@ def main() -> None:
         row["jointly"] = all(e["moved_by_judge"] >= 1 and e["rank"] == 1 for e in row["edits"].values())
         rows.append(row)
         sheet.append(np.concatenate([np.array(Image.fromarray(p).resize((256, 256))) for p in pictures], 1))
-        print(name, row["jointly"], {a: (e["moved_by_judge"], e["moved_by_trainer"], e["rank"], e["angle_degrees"]) for a, e in row["edits"].items()}, flush=True)  # noqa: E501
+        print(
+            name,
+            row["jointly"],
+            {
+                a: (e["moved_by_judge"], e["moved_by_trainer"], e["rank"], e["angle_degrees"])
+                for a, e in row["edits"].items()
+            },
+            flush=True,
+        )
     tag = f"{given.space.replace('/', '-')}-{given.feature}"
     Image.fromarray(np.concatenate(sheet)).save(given.work / f"edits-{tag}.png")
     parts = {

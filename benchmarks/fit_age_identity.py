@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from portraits import EVERY, FIRST
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_predict
 
 import zplus.perception
+from portraits import EVERY, FIRST
 from zplus.perception.identity import Identity
 
 YEAR = 2018

@@ -15,8 +15,8 @@ from statistics import median
 
 import numpy as np
 import torch
-from machine import RESULTS, save_result
 
+from machine import RESULTS, save_result
 from zplus.faces.align import align
 from zplus.faces.landmarks import FaceFinder
 from zplus.generators import load_generator
@@ -92,7 +92,9 @@ def main() -> None:
         figures = [key for key in rows[0] if key not in ("name", "rank")]
         spaces[space] = {
             "median": {key: round(median(row[key] for row in rows), 5) for key in figures},
-            "worst": {key: round(max(row[key] for row in rows), 5) for key in ("mse", "lpips_vgg", "identity_distance")},
+            "worst": {
+                key: round(max(row[key] for row in rows), 5) for key in ("mse", "lpips_vgg", "identity_distance")
+            },
             "found_first": sum(row["rank"] == 1 for row in rows),
             "portraits": rows,
         }

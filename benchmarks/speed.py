@@ -17,8 +17,8 @@ from statistics import median
 
 import numpy as np
 import torch
-from machine import save_result
 
+from machine import save_result
 from zplus.generators import Generator, Signals, load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import Progress, invert, preset
@@ -63,12 +63,21 @@ def inversion(generator: Generator, work: Path, photos: int, eager_steps: int, s
     for path in sorted(work.glob("*.aligned.png"))[:photos]:
         target = to_tensor(read_image(path))
         ours = run(generator, target, lpips, best_execution(target.device), 5, steps=steps, lpips=10.0)
-        eager = run(generator, target, lpips, Execution("float32", False), eager_steps, method="released", steps=eager_steps)
+        eager = run(
+            generator, target, lpips, Execution("float32", False), eager_steps, method="released", steps=eager_steps
+        )
         compiled = run(generator, target, lpips, Execution("float32", True), 25, method="released")
         seconds = eager["seconds"] * released / eager_steps
         end = reached(ours["trace"], compiled["value"])
-        row = {"photo": path.name.split(".")[0], "end_value": compiled["value"], "eager_seconds": round(seconds, 1),
-               "eager_steps_run": eager_steps, "compiled_seconds": compiled["seconds"], "ours": ours, "released": compiled}
+        row = {
+            "photo": path.name.split(".")[0],
+            "end_value": compiled["value"],
+            "eager_seconds": round(seconds, 1),
+            "eager_steps_run": eager_steps,
+            "compiled_seconds": compiled["seconds"],
+            "ours": ours,
+            "released": compiled,
+        }
         if end is not None:
             row |= {"steps_to_value": end[0], "seconds_to_value": end[1],
                     "times_faster_than_eager": round(seconds / end[1], 1),

@@ -21,7 +21,7 @@ _HOME = {
     "read_image": "zplus.images",
     "write_image": "zplus.images",
 }
-__all__ = list(_HOME)  # noqa: PLE0605
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

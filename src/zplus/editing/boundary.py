@@ -58,9 +58,9 @@ def learn_boundary(
     """The direction of an attribute in W, scaled so that it moves the score by one standard deviation on average.
 
     fraction: the share of samples at either end that the hyperplane must separate. layers: the codes first..last-1 that
-    move, as a direction of W+; pose and shape are decided by the first ones, and the others would only tint. The card holds the accuracy on the
-    ends of held-out samples, the mean and standard deviation of the score over the prior, and the measured slope.
-    Raises ZplusError when too few samples have a score.
+    move, as a direction of W+; pose and shape are decided by the first ones, and the others would only tint. The card
+    holds the accuracy on the ends of held-out samples, the mean and standard deviation of the score over the prior, and
+    the length of the unit. Raises ZplusError when too few samples have a score.
     """
     values = scored.scores[attribute]
     known = np.isfinite(values)
@@ -104,8 +104,10 @@ def _slope(generator: Generator, vector: Tensor, along: float, attribute: str, s
     """The mean change of the score per length along a vector [L, w_dim], from one deviation below to one above."""
     w = sample_w(generator, CALIBRATION, seed=2)[:, None]
     step = along * vector.to(w)
-    ends = [[score(_picture(generator, row + sign * step))[attribute] for row in w[:, None]] for sign in (1, -1)]
-    return float(np.nanmean(np.subtract(*ends))) / (2 * along)
+    above, below = (
+        np.array([score(_picture(generator, row + sign * step))[attribute] for row in w[:, None]]) for sign in (1, -1)
+    )
+    return float(np.nanmean(above - below)) / (2 * along)
 
 
 @torch.inference_mode()

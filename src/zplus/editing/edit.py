@@ -36,10 +36,11 @@ def edit(
     the reconstruction itself. `layers` limits them to the codes first..last-1. In F/X spaces F moves with the edit:
     feature "moved" gives head(edited code) + the detail of F, warped along the motion between the heads; "added" the
     same unwarped, F + head(edited code) - head(inverted code); "fixed" leaves F as it is (the papers' form, in which an
-    edit carried by the codes below F cannot show). None is what the latent had, at first "moved". Raises UnknownNameError, LatentError, ZplusError.
+    edit carried by the codes below F cannot show). None is what the latent had, at first "moved".
+    Raises UnknownNameError, LatentError, ZplusError.
     """
     space = space_of(generator, latent)
-    edits, feature = list(latent.edits), feature or latent.feature
+    edits, moved = list(latent.edits), feature or latent.feature
     for key, strength in strengths.items():
         direction = find_direction(key, generator) if isinstance(key, str) else key
         edits.append(Edit(direction, float(strength), layers))
@@ -50,8 +51,8 @@ def edit(
             raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
         if not abs(strength) <= LIMIT:  # nor NaN
             raise ZplusError(f"The strength of {name} is {strength:g}, but must lie in -{LIMIT:g}..{LIMIT:g}.")
-    edited = _moved(space, latent.inverted, edits, feature) if edits else None
-    return replace(latent, edits=tuple(edits), edited=edited, feature=feature)
+    edited = _moved(space, latent.inverted, edits, moved) if edits else None
+    return replace(latent, edits=tuple(edits), edited=edited, feature=moved)
 
 
 def angle_degrees(latent: Latent) -> list[float]:
@@ -62,7 +63,7 @@ def angle_degrees(latent: Latent) -> list[float]:
 
 
 @torch.no_grad()
-def _moved(space: Space, point: Point, edits: list[Edit], feature: str | None) -> Point:
+def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point:
     point = point.plain(space.generator.device)
     vectors: dict[str, Tensor] = {}
     for one in edits:

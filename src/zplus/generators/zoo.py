@@ -85,4 +85,5 @@ def load_generator(name: str | Path, device: str | torch.device = "cpu") -> Gene
         path = model_path(str(name))
         if not path.exists():
             raise CheckpointError(f"The model {name} is not on this machine: run 'zplus pull {name}' first.")
-    return read_generator(path).to(device, memory_format=torch.channels_last)  # the faster layout for convolutions
+    generator = read_generator(path).to(device)
+    return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions

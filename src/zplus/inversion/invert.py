@@ -35,7 +35,8 @@ def invert(
     """
     wanted = (generator.resolution, generator.resolution)
     if tuple(photos.shape[-2:]) != wanted:
-        raise ZplusError(f"The photo is {tuple(photos.shape[-2:])} pixels, but {generator.name} needs {wanted}: align it.")
+        got = tuple(photos.shape[-2:])
+        raise ZplusError(f"The photo is {got} pixels, but {generator.name} needs {wanted}: align it.")
     where = make_space(space, generator, layer, psi)
     point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
     settings = preset(method, **changes)
@@ -46,4 +47,4 @@ def invert(
 @cache
 def _lpips(device: torch.device) -> LPIPS:
     """Loaded once, so that what was compiled for it serves every photo."""
-    return LPIPS("vgg").to(device, memory_format=torch.channels_last)
+    return LPIPS("vgg").to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

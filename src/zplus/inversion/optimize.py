@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.generators import Signals, State
-from zplus.inversion.descend import Variable, descend
+from zplus.inversion.descend import Objective, Variable, descend
 from zplus.inversion.execution import Execution, best_execution, make_synthesis
 from zplus.inversion.objective import Distance, penalties
 from zplus.inversion.settings import Settings
@@ -146,11 +146,16 @@ class _Problem:
             image = self.synthesis(styles, features, rgb).float()
         return self.distance(image) + penalties(self.space, code, state, kept, self.settings), image
 
-    def _descend(self, objective, variables, origin, steps, clock):  # type: ignore[no-untyped-def]
+    def _descend(
+        self, objective: Objective, variables: list[Variable], origin: Tensor, steps: int, clock: _Clock
+    ) -> list[Tensor]:
+        """Both stages' descent; the first variable is the code's offset from `origin`."""
+
+        def onto_space(offset: Tensor) -> Tensor:
+            return (self.code(origin, offset) - origin) / self.unit
+
         chosen = self.settings
-        constrain = None
-        if chosen.sphere == "riemannian":  # the gradient through the retraction is tangent; return to the sphere
-            constrain = lambda offset: (self.code(origin, offset) - origin) / self.unit  # noqa: E731
+        constrain = onto_space if chosen.sphere == "riemannian" else None  # the gradient itself is tangent already
         return descend(
             objective, variables, steps, chosen.warmup, chosen.decay, chosen.patience, clock.report, constrain
         )
