@@ -42,9 +42,7 @@ def best_execution(device: torch.device) -> Execution:
         return Execution("bfloat16" if torch.cuda.is_bf16_supported() else "float32", platform.system() == "Linux")
     if device.type != "cpu":
         return Execution("float32", False)
-    features: dict[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # absent in the oldest versions that we allow
+    features: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older versions
     fast = features.get("avx512_bf16") or features.get("amx_bf16")
     return Execution("bfloat16" if fast else "float32", has_compiler())
 

@@ -55,11 +55,10 @@ def optimize(
     In F/X spaces the codes alone move first and F follows as head(code), so that the codes below F mean something;
     then codes and F move together. `start` continues from a point of this space. Raises DivergedError.
     """
-    execution = execution or best_execution(target.device)
+    clock, execution = _Clock(settings.steps, callback), execution or best_execution(target.device)
     code = starting_code(space, target, settings) if start is None else start.code
     state = None if start is None else state_of(start)
     problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution)
-    clock = _Clock(settings.steps, callback)
     code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
     if state is None and code_steps:
         code = problem.move_code(code, code_steps, clock)
