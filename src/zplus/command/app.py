@@ -33,7 +33,7 @@ def main() -> None:
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the second: so it stays
             signal.signal(number, _interrupt)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads sleep: spinning halves the speed of busy cores
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads halve the speed of busy cores
     sys.exit(run(sys.argv[1:]))
 
 
