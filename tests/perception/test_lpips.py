@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from networks import random_lpips
 from zplus.archives import cache_folder, folder
 from zplus.errors import UnknownNameError
 from zplus.perception.lpips import ALEX, LPIPS, POOLS, SCALE, SHIFT, STAGES, at
@@ -19,18 +20,6 @@ def pattern(k: int, size: int = 64) -> torch.Tensor:
     y, x = torch.meshgrid(torch.linspace(0, 1, size), torch.linspace(0, 1, size), indexing="ij")
     waves = [torch.sin((3 + 4 * k) * x + c) * torch.cos((5 + 2 * k * k) * y - c) for c in range(3)]
     return torch.stack(waves)[None]
-
-
-def random_lpips(net: str, seed: int = 0) -> LPIPS:
-    """Weights of no meaning, with features of a spread near 1 and heads that are not negative."""
-    random, tensors = torch.Generator().manual_seed(seed), {}
-    layers = [layer for stage in STAGES[net] for layer in stage]
-    for k, (i, o, size, _, _) in enumerate(layers):
-        tensors[f"conv.{k}.weight"] = torch.randn(o, i, size, size, generator=random) * (2 / (i * size * size)) ** 0.5
-        tensors[f"conv.{k}.bias"] = torch.randn(o, generator=random) * 0.1
-    for k, stage in enumerate(STAGES[net]):
-        tensors[f"head.{k}"] = torch.rand(stage[-1][1], generator=random)
-    return LPIPS(net, tensors)
 
 
 def by_loops(judge: LPIPS, a: torch.Tensor, b: torch.Tensor) -> float:

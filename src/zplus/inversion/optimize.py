@@ -1,7 +1,7 @@
 """Inversion by gradient descent, one loop for every space (Katsumata et al. 2023, arXiv 2306.00241 and 2307.08995)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -62,7 +62,7 @@ def optimize(
     code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
     if state is None and code_steps:
         code = problem.move_code(code, code_steps, clock)
-    if space.layer is not None and not clock.stopped:
+    if space.layer is not None and clock.step < settings.steps and not clock.stopped:
         code, state = problem.move_both(code, state, settings.steps - clock.step, clock)
     code = space.retract(code).detach()
     figures = {"steps": clock.step, "seconds": clock.seconds / len(code)}
@@ -123,14 +123,19 @@ class _Problem:
             initial = state or self.space.head(code)
         kept = initial if self.settings.target == "initial" else None
 
-        def objective(offset: Tensor, *parts: Tensor) -> tuple[Tensor, Tensor]:
-            return self.loss(self.code(code, offset), State(*parts), kept)
+        units = [_spread_of_rows(x) if self.settings.relative_rates else 1.0 for x in initial if x is not None]
 
-        rate = self.settings.feature_lr * (initial.features.std().item() if self.settings.relative_rates else 1)
-        parts = [Variable(x, rate) for x in initial if x is not None]
+        def state_at(offsets: Sequence[Tensor]) -> State:
+            first = (x for x in initial if x is not None)
+            return State(*(x + unit * offset for x, unit, offset in zip(first, units, offsets, strict=True)))
+
+        def objective(offset: Tensor, *offsets: Tensor) -> tuple[Tensor, Tensor]:
+            return self.loss(self.code(code, offset), state_at(offsets), kept)
+
+        moving = [Variable(torch.zeros_like(x), self.settings.feature_lr) for x in initial if x is not None]
         offset = Variable(torch.zeros_like(code), self.settings.code_lr)
-        best, *features = self._descend(objective, [offset, *parts], code, steps, clock)
-        return self.code(code, best), State(*features)
+        best, *offsets = self._descend(objective, [offset, *moving], code, steps, clock)
+        return self.code(code, best), state_at(offsets)
 
     def code(self, origin: Tensor, offset: Tensor) -> Tensor:
         return self.space.retract(origin + self.unit * offset)
@@ -158,3 +163,8 @@ class _Problem:
         return descend(
             objective, variables, steps, chosen.warmup, chosen.decay, chosen.patience, clock.report, constrain
         )
+
+
+def _spread_of_rows(x: Tensor) -> Tensor:
+    """The standard deviation of each row, [N,1,1,1]; each on its own, so that a row does not depend on its company."""
+    return x.flatten(1).std(1)[:, None, None, None]

@@ -1,0 +1,17 @@
+"""Networks of random weights, for tests of what is done with them."""
+
+import torch
+
+from zplus.perception.lpips import LPIPS, STAGES
+
+
+def random_lpips(net: str, seed: int = 0) -> LPIPS:
+    """Weights of no meaning, with features of a spread near 1 and heads that are not negative."""
+    random, tensors = torch.Generator().manual_seed(seed), {}
+    layers = [layer for stage in STAGES[net] for layer in stage]
+    for k, (i, o, size, _, _) in enumerate(layers):
+        tensors[f"conv.{k}.weight"] = torch.randn(o, i, size, size, generator=random) * (2 / (i * size * size)) ** 0.5
+        tensors[f"conv.{k}.bias"] = torch.randn(o, generator=random) * 0.1
+    for k, stage in enumerate(STAGES[net]):
+        tensors[f"head.{k}"] = torch.rand(stage[-1][1], generator=random)
+    return LPIPS(net, tensors)
