@@ -53,7 +53,7 @@ def portraits(folder: Path, work: Path) -> dict[str, np.ndarray]:
     return crops
 
 
-def run(folder: Path, work: Path, space: str, generator, options: dict) -> list[dict]:
+def run(folder: Path, work: Path, space: str, generator) -> list[dict]:
     names, descriptors = gallery(folder, work)
     identity, rows = Identity(Looker()), []
     place = work / space.replace("/", "-")
@@ -63,7 +63,7 @@ def run(folder: Path, work: Path, space: str, generator, options: dict) -> list[
         kept = place / f"{name}.latent.safetensors"
         if not kept.exists():
             began = time.perf_counter()
-            latent = invert(generator, target, space, **options)
+            latent = invert(generator, target, space)
             print(f"{space} {name}: {time.perf_counter() - began:.0f} s", flush=True)
             save_latent(latent, kept)
         latent = load_latent(kept)
@@ -88,7 +88,7 @@ def main() -> None:
     kept = RESULTS / "portraits.json"
     spaces = json.loads(kept.read_text(encoding="utf-8"))["spaces"] if kept.exists() else {}
     for space in given.spaces:
-        rows = run(given.folder, given.work, space, generator, {})
+        rows = run(given.folder, given.work, space, generator)
         figures = [key for key in rows[0] if key not in ("name", "rank")]
         spaces[space] = {
             "median": {key: round(median(row[key] for row in rows), 5) for key in figures},

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zplus.generators import Signals, State
+from zplus.generators import State
 from zplus.inversion.descend import Objective, Variable, descend
 from zplus.inversion.execution import Execution, best_execution, make_synthesis
 from zplus.inversion.objective import Distance, penalties
@@ -142,12 +142,12 @@ class _Problem:
 
     def loss(self, code: Tensor, state: State | None, kept: State | None) -> tuple[Tensor, Tensor]:
         """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""
-        styles = self.space.truncate(self.space.raw_styles(code))
+        signals = self.space.signals(code)
         if state is None or kept is None:
-            kept = self.space.generator.head(Signals(styles, self.space.noise), self.layer)
+            kept = self.space.generator.head(signals, self.layer)
         features, rgb = state or kept
         with self.execution.autocast(code.device):
-            image = self.synthesis(styles, features, rgb).float()
+            image = self.synthesis(signals.styles, features, rgb).float()
         return self.distance(image) + penalties(self.space, code, state, kept, self.settings), image
 
     def _descend(

@@ -7,6 +7,7 @@ from torch import Tensor
 from zplus.generators import Generator, State
 from zplus.latent import Point
 from zplus.spaces.space import Space
+from zplus.spaces.sphere import onto_sphere
 
 CANDIDATES = 8192  # prior samples among which the start of a projection is chosen
 ITERATIONS = 30
@@ -53,13 +54,12 @@ def project(generator: Generator, w: Float[Tensor, "n k w"]) -> Float[Tensor, "n
     random = torch.Generator().manual_seed(0)
     samples = torch.randn(CANDIDATES, 1, generator.z_dim, generator=random).to(w)
     z = samples[torch.cdist(flat, generator.map(samples)[:, 0]).argmin(1)]  # [N*K, 1, z]
-    z = z / z.square().mean(-1, keepdim=True).sqrt()
+    z = onto_sphere(z)
     damping = torch.full((len(flat), 1, 1), 1e-2, device=w.device)
     residual = flat - generator.map(z)[:, 0]
     for _ in range(ITERATIONS):
         step = damped_solve(mapping_jacobian(generator, z)[:, 0], residual, damping)
-        moved = z + step[:, None]
-        moved = moved / moved.square().mean(-1, keepdim=True).sqrt()
+        moved = onto_sphere(z + step[:, None])
         new = flat - generator.map(moved)[:, 0]
         better = (new.norm(dim=1) < residual.norm(dim=1))[:, None]
         z, residual = torch.where(better[..., None], moved, z), torch.where(better, new, residual)

@@ -89,9 +89,13 @@ class Space:
         """The code at fraction t of the way from a to b."""
         return torch.lerp(a, b, t)
 
+    def signals(self, code: Float[Tensor, "n k d"]) -> Signals:
+        """The signals of a code alone, truncated, without any feature map."""
+        return Signals(self.truncate(self.raw_styles(code)), self.noise)
+
     def decode(self, code: Float[Tensor, "n k d"], state: State | None = None) -> Signals:
         """The signals of a code; in an F/X space under F = `state`, or under head(code) where that is None."""
-        signals = Signals(self.truncate(self.raw_styles(code)), self.noise)
+        signals = self.signals(code)
         if self.layer is None:
             return signals
         return signals.with_feature(self.layer, state or self.generator.head(signals, self.layer))
@@ -99,7 +103,7 @@ class Space:
     def head(self, code: Float[Tensor, "n k d"]) -> State:
         """The state after this space's layer that the code alone gives."""
         assert self.layer is not None, f"{self.name} has no feature map"
-        return self.generator.head(Signals(self.truncate(self.raw_styles(code)), self.noise), self.layer)
+        return self.generator.head(self.signals(code), self.layer)
 
     def truncate(self, styles: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Truncation at the level of the styles: the affine layers make it the same as truncating w."""

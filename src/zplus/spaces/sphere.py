@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from zplus.generators.statistics import sample_w
 from zplus.spaces.space import Space
 
 CANDIDATES = 4096  # samples among which the one nearest to the mean is looked for
@@ -26,11 +25,10 @@ class ZPlus(Space):
 
     def mean(self, n: int) -> Tensor:
         """See Space."""
-        w = sample_w(self.generator, CANDIDATES)
-        nearest = (w - self.statistics.w_mean).square().sum(1).argmin()
-        random = torch.Generator().manual_seed(0)  # the same draw as in sample_w
-        z = torch.randn(CANDIDATES, 1, self.generator.z_dim, generator=random)[nearest].to(w)
-        return self.retract(z.expand(n, *self.shape))
+        random = torch.Generator().manual_seed(0)
+        z = torch.randn(CANDIDATES, 1, self.generator.z_dim, generator=random).to(self.generator.device)
+        nearest = (self.generator.map(z)[:, 0] - self.statistics.w_mean).square().sum(1).argmin()
+        return self.retract(z[nearest].expand(n, *self.shape))
 
     @property
     def spread(self) -> Tensor:
@@ -44,7 +42,7 @@ class ZPlus(Space):
 
     def retract(self, code: Tensor) -> Tensor:
         """The nearest point of the sphere: z / rms(z)."""
-        return code / code.square().mean(-1, keepdim=True).sqrt()
+        return onto_sphere(code)
 
     def tangent(self, code: Tensor, vector: Tensor) -> Tensor:
         """The vector without its radial part."""
@@ -70,6 +68,11 @@ class Z(ZPlus):
     """Z: one z for all layers."""
 
     kind, per_layer = "z", False
+
+
+def onto_sphere(z: Tensor) -> Tensor:
+    """z / rms(z) over the last axis."""
+    return z / z.square().mean(-1, keepdim=True).sqrt()
 
 
 def angles(a: Tensor, b: Tensor) -> Tensor:
