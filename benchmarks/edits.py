@@ -15,7 +15,7 @@ from PIL import Image
 
 from machine import RESULTS, save_result
 from portraits import gallery, portraits
-from zplus.editing import angle_degrees, edit
+from zplus.editing import angle_degrees, cosine_reached, edit
 from zplus.generators import load_generator
 from zplus.images import to_pixels
 from zplus.latent import load_latent
@@ -59,6 +59,7 @@ def main() -> None:
                 "strength": away * given.strength, "moved_by_judge": moved[judge],
                 "moved_by_trainer": moved[TRAINERS[attribute]], "rank": place,
                 "angle_degrees": round(angle_degrees(edited)[0], 1),
+                "cosine": round(cosine_reached(generator, edited)[0], 2),
             }  # fmt: skip
             pictures.append(picture)
         row["jointly"] = all(e["moved_by_judge"] >= 1 and e["rank"] == 1 for e in row["edits"].values())

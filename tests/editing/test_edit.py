@@ -9,8 +9,8 @@ from torch.testing import assert_close
 
 from points import direction_of, generator_of, latent_at, normal
 from zplus.direction import Direction, save_direction
-from zplus.editing import angle_degrees, builtin, edit, find_direction
-from zplus.editing.transport import DAMPING, carry, travel
+from zplus.editing import angle_degrees, builtin, cosine_reached, edit, find_direction
+from zplus.editing.transport import DAMPING, LEAST_PROGRESS, carry, cosine, travel
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space, render
@@ -188,7 +188,7 @@ def mapping_jacobian(generator, z, step=1e-3):
 
 @pytest.mark.parametrize("name", ["z", "z+"])
 def test_the_pull_back_solves_its_normal_equations(name, generator):
-    """(J^T J + damping * mean diagonal) t = J^T d, and then the tangent part; in numpy, J by finite differences."""
+    """(J^T J + damping * mean diagonal) t = J^T d, the tangent part, as long as J t needs; J by finite differences."""
     space = make_space(name, generator)
     code, wanted = space.sample(2), direction_of(generator).vector
     carried = carry(wanted[None], "w", space, code)
@@ -198,6 +198,8 @@ def test_the_pull_back_solves_its_normal_equations(name, generator):
         damped = normal_matrix + DAMPING * np.trace(normal_matrix) / len(z) * np.eye(len(z))
         t = np.linalg.solve(damped, jacobian.T @ wanted[0].double().numpy())
         t -= z.numpy() * (t @ z.numpy()) / (z.numpy() @ z.numpy())
+        d = wanted[0].double().numpy()
+        t /= max(LEAST_PROGRESS, (jacobian @ t) @ d / (d @ d))
         assert np.linalg.norm(found.numpy() - t) < 2e-2 * np.linalg.norm(t)
 
 
@@ -209,6 +211,36 @@ def test_w_moves_along_the_vector_that_was_carried(name, generator):
     close((tangent * code).sum(-1), torch.zeros(code.shape[:2]))
     change = generator.map(space.move(code, 1e-3 * tangent)) - generator.map(code)
     assert (torch.cosine_similarity(change, wanted[None].expand_as(change), dim=-1) > 0.3).all()
+
+
+@pytest.mark.parametrize("name", ["z", "z+"])
+def test_one_unit_is_one_unit_in_w(name, generator):
+    """f(z) moves along a direction of W by its full length, and the cosine told is that of the way gone."""
+    space = make_space(name, generator)
+    code, wanted = space.sample(3), 0.05 * direction_of(generator).vector[None]
+    moved = travel(space, code, {"w": wanted})
+    way = generator.map(moved) - generator.map(code)
+    progress = (way * wanted).sum(-1) / wanted.square().sum()
+    assert_close(progress, torch.ones_like(progress), atol=0.1, rtol=0)
+    told = cosine(space, code, moved, {"w": wanted})
+    close(told, torch.cosine_similarity(way.flatten(1), wanted.expand_as(way).flatten(1)))
+    assert (told > 0.5).all()
+
+
+def test_layers_that_a_direction_leaves_alone_stay(generator):
+    space = make_space("z+", generator)
+    code, vector = space.sample(2), direction_of(generator).vector.repeat(generator.num_codes, 1)
+    vector[2:] = 0
+    moved = travel(space, code, {"w+": vector[None]})
+    assert moved[:, 2:].equal(code[:, 2:])
+    assert not moved[:, :2].isclose(code[:, :2]).all(-1).any()
+
+
+def test_a_direction_that_f_cannot_follow_is_refused(generator, monkeypatch):
+    latent = latent_at(make_space("f/z+", generator))
+    monkeypatch.setattr("zplus.editing.transport.LEAST_COSINE", 0.999)
+    with pytest.raises(LatentError, match=r"cannot be followed in f/z\+ \(cosine 0\.\d\d\): edit in w\+"):
+        edit(generator, latent, {direction_of(generator): 1.0})
 
 
 @pytest.mark.parametrize(("kind", "name"), CARRIED)
@@ -253,7 +285,7 @@ def test_z_codes_stay_on_the_sphere_and_the_angle_is_told(name, generator):
     told = angle_degrees(edited)
     assert told == angles(latent.point.code, edited.point.code).amax(1).tolist()
     assert min(told) > 1
-    assert angle_degrees(latent) == [0.0, 0.0]
+    assert angle_degrees(latent) == [0.0, 0.0] and cosine_reached(generator, latent) == [1.0, 1.0]
 
 
 def test_spaces_without_angles_tell_none(generator):

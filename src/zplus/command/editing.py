@@ -13,7 +13,7 @@ from zplus.command.photo import aligned_face
 from zplus.command.prepare import open_generator, output_file
 from zplus.command.pulling import needed, pull_missing
 from zplus.command.show import Show
-from zplus.editing import angle_degrees, edit, find_direction
+from zplus.editing import angle_degrees, cosine_reached, edit, find_direction
 from zplus.editing.edit import LIMIT
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.faces.align import Aligned
@@ -63,6 +63,7 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         "direction": names[0] if len(names) == 1 else names,
         "strength": amounts[0] if len(names) == 1 else amounts,
         "angle_degrees": angle_degrees(edited)[0],
+        "cosine": round(cosine_reached(generator, edited)[0], 3),
         "scores_before": scores[0],
         "scores_after": scores[1],
         "warnings": list(dict.fromkeys([*facts.get("warnings", []), *show.warnings])),

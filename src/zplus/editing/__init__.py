@@ -2,6 +2,14 @@
 
 from zplus.editing.boundary import learn_boundary, score_prior
 from zplus.editing.builtin import directions_of, find_direction
-from zplus.editing.edit import angle_degrees, edit
+from zplus.editing.edit import angle_degrees, cosine_reached, edit
 
-__all__ = ["angle_degrees", "directions_of", "edit", "find_direction", "learn_boundary", "score_prior"]
+__all__ = [
+    "angle_degrees",
+    "cosine_reached",
+    "directions_of",
+    "edit",
+    "find_direction",
+    "learn_boundary",
+    "score_prior",
+]

@@ -1,6 +1,6 @@
 """Editing: moving an inverted code along directions, and its feature map with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.follow import follow, motion
-from zplus.editing.transport import travel
+from zplus.editing.transport import cosine, travel
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator
 from zplus.generators.contract import fingerprint
@@ -63,13 +63,19 @@ def angle_degrees(latent: Latent) -> list[float]:
 
 
 @torch.no_grad()
-def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point:
+def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
+    """How well each row's way in W agrees with its W directions: 1 in the spaces where they apply as they are."""
+    if latent.edited is None:
+        return [1.0] * len(latent)
+    space, (before, after) = space_of(generator, latent), (latent.inverted.code, latent.edited.code)
+    before, after = before.to(generator.device), after.to(generator.device)
+    return cosine(space, before, after, _summed(latent.edits, space)).tolist()
+
+
+@torch.no_grad()
+def _moved(space: Space, point: Point, edits: Sequence[Edit], feature: str) -> Point:
     point = point.plain(space.generator.device)
-    vectors: dict[str, Tensor] = {}
-    for one in edits:
-        vector = _limited(one, space).to(point.code)
-        kind = one.direction.space
-        vectors[kind] = vectors[kind] + vector if kind in vectors else vector
+    vectors = _summed(edits, space)
     code = travel(space, point.code, vectors)
     if point.features is None or feature == "fixed":
         return point._replace(code=code)
@@ -82,6 +88,15 @@ def _moved(space: Space, point: Point, edits: list[Edit], feature: str) -> Point
         for x, a, b in zip(point[1:], before, after, strict=True)
     )
     return Point(code, *shifted)
+
+
+def _summed(edits: Sequence[Edit], space: Space) -> dict[str, Tensor]:
+    """The edits' vectors [1, K, D] times their strengths, added up by the space that they belong to."""
+    vectors: dict[str, Tensor] = {}
+    for one in edits:
+        vector, kind = _limited(one, space).to(space.generator.device), one.direction.space
+        vectors[kind] = vectors[kind] + vector if kind in vectors else vector
+    return vectors
 
 
 def _limited(one: Edit, space: Space) -> Tensor:
