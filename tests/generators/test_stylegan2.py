@@ -12,9 +12,10 @@ from torch.testing import assert_close
 
 from tiny import tiny_stylegan2
 from zplus.errors import CheckpointError, UnknownNameError, ZplusError
+from zplus.generators.checkpoints.infer import infer_config
 from zplus.generators.contract import Feature, Generator, Signals, State
 from zplus.generators.resample import downsample, fir_kernel, upsample, upsample_conv
-from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config, infer_config
+from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
 ARCHITECTURES = ("skip", "resnet")
 TAPS = ([1, 3, 3, 1], [1, 2, 4, 5], [1, 1], [1, 2, 3], [1, 2, 5, 4, 3, 1])  # no symmetry that could hide a flip

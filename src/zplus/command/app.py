@@ -6,6 +6,7 @@ torch is loaded by the commands that need it, so that --help is there at once.
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -25,7 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 directions = typer.Typer(help="List, show and learn directions.", no_args_is_help=True)
+latent = typer.Typer(help="Exchange latents with other programs.", no_args_is_help=True)
 app.add_typer(directions, name="directions")
+app.add_typer(latent, name="latent")
 
 
 def main() -> None:
@@ -41,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 some of a batch failed, 2 wrong usage or bad input, 130 interrupted."""
     if "--debug" in arguments:
         os.environ["ZPLUS_DEBUG"] = "1"
+    warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -101,6 +105,22 @@ def pull(
 
 
 @app.command()
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="A StyleGAN2 of any public format.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
+    as_json: options.Json = False,
+) -> None:
+    """Convert a checkpoint of another program.
+
+    NVIDIA's pickles of PyTorch and TensorFlow, rosinality's, e4e's and pSp's, genforce's: the format and every size are
+    read from the file, and nothing in it is executed.
+    """
+    from zplus.command.converting import convert_checkpoint
+
+    convert_checkpoint(checkpoint, out, Show(as_json))
+
+
+@app.command()
 def align(
     photo: options.Photo,
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
@@ -127,6 +147,7 @@ def invert(
     start: options.Start = None,
     face: options.Face = 0,
     no_align: options.NoAlign = False,
+    label: options.Label = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
@@ -137,7 +158,7 @@ def invert(
     from zplus.command.batch import invert_photos
     from zplus.command.inverting import Request
 
-    request = Request(model, space, method, layer, psi, steps, seed, start, face, not no_align, device)
+    request = Request(model, space, method, layer, psi, steps, seed, start, face, not no_align, device, label)
     raise typer.Exit(invert_photos(photos, out, request, Show(as_json)))
 
 
@@ -176,6 +197,7 @@ def edit(
     start: options.Start = None,
     face: options.Face = 0,
     no_align: options.NoAlign = False,
+    label: options.Label = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
@@ -186,7 +208,7 @@ def edit(
     from zplus.command.editing import Wish, edit_source
     from zplus.command.inverting import Request
 
-    request = Request(model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device)
+    request = Request(model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label)
     wish = Wish(tuple(direction), feature, None if no_paste else paste, photo, keep)
     edit_source(source, out, wish, request, Show(as_json))
 
@@ -196,6 +218,7 @@ def sample(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the pictures; it is made if missing.")],
     seeds: Annotated[str, typer.Option("--seeds", help="Numbers and ranges: 0-35 or 1,4,7-9.")] = "0-15",
     model: options.Model = DEFAULT_MODEL,
+    label: options.Label = None,
     psi: options.Psi = 0.7,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -203,7 +226,7 @@ def sample(
     """Draw faces of nobody, and a contact sheet."""
     from zplus.command.sampling import sample_seeds
 
-    sample_seeds(seeds, out, model, psi, device, Show(as_json))
+    sample_seeds(seeds, out, model, label, psi, device, Show(as_json))
 
 
 @directions.command("list")
@@ -236,6 +259,7 @@ def learn_direction(
         str | None, typer.Option("--layers", help="The codes that move, FIRST:LAST without the last; 0:5 suits pose.")
     ] = None,
     model: options.Model = DEFAULT_MODEL,
+    label: options.Label = None,
     seed: options.Seed = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -246,7 +270,35 @@ def learn_direction(
     """
     from zplus.command.directions import learn
 
-    learn(attribute, name or attribute, out, samples, layers, model, seed, device, Show(as_json))
+    learn(attribute, name or attribute, out, samples, layers, model, label, seed, device, Show(as_json))
+
+
+@latent.command("import")
+def import_latent(
+    codes: Annotated[Path, typer.Argument(help="W or W+ codes: .npy, .npz or .pt.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
+    model: options.Model = DEFAULT_MODEL,
+    label: options.Label = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take over codes that another program found for the same generator."""
+    from zplus.command.exchange import import_codes
+
+    import_codes(codes, out, model, label, Show(as_json))
+
+
+@latent.command("export")
+def export_latent(
+    source: Annotated[Path, typer.Argument(help="A latent of zplus.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .npy, .npz or .pt file to write.")],
+    model: Annotated[str | None, typer.Option("--model", help="The file of its generator, if it has no name.")] = None,
+    label: options.Label = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the W+ codes of a latent, [N, L, w], for other programs; a feature map cannot go along."""
+    from zplus.command.exchange import export_codes
+
+    export_codes(source, out, model, label, Show(as_json))
 
 
 @app.command()

@@ -35,6 +35,7 @@ def learn(
     samples: int,
     layers: str | None,
     model: str,
+    label: int | None,
     seed: int | None,
     device: str,
     show: Show,
@@ -43,7 +44,7 @@ def learn(
     output_file(out, picture=False)
     if attribute not in ATTRIBUTES:
         raise UnknownNameError("attribute", attribute, ATTRIBUTES)
-    generator, scorers = open_generator(model, device), Scorers()
+    generator, scorers = open_generator(model, device, label), Scorers()
     codes = None if layers is None else _range(layers, generator.num_codes)
 
     def score(pixels: Any) -> dict[str, float]:

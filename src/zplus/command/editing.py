@@ -133,7 +133,7 @@ def _from_latent(
         raise ZplusError(f"{path} belongs to the generator {latent.generator}: give its file with --model.")
     model = request.model or latent.generator
     pull_missing([model] if model in MODELS else [], show)
-    generator = open_generator(model, request.device)
+    generator = open_generator(model, request.device, request.label)
     for name in strengths:
         find_direction(name, generator)
     aligned = None

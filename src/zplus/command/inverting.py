@@ -42,6 +42,7 @@ class Request:
     face: int = 0
     align: bool = True
     device: str = "cpu"
+    label: int | None = None
 
 
 class Inverter:
@@ -51,7 +52,7 @@ class Inverter:
         self.request, self.show = request, show
         preset(request.method)  # an unknown name is refused before anything is loaded
         self.start, self.origin = _start(request.start)
-        self.generator: Generator = open_generator(request.model, request.device)
+        self.generator: Generator = open_generator(request.model, request.device, request.label)
         make_space(request.space, self.generator, request.layer, request.psi)
         self.identity = _identity(show)
         self.execution = best_execution(self.generator.device)

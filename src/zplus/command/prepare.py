@@ -25,9 +25,9 @@ def chosen_device(name: str) -> torch.device:
     return device
 
 
-def open_generator(model: str, device: str) -> Generator:
-    """A generator by name or file, on a device by name."""
-    return load_generator(model, chosen_device(device))
+def open_generator(model: str, device: str, label: int | None = None) -> Generator:
+    """A generator by name or file, on a device by name, bound to a label if one is given."""
+    return load_generator(model, chosen_device(device), label)
 
 
 def output_file(path: Path, *sources: Path | None, picture: bool = True) -> Path:

@@ -17,11 +17,11 @@ THUMBNAIL = 192  # pixels a side on the contact sheet
 SHEET = 400  # pictures on it at most, so that it stays a picture that can be opened
 
 
-def sample_seeds(seeds: str, folder: Path, model: str, psi: float, device: str, show: Show) -> None:
+def sample_seeds(seeds: str, folder: Path, model: str, label: int | None, psi: float, device: str, show: Show) -> None:
     """Write one picture a seed and a contact sheet."""
     numbers = parse_seeds(seeds)
     folder = output_folder(folder)
-    generator = open_generator(model, device)
+    generator = open_generator(model, device, label)
     space = make_space("z", generator, psi=psi)
     results, cells = [], []
     with show.stage("Sampling", len(numbers)) as tick:

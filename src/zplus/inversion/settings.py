@@ -10,7 +10,7 @@ from zplus.errors import UnknownNameError, ZplusError
 class Settings:
     """How a photo is inverted."""
 
-    steps: int = 120  # where most portraits are at LPIPS 0.04; about a minute on two cores
+    steps: int = 110  # where most portraits are at LPIPS 0.04; about a minute on two cores
     code_share: float = 0.3  # the part of the steps that moves the codes alone, so that codes below F mean something
     code_lr: float = 0.06
     feature_lr: float = 0.08

@@ -1,0 +1,75 @@
+"""Pickles of stylegan2-ada-pytorch and its descendants: networks as records with their source, which is never run."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, zeros
+
+from zplus.errors import CheckpointError
+from zplus.generators.checkpoints.infer import Found
+from zplus.generators.checkpoints.pickles import Made
+from zplus.generators.checkpoints.storages import Tensors
+
+PERSISTENT_CLASS = "torch_utils.persistence._reconstruct_persistent_obj"
+DEPTH = 5  # generator, synthesis, block, layer, affine
+
+
+def read(tree: Any, tensors: Tensors) -> Found | None:
+    """The generator of {"G_ema": ..., "G": ..., "D": ...}, of a network that was pickled alone, or of bare tensors."""
+    networks = tree if isinstance(tree, dict) else {"G_ema": tree}
+    if "synthesis.b4.const" in networks:
+        return Found({name: x for name, record in networks.items() if (x := tensors.tensor(record)) is not None})
+    name = next((key for key in ("G_ema", "G") if _is_network(networks.get(key))), None)
+    if name is None:
+        if _is_network(networks.get("D")):
+            raise CheckpointError("This file holds a discriminator and no generator.")
+        return None
+    network = networks[name]
+    modules = dict(_modules(network))
+    if any(path.startswith("synthesis.L") for path in modules):
+        raise CheckpointError("This is a StyleGAN3 generator, whose layers are other ones: only StyleGAN2 is read.")
+    if "mapping" not in modules or "synthesis" not in modules:
+        kind = str(network.arguments[0].get("class_name"))[:40]
+        raise CheckpointError(f"This file holds a network of the class {kind!r} and no StyleGAN2 generator.")
+    state = {path: tensor for path, tensor in _tensors(modules, tensors)}
+    for path, module in modules.items():
+        if module.get("architecture", "skip") not in ("skip", "resnet"):
+            raise CheckpointError(f"A StyleGAN2 of the architecture {module['architecture']!r} is not supported.")
+        if module.get("activation", "lrelu") not in ("lrelu", "linear"):
+            raise CheckpointError(f"A StyleGAN2 with the activation {module['activation']!r} is not supported.")
+        if module.get("use_noise") is False and f"{path}.weight" in state:  # then it has no noise to load
+            side = int(module["resolution"])
+            state |= {f"{path}.noise_const": zeros(side, side), f"{path}.noise_strength": zeros([])}
+    first = modules.get("mapping.fc0", {})
+    clamp = modules.get("synthesis.b4.conv1", {}).get("conv_clamp")
+    notes = [] if name == "G_ema" else ["It has no averaged weights (G_ema): those of G are used, which look worse."]
+    return Found(state, float(first.get("bias_gain", 0.01)), None if clamp is None else float(clamp), notes)
+
+
+def _is_network(record: Any) -> bool:
+    if not isinstance(record, Made) or record.maker != PERSISTENT_CLASS or not record.arguments:
+        return False
+    return isinstance(record.arguments[0], dict) and isinstance(record.arguments[0].get("state"), dict)
+
+
+def _modules(record: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The attributes of a module and of those inside it, by path."""
+    if depth > DEPTH:
+        raise CheckpointError("The networks of the file lie deeper in each other than those of StyleGAN2: refused.")
+    if not _is_network(record):
+        return  # torch's own modules hold nothing that is needed
+    attributes = record.arguments[0]["state"]
+    yield path, attributes
+    inner = attributes.get("_modules")
+    for name, module in (inner if isinstance(inner, dict) else {}).items():
+        yield from _modules(module, f"{path}.{name}" if path else str(name), depth + 1)
+
+
+def _tensors(modules: dict[str, dict[str, Any]], tensors: Tensors) -> Iterator[tuple[str, Tensor]]:
+    for path, attributes in modules.items():
+        for group in ("_parameters", "_buffers"):
+            held = attributes.get(group)
+            for name, record in (held if isinstance(held, dict) else {}).items():
+                tensor = tensors.tensor(record)
+                if tensor is not None:
+                    yield f"{path}.{name}" if path else str(name), tensor
