@@ -2,8 +2,8 @@
 
     python benchmarks/parity_stylegan2.py FOLDER
 
-FOLDER holds NAME.safetensors (a state dict of stylegan2-ada-pytorch or genforce) and NAME_expected.safetensors, fp32 on a
-CPU, and rosinality_32_names.json, whose tensors are drawn by name. Checkpoints pass through `read_checkpoint`.
+FOLDER holds NAME.safetensors (a state dict of stylegan2-ada-pytorch or genforce) and NAME_expected.safetensors, fp32
+on a CPU, and rosinality_32_names.json, whose tensors are drawn by name. All pass through `read_checkpoint`.
 """
 
 import argparse

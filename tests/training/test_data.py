@@ -1,0 +1,118 @@
+"""Reading pictures to learn from, their order, and what is refused."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from command_line import picture
+from zplus.errors import ImageError, ZplusError
+from zplus.training import data
+from zplus.training.data import Pictures, read_pictures, to_batch
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(6):
+        picture(tmp_path / "set" / f"{i}.png", seed=i, height=32, width=32)
+    return tmp_path / "set"
+
+
+def zipped(folder):
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.rglob("*.*"):
+            archive.write(file, f"deep/{file.name}")
+    return path
+
+
+def test_a_zip_is_read_as_its_folder(folder):
+    (folder / "notes.txt").write_text("none")
+    (folder / ".hidden.png").write_bytes(b"none")
+    found, other = read_pictures(folder), read_pictures(zipped(folder))
+    assert found.train.shape == (6, 32, 32, 3) and found.resolution == 32
+    assert np.array_equal(found.train, other.train) and found.fingerprint == other.fingerprint
+    assert np.array_equal(found.train[2], np.asarray(Image.open(folder / "2.png")))
+
+
+def test_the_last_are_held_out(folder):
+    whole, parted = read_pictures(folder), read_pictures(folder, holdout=2)
+    assert np.array_equal(parted.train, whole.train[:4]) and np.array_equal(parted.held_out, whole.train[4:])
+    with pytest.raises(ZplusError, match="6 of 6 pictures cannot be held out"):
+        read_pictures(folder, holdout=6)
+
+
+def test_pictures_are_cut_to_their_centre(tmp_path):
+    pixels = np.zeros((32, 64, 3), np.uint8)
+    pixels[:, 16:48] = 200
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    found = read_pictures(tmp_path, 8)
+    assert found.train.shape == (1, 8, 8, 3) and (found.train == 200).all()
+
+
+def test_large_sets_are_mapped(folder, monkeypatch):
+    expected = read_pictures(folder).train
+    monkeypatch.setattr(data, "IN_MEMORY", 0)
+    found = read_pictures(folder).train
+    assert isinstance(found, np.memmap) and np.array_equal(found, expected)
+
+
+def test_every_epoch_shows_each_picture_once_in_its_own_order():
+    pictures = Pictures(np.arange(10, dtype=np.uint8).repeat(3 * 16).reshape(10, 4, 4, 3), np.empty((0, 4, 4, 3), "u1"))
+    shown = np.concatenate([pictures.batch(3, step, 4)[:, 0, 0, 0] for step in range(10)])
+    epochs = shown.reshape(4, 10)
+    assert (np.sort(epochs) == np.arange(10)).all()
+    assert len({tuple(epoch) for epoch in epochs.tolist()}) == 4
+    assert (pictures.batch(3, 7, 4)[:, 0, 0, 0] == shown[28:32]).all()
+    assert (pictures.batch(4, 0, 10)[:, 0, 0, 0] != shown[:10]).any()
+
+
+def test_a_batch_is_in_range_and_channels_last():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    batch = to_batch(pixels)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    assert float(to_batch(np.full((1, 8, 8, 3), 255, np.uint8)).min()) == 1.0
+    assert torch.equal(((batch + 1) * 127.5).round().byte().permute(0, 2, 3, 1), torch.from_numpy(pixels))
+
+
+def test_a_damaged_picture_is_named(folder):
+    whole = (folder / "3.png").read_bytes()
+    (folder / "3.png").write_bytes(whole[: len(whole) // 2])
+    for source, name in ((folder, "3.png"), (zipped(folder), "set.zip/deep/3.png")):
+        with pytest.raises(ImageError, match="damaged") as caught:
+            read_pictures(source)
+        assert name in str(caught.value) and "picture.png" not in str(caught.value)
+
+
+def test_a_damaged_zip_is_named(folder):
+    path = zipped(folder)
+    whole = bytearray(path.read_bytes())
+    whole[60:90] = bytes(30)
+    path.write_bytes(whole)
+    with pytest.raises(ImageError, match=r"set\.zip/deep/\d\.png cannot be unpacked"):
+        read_pictures(path)
+    path.write_bytes(whole[:-30])
+    with pytest.raises(ImageError, match=r"set\.zip is neither a folder nor a zip"):
+        read_pictures(path)
+
+
+def test_what_would_unpack_to_too_much_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(data, "LARGEST", 100)
+    with pytest.raises(ImageError, match=r"set\.zip/deep/0\.png has more than"):
+        read_pictures(zipped(folder))
+
+
+def test_where_there_are_no_pictures(tmp_path):
+    with pytest.raises(ImageError, match="holds no pictures"):
+        read_pictures(tmp_path)
+    with pytest.raises(ImageError, match="There is no"):
+        read_pictures(tmp_path / "none")
+
+
+def test_a_size_that_no_generator_has_is_refused(tmp_path):
+    picture(tmp_path / "odd.png", height=48, width=64)
+    with pytest.raises(ZplusError, match=r"Pictures of 48 px cannot be learnt \(.*odd\.png\)"):
+        read_pictures(tmp_path)
+    assert read_pictures(tmp_path, 16).resolution == 16

@@ -1,0 +1,77 @@
+"""The distances between sets of features, against what is known of Gaussians and against torchmetrics."""
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.image.fid import _compute_fid
+from torchmetrics.image.kid import poly_mmd
+
+from command_line import needs_lpips
+from zplus.errors import ZplusError
+from zplus.perception.lpips import LPIPS
+from zplus.training.distance import features, frechet_distance, kernel_distance
+
+
+def normal(n, d=8, seed=0, mean=0.0, spread=1.0):
+    return mean + spread * np.random.default_rng(seed).standard_normal((n, d))
+
+
+def test_kernel_distance_is_that_of_torchmetrics():
+    a, b = normal(40), normal(40, seed=1, mean=0.3)
+    found = kernel_distance(a, b, subsets=3, size=40)
+    kernels = [(x @ y.T / 8 + 1) ** 3 for x, y in ((a, a), (a, b), (b, b))]
+    assert found.mean == pytest.approx(float(poly_mmd(*map(torch.from_numpy, (a, b)), 3, None, 1.0)), rel=1e-9)
+    assert kernels[0].shape == (40, 40)
+    assert found.spread == pytest.approx(0.0, abs=1e-12)  # every subset is the whole
+
+
+def test_kernel_distance_of_one_distribution_is_zero_in_the_mean():
+    same = kernel_distance(normal(2000), normal(2000, seed=1), size=500, subsets=50)
+    other = kernel_distance(normal(2000), normal(2000, seed=1, mean=0.3), size=500, subsets=50)
+    assert abs(same.mean) < 0.05 < other.mean - 3 * other.spread
+    assert same.spread > 0
+
+
+def test_kernel_distance_in_one_dimension_at_known_points():
+    a, b = np.array([[0.0], [1.0]]), np.array([[2.0], [0.0]])
+    # k(x, y) = (x y + 1)^3: within a k(0,1) = 1, within b k(2,0) = 1, across 1, 1, 27, 1
+    assert kernel_distance(a, b, subsets=1).mean == pytest.approx(1 + 1 - 2 * 30 / 4)
+
+
+def test_frechet_distance_of_gaussians():
+    a, b = normal(100_000, 3), normal(100_000, 3, seed=1, mean=2.0, spread=3.0)
+    assert frechet_distance(a, b) == pytest.approx(3 * (2**2 + (3 - 1) ** 2), rel=0.02)  # a dimension at a time
+    assert frechet_distance(a, a) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_frechet_distance_is_that_of_torchmetrics():
+    mix = np.random.default_rng(2).standard_normal((8, 8))
+    a, b = normal(300) @ mix, normal(200, seed=1, mean=1.0)
+    moments = [torch.from_numpy(x) for y in (a, b) for x in (y.mean(0), np.cov(y, rowvar=False))]
+    assert frechet_distance(a, b) == pytest.approx(float(_compute_fid(*moments)), rel=1e-6)
+
+
+def test_fewer_rows_than_dimensions_are_no_trouble():
+    assert np.isfinite(frechet_distance(normal(4, 16), normal(4, 16, seed=1)))
+
+
+@pytest.mark.parametrize("distance", [kernel_distance, frechet_distance])
+def test_what_cannot_be_compared_is_refused(distance):
+    with pytest.raises(ZplusError, match="cannot be compared"):
+        distance(normal(1), normal(5))
+    with pytest.raises(ZplusError, match="cannot be compared"):
+        distance(normal(5, 3), normal(5, 4))
+
+
+@needs_lpips
+def test_features_are_those_that_lpips_normalises():
+    lpips, pixels = LPIPS("vgg"), np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    raw = features(pixels, lpips, batch=2)
+    assert raw.shape == (3, 512)
+    image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        unit = lpips.features(image)[-1]  # [N, 512, 2, 2], each position divided by its length
+    ratio = raw / np.maximum(unit.mean((2, 3)).numpy(), 1e-9)
+    assert (raw >= 0).all() and raw.max() > 0
+    assert ((raw == 0) == (unit.mean((2, 3)).numpy() == 0)).all()
+    assert (ratio[raw > 0] > 1).all()
