@@ -97,7 +97,7 @@ def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
 
     w = generator.map(torch.randn(1, 1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
     styles = generator.styles(w.expand(-1, generator.num_codes, -1))
-    ours = torch.compile(lambda *styles: generator.synthesize(Signals(styles)), dynamic=False)
+    ours = Execution("float32", True).freeze(lambda *styles: generator.synthesize(Signals(styles)))
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(archive).extractall(folder)
         core = openvino.Core()

@@ -31,7 +31,7 @@ def pictures(n=10, side=8):
 
 def run(folder, settings=TINY, data=None, report=lambda done, note: None):
     folder.mkdir(exist_ok=True)
-    return train(settings, data or pictures(), folder, report, "cpu")
+    return train(settings, data or pictures(), folder, report, cpu=True)
 
 
 def killed_at(step):

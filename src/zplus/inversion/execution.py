@@ -33,6 +33,10 @@ class Execution:
         """The function, compiled for the shapes that it meets if this mode compiles."""
         return torch.compile(function, dynamic=False) if self.compiled else function
 
+    def freeze(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """The same for rendering alone: weights become constants in the order that is fastest, without gradients."""
+        return torch.compile(function, dynamic=False, options={"freezing": True}) if self.compiled else function
+
 
 def best_execution(device: torch.device) -> Execution:
     """bfloat16 where the hardware multiplies it, compiled where a compiler exists; ZPLUS_EAGER=1 turns both off."""

@@ -1,0 +1,1 @@
+"""Training of generators: the data, the networks against each other, and how good the pictures are."""

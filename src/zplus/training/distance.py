@@ -1,0 +1,87 @@
+"""How far generated pictures are from real ones: the kernel distance and the Fréchet distance, on VGG16's features.
+
+The network is the trunk of LPIPS and not Inception, so figures compare among themselves, not with published ones.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch.nn import functional as F
+
+from zplus.errors import ZplusError
+from zplus.perception.lpips import LPIPS, POOLS, STAGES
+from zplus.training.data import to_batch
+
+NETWORK = "VGG16 relu5_3, mean over positions"
+
+Features = Float[np.ndarray, "_ _"]  # a row each picture
+
+
+class Estimate(NamedTuple):
+    """A mean over subsets and its standard deviation from subset to subset."""
+
+    mean: float
+    spread: float
+
+
+@torch.inference_mode()
+def features(pixels: UInt8[np.ndarray, "n h w 3"], lpips: LPIPS, batch: int = 32) -> Float[np.ndarray, "n 512"]:
+    """What VGG16 sees in pictures of 32 px or more, at their own size; `lpips` is LPIPS("vgg") on any device."""
+    device, found = lpips.shift.device, []
+    for start in range(0, len(pixels), batch):
+        x = (to_batch(pixels[start : start + batch]).to(device) - lpips.shift) / lpips.scale
+        convolutions = iter(lpips.conv)
+        for stage, pool in zip(STAGES[lpips.net], POOLS[lpips.net], strict=True):
+            x = F.max_pool2d(x, pool, 2) if pool else x
+            for _ in stage:
+                x = F.relu(next(convolutions)(x))
+        found.append(x.mean((2, 3)).cpu().numpy())
+    return np.concatenate(found)
+
+
+def kernel_distance(a: Features, b: Features, subsets: int = 100, size: int = 1000, seed: int = 0) -> Estimate:
+    """The kernel distance (KID; Binkowski et al. 2018, arXiv 1801.01401, section 4): unbiased, so 0 is met in the mean.
+
+    The squared maximum mean discrepancy under the kernel (x.y / d + 1)^3, over random subsets of at most `size` rows.
+    """
+    size = min(size, len(a), len(b))
+    _check(a, b, size)
+    random = np.random.default_rng(seed)
+    found = [_discrepancy(_some(a, size, random), _some(b, size, random)) for _ in range(subsets)]
+    return Estimate(float(np.mean(found)), float(np.std(found)))
+
+
+def frechet_distance(a: Features, b: Features) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) (Heusel et al. 2017, arXiv 1706.08500, equation 6).
+
+    Biased upwards for few pictures: compare only sets of the same size.
+    """
+    _check(a, b, min(len(a), len(b)))
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    values, vectors = np.linalg.eigh(np.atleast_2d(cov_a))
+    root = vectors * np.sqrt(values.clip(0))  # C_a = root root^T, and C_a C_b has the eigenvalues of root^T C_b root
+    shared = np.linalg.eigvalsh(root.T @ np.atleast_2d(cov_b) @ root)
+    apart = np.square(a.mean(0) - b.mean(0)).sum()
+    return float(apart + np.trace(np.atleast_2d(cov_a + cov_b)) - 2 * np.sqrt(shared.clip(0)).sum())
+
+
+def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
+    n = len(a)
+    within = [(kernel.sum() - np.trace(kernel)) / (n * (n - 1)) for kernel in (_kernel(a, a), _kernel(b, b))]
+    return sum(within) - 2 * _kernel(a, b).mean()
+
+
+def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def _some(x: Features, size: int, random: np.random.Generator) -> np.ndarray:
+    return x[random.choice(len(x), size, replace=False)].astype(np.float64)
+
+
+def _check(a: Features, b: Features, size: int) -> None:
+    if a.shape[1] != b.shape[1] or size < 2:
+        raise ZplusError(f"Features {a.shape} and {b.shape} cannot be compared: give two pictures or more to each.")
