@@ -57,7 +57,9 @@ class _Call:
 RECONSTRUCT = "torch_utils.persistence._reconstruct_persistent_obj"
 
 
-def nvidia_torch(generator: StyleGAN2, key: str = "G_ema", double: bool = False, **attributes) -> bytes:
+def nvidia_torch(
+    generator: StyleGAN2, key: str = "G_ema", double: bool = False, protocol: int = 3, **attributes
+) -> bytes:
     """{key: network}, as stylegan2-ada-pytorch pickles it; `attributes` are set on every module."""
 
     def record(path: str, kind: str) -> _Call:
@@ -69,6 +71,7 @@ def nvidia_torch(generator: StyleGAN2, key: str = "G_ema", double: bool = False,
             "_parameters": OrderedDict((k, torch.nn.Parameter(v)) for k, v in own.items() if "noise_const" not in k),
             "_buffers": OrderedDict((k, v) for k, v in own.items() if "noise_const" in k),
             "_modules": modules,
+            "_non_persistent_buffers_set": set(),
             "_init_args": [],
             "_init_kwargs": {"c_dim": generator.config.c_dim},
             **attributes,
@@ -82,7 +85,9 @@ def nvidia_torch(generator: StyleGAN2, key: str = "G_ema", double: bool = False,
 
     tensors = {k: v.double() if double else v for k, v in generator.state_dict().items()}
     with foreign(RECONSTRUCT):
-        return pickle.dumps({key: record("", "Generator"), "training_set_kwargs": {"path": "x"}, "augment_pipe": None})
+        return pickle.dumps(
+            {key: record("", "Generator"), "training_set_kwargs": {"path": "x"}, "augment_pipe": None}, protocol
+        )
 
 
 # NVIDIA, TensorFlow

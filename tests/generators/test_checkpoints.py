@@ -70,6 +70,13 @@ def test_the_learning_rate_of_the_mapping_and_the_clamp_are_read(tmp_path):
     assert read_checkpoint(path)[0].config == written.config
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pickles_of_every_protocol_in_use_are_read(protocol, tmp_path):
+    path, written = tmp_path / "a.pkl", tiny_stylegan2()
+    path.write_bytes(nvidia_torch(written, protocol=protocol))
+    assert read_checkpoint(path)[0].fingerprint == written.fingerprint
+
+
 def test_a_tensorflow_model_may_learn_labels(tmp_path):
     written = tiny_stylegan2(c_dim=3)
     path = tmp_path / "a.pkl"

@@ -22,9 +22,9 @@ from zplus.spaces import render
 
 # Standard deviations of the attribute over the prior: seen at a glance, and still the same person. One deviation of yaw
 # is 17 degrees. Two edits together are each made weaker, because their turns of the codes add up.
-STRENGTHS = {"smile": 1.5, "age": 1.2, "yaw": 1.0}
-STRENGTH, TOGETHER = 1.5, 0.8
-STRIP = (-1.5, -0.75, 0.0, 0.75, 1.5)
+STRENGTHS = {"smile": 1.2, "age": 1.0, "yaw": 0.8}
+STRENGTH, TOGETHER = 1.0, 0.8
+STRIP = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SINGLES = (("smile",), ("age",), ("yaw",), ("mouth_open", "gender", "pitch"))  # the first of each that there is
 PAIRS = ((0, 1), (0, 2))  # of the singles, made together
 WORDS = {

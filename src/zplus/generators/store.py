@@ -18,6 +18,8 @@ ARCHITECTURES = {
     "mobile_stylegan": (MobileStyleGAN, MobileStyleGANConfig),
     "stylegan2": (StyleGAN2, StyleGAN2Config),
 }
+LONGEST_CONFIG = 10_000  # characters
+MOST_LAYERS = 64  # of the mapping; known models have 2 to 18
 DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
@@ -46,16 +48,21 @@ def read_generator(path: str | Path) -> Generator:
             header = file.metadata() or {}
             if header.get("zplus") != "generator":
                 raise CheckpointError(f"{path} is a safetensors file, but not a generator of zplus: convert it first.")
+            if len(header["config"]) > LONGEST_CONFIG:
+                raise ValueError("its configuration is far too long")
             if header["architecture"] not in ARCHITECTURES:
                 raise UnknownNameError("architecture", header["architecture"], ARCHITECTURES)
             architecture, configuration = ARCHITECTURES[header["architecture"]]
             config = json.loads(header["config"])
             config["channels"] = {int(side): channels for side, channels in config["channels"].items()}
-            if config["mapping_layers"] > len(file.keys()):
-                raise ValueError("it has fewer tensors than layers")
+            if config["mapping_layers"] > min(len(file.keys()), MOST_LAYERS):
+                raise ValueError("it has fewer tensors than layers, or more layers than any known model")
             with torch.device("meta"):  # sizes only: a hostile header must not take memory
-                generator = architecture(configuration(**config), header["name"])
-            tensors = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in file.keys()}  # noqa: SIM118
+                generator = architecture(configuration(**config), _printable(header["name"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if not all(x.is_floating_point() for x in tensors.values()):
+                raise ValueError("its weights are not all of floating point")
+            tensors = {name: x.to(torch.float32, copy=True) for name, x in tensors.items()}
             generator.load_state_dict(tensors, assign=True)
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None
@@ -66,3 +73,8 @@ def read_generator(path: str | Path) -> Generator:
         ) from None
     generator.check_finite()
     return generator.eval().requires_grad_(False)
+
+
+def _printable(name: str) -> str:
+    """A name as it can stand in a message."""
+    return "".join(x if x.isprintable() else " " for x in name[:200])

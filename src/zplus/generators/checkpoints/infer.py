@@ -1,5 +1,6 @@
 """A StyleGAN2 from bare tensors: every size is inferred from their names and shapes."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,10 @@ from torch import Tensor
 
 from zplus.errors import CheckpointError
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config, sides
+
+MOST_LAYERS = 64  # of the mapping; known models have 2 to 18
+MOST_TAPS = 16  # of a filter; known models have 2 to 12
+LARGEST = 4096  # pixels
 
 
 @dataclass
@@ -26,8 +31,8 @@ class Found:
 
     def generator(self, name: str) -> StyleGAN2:
         """The network. Raises CheckpointError."""
+        config = infer_config(self.tensors, self.mapping_lr, self.conv_clamp)
         tensors = {key: x.to(torch.float32, copy=True).contiguous() for key, x in self.tensors.items()}
-        config = infer_config(tensors, self.mapping_lr, self.conv_clamp)
         with torch.device("meta"):
             network = StyleGAN2(config, name)
         network.load_state_dict(tensors, assign=True)
@@ -48,22 +53,29 @@ def infer_config(
             raise CheckpointError(f"These weights are no StyleGAN2 generator: {name} is missing or of a wrong shape.")
         return tuple(tensors[name].shape)
 
-    found = [int(x[1]) for name in tensors if (x := re.match(r"synthesis\.b(\d{1,5})\.", name))]
+    resolution = max(int(x[1]) for name in [*tensors, "synthesis.b4."] if (x := re.match(r"synthesis\.b(\d+)\.", name)))
     depth = sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in tensors)
     w_dim, n_in = shape("mapping.fc0.weight", 2)
     c_dim = shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
-    shape("synthesis.b4.resample_filter", 2)
+    taps = shape("synthesis.b4.resample_filter", 2)[1]
+    if resolution > LARGEST or resolution.bit_count() > 1 or depth > MOST_LAYERS or not 2 <= taps <= MOST_TAPS:
+        text = f"{resolution} px, {depth} layers of the mapping and filters of {taps} taps"
+        raise CheckpointError(f"No StyleGAN2 generator of {text} is known: it is refused.")
+    channels = {side: shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in sides(resolution)}
+    z_dim = n_in - w_dim * bool(c_dim)
+    if min(z_dim, w_dim, *channels.values()) < 1 or not math.isfinite(mapping_lr) or not math.isfinite(conv_clamp or 0):
+        raise CheckpointError("These weights are no StyleGAN2 generator: its sizes or settings are no usable numbers.")
     config = StyleGAN2Config(
-        resolution=max(found),
-        z_dim=n_in - w_dim * bool(c_dim),
+        resolution=resolution,
+        z_dim=z_dim,
         w_dim=w_dim,
         c_dim=c_dim,
         mapping_layers=depth,
         mapping_lr=mapping_lr,
         w_mean="mapping.w_avg" in tensors,
         architecture="resnet" if "synthesis.b8.skip.weight" in tensors else "skip",
-        channels={side: shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in sides(max(found))},
-        taps=tuple(tensors["synthesis.b4.resample_filter"].sum(0).tolist()),
+        channels=channels,
+        taps=tuple(tensors["synthesis.b4.resample_filter"].float().sum(0).tolist()),
         conv_clamp=conv_clamp,
     )
     _check_shapes(tensors, config)
@@ -78,3 +90,6 @@ def _check_shapes(tensors: Mapping[str, Tensor], config: StyleGAN2Config) -> Non
     if wrong:
         text = "; ".join(f"{x} is {got.get(x, 'missing')}, expected {want.get(x, 'none')}" for x in wrong[:3])
         raise CheckpointError(f"These weights do not fit a StyleGAN2 generator: {text} ({len(wrong)} such tensors).")
+    odd = next((name for name, x in tensors.items() if not x.is_floating_point()), None)
+    if odd is not None:
+        raise CheckpointError(f"The weights {odd} are of the type {tensors[odd].dtype}, expected floating point.")

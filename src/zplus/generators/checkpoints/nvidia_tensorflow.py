@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.infer import Found
-from zplus.generators.checkpoints.pickles import Made
+from zplus.generators.checkpoints.infer import MOST_TAPS, Found
+from zplus.generators.checkpoints.pickles import Made, shown
 from zplus.generators.checkpoints.storages import Tensors
 from zplus.generators.resample import fir_kernel
 
@@ -19,7 +19,7 @@ OLDEST = 4  # the version of a network record from which on it is StyleGAN2
 
 def read(tree: Any, tensors: Tensors) -> Found | None:
     """The generator Gs of a tuple (G, D, Gs)."""
-    if not isinstance(tree, tuple) or not all(_is_network(x) for x in tree):
+    if not isinstance(tree, tuple) or not tree or not all(_is_network(x) for x in tree[:4]):
         return None
     if len(tree) != 3:
         raise CheckpointError(f"This file holds {len(tree)} networks of TensorFlow, expected the 3 of a StyleGAN2.")
@@ -27,16 +27,20 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     if not isinstance(network.get("version"), int) or network["version"] < OLDEST:
         raise CheckpointError("This is a network of StyleGAN1 or older, whose layers are other ones: not supported.")
     options = network.get("static_kwargs") or {}
-    parts = {name: part.state for name, part in network["components"].items() if _is_network(part)}
+    held = network["components"]
+    parts = {name: held[name].state for name in ("mapping", "synthesis") if _is_network(held.get(name))}
     for part in parts.values():
         options = (part.get("static_kwargs") or {}) | options
     for option, known in (("architecture", ("skip", "resnet")), ("nonlinearity", ("lrelu",))):
         if options.get(option, known[0]) not in known:
-            raise CheckpointError(f"A StyleGAN2 with {option} {str(options[option])[:20]!r} is not supported.")
+            raise CheckpointError(f"A StyleGAN2 with {option} {shown(options[option])} is not supported.")
     values = dict(_values(network, "", tensors))
     for name, part in parts.items():
         values |= dict(_values(part, f"{name}/", tensors))
-    kernel = fir_kernel(options.get("resample_kernel") or [1, 3, 3, 1])
+    taps = options.get("resample_kernel") or [1, 3, 3, 1]
+    if not isinstance(taps, list) or len(taps) > MOST_TAPS:
+        raise CheckpointError("The filter of the network is none of a StyleGAN2: it is damaged or hostile.")
+    kernel = fir_kernel(taps)
     return Found(dict(_renamed(values, kernel)), float(options.get("mapping_lrmul", 0.01)))
 
 

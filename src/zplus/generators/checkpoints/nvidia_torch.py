@@ -7,7 +7,7 @@ from torch import Tensor, zeros
 
 from zplus.errors import CheckpointError
 from zplus.generators.checkpoints.infer import Found
-from zplus.generators.checkpoints.pickles import Made
+from zplus.generators.checkpoints.pickles import Made, shown
 from zplus.generators.checkpoints.storages import Tensors
 
 PERSISTENT_CLASS = "torch_utils.persistence._reconstruct_persistent_obj"
@@ -25,21 +25,21 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
             raise CheckpointError("This file holds a discriminator and no generator.")
         return None
     network = networks[name]
-    modules = dict(_modules(network))
+    modules = dict(_modules(network, tensors))
     if any(path.startswith("synthesis.L") for path in modules):
         raise CheckpointError("This is a StyleGAN3 generator, whose layers are other ones: only StyleGAN2 is read.")
     if "mapping" not in modules or "synthesis" not in modules:
-        kind = str(network.arguments[0].get("class_name"))[:40]
-        raise CheckpointError(f"This file holds a network of the class {kind!r} and no StyleGAN2 generator.")
+        kind = shown(network.arguments[0].get("class_name"))
+        raise CheckpointError(f"This file holds a network of the class {kind} and no StyleGAN2 generator.")
     state = {path: tensor for path, tensor in _tensors(modules, tensors)}
     for path, module in modules.items():
         if module.get("architecture", "skip") not in ("skip", "resnet"):
-            raise CheckpointError(f"A StyleGAN2 of the architecture {module['architecture']!r} is not supported.")
+            raise CheckpointError(f"A StyleGAN2 of the architecture {shown(module['architecture'])} is not supported.")
         if module.get("activation", "lrelu") not in ("lrelu", "linear"):
-            raise CheckpointError(f"A StyleGAN2 with the activation {module['activation']!r} is not supported.")
+            raise CheckpointError(f"A StyleGAN2 with the activation {shown(module['activation'])} is not supported.")
         if module.get("use_noise") is False and f"{path}.weight" in state:  # then it has no noise to load
             side = int(module["resolution"])
-            state |= {f"{path}.noise_const": zeros(side, side), f"{path}.noise_strength": zeros([])}
+            state |= {f"{path}.noise_const": zeros([]).expand(side, side), f"{path}.noise_strength": zeros([])}
     first = modules.get("mapping.fc0", {})
     clamp = modules.get("synthesis.b4.conv1", {}).get("conv_clamp")
     notes = [] if name == "G_ema" else ["It has no averaged weights (G_ema): those of G are used, which look worse."]
@@ -52,8 +52,9 @@ def _is_network(record: Any) -> bool:
     return isinstance(record.arguments[0], dict) and isinstance(record.arguments[0].get("state"), dict)
 
 
-def _modules(record: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+def _modules(record: Any, tensors: Tensors, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """The attributes of a module and of those inside it, by path."""
+    tensors.ask()
     if depth > DEPTH:
         raise CheckpointError("The networks of the file lie deeper in each other than those of StyleGAN2: refused.")
     if not _is_network(record):
@@ -62,7 +63,7 @@ def _modules(record: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str,
     yield path, attributes
     inner = attributes.get("_modules")
     for name, module in (inner if isinstance(inner, dict) else {}).items():
-        yield from _modules(module, f"{path}.{name}" if path else str(name), depth + 1)
+        yield from _modules(module, tensors, f"{path}.{name}" if path else str(name), depth + 1)
 
 
 def _tensors(modules: dict[str, dict[str, Any]], tensors: Tensors) -> Iterator[tuple[str, Tensor]]:

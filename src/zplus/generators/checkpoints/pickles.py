@@ -7,19 +7,22 @@ from a list, and one that is not on it is refused.
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BufferedIOBase
+from io import SEEK_END, BufferedIOBase
 from typing import Any, NamedTuple
 
 from zplus.errors import CheckpointError
 
-MOST_STEPS = 2_000_000  # of a program; the longest known checkpoint takes a tenth
-PLAIN = (str, bytes, int, float, bool, type(None))  # may be keys: a deep tuple would overflow the stack when hashed
+MOST_STEPS = 1_000_000  # of a program; the longest known checkpoint takes a fifth
+LONGEST_KEY = 1000  # characters
+LARGEST_KEY = 1 << 60  # above it, numbers can be chosen that all have the same hash
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 KNOWN = frozenset(
     [f"torch.{name}Storage" for name in _STORAGES]
     + [f"torch._utils._rebuild_{name}" for name in ("tensor", "tensor_v2", "parameter", "parameter_with_state")]
     + [f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")]
     + ["torch.storage._load_from_bytes", "torch.device", "torch.Size", "torch.float32", "torch.float16"]
+    + [f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "frozenset")]
+    + [f"pathlib.{name}" for name in ("PosixPath", "PurePosixPath", "WindowsPath")]
     + ["numpy.ndarray", "numpy.dtype", "_codecs.encode", "argparse.Namespace", "collections.OrderedDict"]
     + ["dnnlib.util.EasyDict", "dnnlib.tflib.network.Network", "torch_utils.persistence._reconstruct_persistent_obj"]
 )
@@ -42,16 +45,24 @@ class Made:
     state: Any = None
 
 
-def read_pickle(file: BufferedIOBase, persistent: list[tuple[Any, ...]] | None = None) -> Any:
+def shown(value: Any) -> str:
+    """A short text of a value, for a message: of structures only the kind, since their text could be endless."""
+    if isinstance(value, str):
+        return repr(value[:40])
+    return repr(value)[:40] if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
+def read_pickle(
+    file: BufferedIOBase, persistent: list[tuple[Any, ...]] | None = None, most_steps: int = MOST_STEPS
+) -> Any:
     """The value of one pickle, from the file's position to just after its end; its persistent ids join a list.
 
     Raises CheckpointError.
     """
-    machine = _Machine([] if persistent is None else persistent)
+    machine = _Machine([] if persistent is None else persistent, most_steps)
     try:
-        for count, (code, argument, _) in enumerate(pickletools.genops(file)):
-            if count > MOST_STEPS:
-                raise CheckpointError(f"A pickle of more than {MOST_STEPS} steps is refused: no known model has one.")
+        for code, argument, _ in pickletools.genops(_Source(file)):  # type: ignore[arg-type]  # needs no more
+            machine.spend(1)
             machine.step(code.name, argument)
         return machine.stack.pop()
     except CheckpointError:
@@ -61,14 +72,35 @@ def read_pickle(file: BufferedIOBase, persistent: list[tuple[Any, ...]] | None =
         raise CheckpointError(f"The file is damaged or cut short ({type(error).__name__}: {reason}).") from None
 
 
+class _Source:
+    """A file from which no more is asked than it has: memory is taken for what is asked."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        here = file.tell()
+        self.left = file.seek(0, SEEK_END) - here
+        file.seek(here)
+        self._read, self.readline = file.read, file.readline
+
+    def read(self, count: int) -> bytes:
+        self.left -= count
+        if self.left < 0:
+            raise EOFError("it ends too early")
+        return self._read(count)
+
+
 class _Machine:
     """The stack machine that pickles are written for."""
 
-    def __init__(self, persistent: list[tuple[Any, ...]]) -> None:
-        self.persistent = persistent
+    def __init__(self, persistent: list[tuple[Any, ...]], steps: int) -> None:
+        self.persistent, self.steps = persistent, steps
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []  # the stacks below the open marks
         self.memo: dict[int, Any] = {}
+
+    def spend(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise CheckpointError("A pickle of so many steps is refused: no known model has one.")
 
     def step(self, name: str, argument: Any) -> None:
         """Do one instruction, by its name in pickletools."""
@@ -107,10 +139,12 @@ class _Machine:
             self.stack = self.marks.pop()
 
     def global_(self, argument: str | None) -> None:
-        module, name = argument.split(" ", 1) if argument else reversed([self.stack.pop(), self.stack.pop()])
-        full = f"{module}.{name}"
+        module, name = argument.split(" ", 1) if argument else self.last(2)
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise CheckpointError("The file names what is no text: it is damaged or hostile.")
+        full = f"{module[:100]}.{name[:100]}"
         if full not in KNOWN:
-            raise CheckpointError(f"The file names {full[:100]!r}, which no known model needs: it is refused.")
+            raise CheckpointError(f"The file names {full!r}, which no known model needs: it is refused.")
         self.stack.append(Named(full))
 
     def make(self, maker: Any, arguments: Any) -> None:
@@ -118,6 +152,7 @@ class _Machine:
             raise CheckpointError("The file calls what is no function: it is damaged or hostile.")
         if maker.name in DICTIONARIES:
             pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
+            self.spend(len(pairs))
             self.stack.append({})
             self.fill([x for key, value in pairs for x in (key, value)])
         else:
@@ -126,17 +161,6 @@ class _Machine:
     def reduce(self, _: Any) -> None:
         arguments, maker = self.stack.pop(), self.stack.pop()
         self.make(maker, arguments)
-
-    def new_with_keywords(self, _: Any) -> None:
-        keywords, arguments, maker = self.stack.pop(), self.stack.pop(), self.stack.pop()
-        self.make(maker, (*arguments, keywords))
-
-    def instance(self, argument: str | None) -> None:
-        arguments = self.since_mark()
-        if argument:
-            self.global_(argument)
-        maker = self.stack.pop() if argument else arguments.pop(0)
-        self.make(maker, tuple(arguments))
 
     def build(self, _: Any) -> None:
         state, owner = self.stack.pop(), self.stack[-1]
@@ -150,8 +174,8 @@ class _Machine:
         if not isinstance(owner, dict):
             raise CheckpointError("The file fills what is no dictionary: it is damaged or hostile.")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, PLAIN):
-                raise CheckpointError("A dictionary with keys that are no plain values is refused.")
+            if not _may_be_key(key):
+                raise CheckpointError("A dictionary with keys that are no short texts or numbers is refused.")
             owner[key] = value
 
     def extend(self, items: list[Any]) -> None:
@@ -162,8 +186,8 @@ class _Machine:
 
     def refer(self, _: Any) -> None:
         reference = self.stack.pop()
-        if not isinstance(reference, tuple):
-            raise CheckpointError("The file refers to what is no storage: it is damaged or hostile.")
+        if not _is_storage(reference):
+            raise CheckpointError("The file refers to what is no storage of a known kind: it is refused.")
         self.persistent.append(reference)
         self.stack.append(Made(PERSISTENT, reference))
 
@@ -175,8 +199,23 @@ class _Machine:
         return found
 
 
+def _may_be_key(value: Any) -> bool:
+    """Whether it is found fast: the hash of a deep tuple overflows the stack, that of a vast number is slow."""
+    if isinstance(value, str | bytes):
+        return len(value) <= LONGEST_KEY
+    return value is None or (isinstance(value, int) and abs(value) < LARGEST_KEY)
+
+
+def _is_storage(reference: Any) -> bool:
+    """Whether a persistent id is torch's ("storage", its type, its key, a device, its length, in older files None)."""
+    if not isinstance(reference, tuple) or len(reference) not in (5, 6) or reference[5:] not in ((), (None,)):
+        return False
+    kind, typed, key = reference[:3]
+    return kind == "storage" and isinstance(typed, Named) and isinstance(key, str) and _may_be_key(key)
+
+
 VALUES = {
-    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
     "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "BINUNICODE",
     "SHORT_BINUNICODE", "BINUNICODE8",
 }  # fmt: skip
@@ -205,9 +244,6 @@ ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "STACK_GLOBAL": _Machine.global_,
     "REDUCE": _Machine.reduce,
     "NEWOBJ": _Machine.reduce,
-    "NEWOBJ_EX": _Machine.new_with_keywords,
-    "INST": _Machine.instance,
-    "OBJ": _Machine.instance,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.refer,
 }

@@ -1,6 +1,5 @@
 """Any public checkpoint of a StyleGAN2: the format is told by the content, and nothing in it is executed."""
 
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
@@ -13,24 +12,33 @@ from torch import Tensor
 from zplus.errors import CheckpointError, ZplusError
 from zplus.generators.checkpoints import genforce, nvidia_tensorflow, nvidia_torch, rosinality
 from zplus.generators.checkpoints.infer import Found
-from zplus.generators.checkpoints.pickles import read_pickle
-from zplus.generators.checkpoints.storages import MAGIC, Storages, Tensors, read_torch_stream, read_torch_zip
+from zplus.generators.checkpoints.pickles import read_pickle, shown
+from zplus.generators.checkpoints.storages import MAGIC, Storages, Tensors, nowhere, read_torch_stream, read_torch_zip
 from zplus.generators.contract import Generator
 from zplus.generators.store import is_generator, read_generator
 
-NOWHERE: Storages = {}.__getitem__  # the storages of files that have none
+LONGEST = 400  # characters of a message
 Reader = Callable[[Any, Tensors], Found | None]  # None: the records are of another family
 FAMILIES: tuple[Reader, ...] = (nvidia_torch.read, nvidia_tensorflow.read, rosinality.read, genforce.read)
 NOT_MODELS = {
     b"version https://git-lfs": "a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull'",
+    b"<?xml": "an XML file, such as the graph of an OpenVINO model, and no checkpoint",
     b"<": "a web page saved under a model's name: download the file again, past any confirmation page",
     b"\x1f\x8b": "packed with gzip: unpack it first",
-    b"7z": "packed with 7-Zip: unpack it first",
+    b"7z\xbc\xaf": "packed with 7-Zip: unpack it first",
     b"\x89HDF": "an HDF5 file, which holds no known StyleGAN2",
     b"\x08": "an ONNX file or alike, whose layers cannot be taken apart: use the checkpoint that it was made from",
     b"\x89PNG": "a picture",
     b"\xff\xd8": "a picture",
 }
+NOT_GENERATORS = {  # by how their tensors are named
+    "synthesis.L": "a StyleGAN3, whose layers are other ones",
+    "encoder.": "an encoder",
+    "b4.out.": "a discriminator",
+    "final_conv.": "a discriminator",
+    "g_synthesis.blocks.": "a StyleGAN1, whose layers are other ones",
+}
+PICKLE = b"\x80"  # all versions since 2003
 
 
 def read_checkpoint(path: str | Path) -> tuple[Generator, list[str]]:
@@ -44,7 +52,7 @@ def read_checkpoint(path: str | Path) -> tuple[Generator, list[str]]:
             return read_generator(path), []
         with _opened(path) as (tree, tensors):
             found = _found(tree, tensors)
-        return found.generator(path.stem), found.notes
+        return found.generator(_line(path.stem)), found.notes
 
 
 def read_tensor(path: Path) -> Tensor:
@@ -53,14 +61,14 @@ def read_tensor(path: Path) -> Tensor:
         found = tensors.tensor(tree)
         if found is None:
             raise CheckpointError(f"It holds a {type(tree).__name__}, expected one tensor.")
-        return found
+        return found.clone()
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Tensors]]:
     """The records of a file, and what makes tensors of them while it is open."""
     with path.open("rb") as file:
-        tree, storages = (load_file(path), NOWHERE) if _is_safetensors(path) else _records(file)
+        tree, storages = (load_file(path), nowhere) if _is_safetensors(path) else _records(file)
         yield tree, Tensors(storages, path.stat().st_size)
 
 
@@ -68,33 +76,52 @@ def _opened(path: Path) -> Iterator[tuple[Any, Tensors]]:
 def _plain_errors(path: Path) -> Iterator[None]:
     """Turn whatever a damaged or hostile file raises into a CheckpointError of one line."""
     try:
+        if not path.exists():
+            raise CheckpointError(f"There is no file {path}.")
+        if not path.is_file():
+            raise CheckpointError("This is a folder or a device, expected the file of a model.")
         yield
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no file {path}.") from None
-    except CheckpointError as error:
-        raise CheckpointError(f"{path.name}: {error}") from None
-    except ZplusError:
-        raise
+    except ZplusError as error:
+        raise CheckpointError(_line(f"{path.name}: {error}")) from None
+    except MemoryError:
+        raise CheckpointError(_line(f"{path.name}: It takes more memory than there is.")) from None
+    except OSError as error:
+        raise CheckpointError(_line(f"{path.name}: It cannot be read ({error.strerror or error}).")) from None
     except Exception as error:
-        reason = " ".join(str(error).split())[:100]
-        raise CheckpointError(f"{path.name} is damaged ({type(error).__name__}: {reason}): get it again.") from None
+        reason = f"{type(error).__name__}: {str(error)[:100]}"
+        raise CheckpointError(_line(f"{path.name}: It is damaged ({reason}): get it again.")) from None
+
+
+def _line(text: str) -> str:
+    """One line that a terminal can show, whatever the names in it are."""
+    shown = "".join(x if x.isprintable() else " " for x in text[: 2 * LONGEST])
+    return " ".join(shown.split())[:LONGEST]
 
 
 def _is_safetensors(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(9)[8:] == b"{"  # the length of its header, then the header
+        start = file.read(9)  # the length of its header, then the header
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def _records(file: BufferedIOBase) -> tuple[Any, Storages]:
     start = file.read(512)
     for magic, words in NOT_MODELS.items():
-        if start.lstrip().startswith(magic):
+        if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(magic):
             raise CheckpointError(f"This is {words}.")
-    if zipfile.is_zipfile(file):
+    if start.startswith(b"PK"):
         return read_torch_zip(file)
+    if not start.startswith(PICKLE):
+        raise CheckpointError(f"This is {_unknown(start)}, and no checkpoint: get the file again.")
     file.seek(0)
     tree = read_pickle(file)
-    return read_torch_stream(file) if tree == MAGIC else (tree, NOWHERE)
+    return read_torch_stream(file) if tree == MAGIC else (tree, nowhere)
+
+
+def _unknown(start: bytes) -> str:
+    if not start:
+        return "an empty file"
+    return "a text" if all(x > 31 or x in b"\t\n\r" for x in start) else "a file of an unknown format"
 
 
 def _found(tree: Any, tensors: Tensors) -> Found:
@@ -102,5 +129,10 @@ def _found(tree: Any, tensors: Tensors) -> Found:
         found = family(tree, tensors)
         if found is not None:
             return found
-    keys = ", ".join(str(key)[:30] for key in list(tree)[:5]) if isinstance(tree, dict) else type(tree).__name__
-    raise CheckpointError(f"No StyleGAN2 generator of a known format was found in it (it holds: {keys}).")
+    keys = list(tree)[:1000] if isinstance(tree, dict) else []
+    inside = list(tree["state_dict"])[:1000] if keys and isinstance(tree.get("state_dict"), dict) else keys
+    for start, words in NOT_GENERATORS.items():
+        if any(isinstance(key, str) and key.startswith(start) for key in inside):
+            raise CheckpointError(f"No StyleGAN2 generator is in it, only {words}.")
+    held = ", ".join(shown(key) for key in keys[:5]) or shown(tree)
+    raise CheckpointError(f"No StyleGAN2 generator of a known format was found in it (it holds: {held}).")

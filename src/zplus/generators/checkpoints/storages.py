@@ -2,8 +2,10 @@
 
 import io
 import math
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BufferedIOBase
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.pickles import PERSISTENT, Made, Named, read_pickle
+from zplus.generators.checkpoints.pickles import MOST_STEPS, PERSISTENT, Made, read_pickle, shown
 
 Storages = Callable[[str], bytes]  # by key
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of torch.save's older format
@@ -23,12 +25,21 @@ DTYPES = {
     "torch.ShortStorage": torch.int16, "torch.CharStorage": torch.int8, "torch.ByteStorage": torch.uint8,
     "torch.BoolStorage": torch.bool,
 }  # fmt: skip
-NUMBERS = "fiub"  # kinds of numpy's plain numbers; never objects
+NUMBERS = r"f[248]|[iu][1248]|b1"  # numpy's codes of plain numbers; never objects
+MOST_RECORDS = 20_000  # that are looked at; a generator has some hundred tensors
+SHORT = 100  # steps of the pickles around a storage of NVIDIA's
+LARGEST_DIRECTORY = 1 << 22  # bytes of a zip's list of files, which is read at once; a model has some thousand files
 SHARING = 4  # times the size of a file that its tensors may take, because tied weights share a storage
+
+
+def nowhere(key: str) -> bytes:
+    """The storages of files that have none."""
+    raise KeyError(key)
 
 
 def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
     """Records and storages of a file of torch.save: a zip whose members are stored, not packed."""
+    size = _check_directory(file)
     container = zipfile.ZipFile(file)
     names = container.namelist()
     programs = [name for name in names if name.endswith("data.pkl") and name.count("/") <= 1]
@@ -36,10 +47,14 @@ def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
         raise CheckpointError(
             f"This is a zip of {len(names)} files, but no checkpoint: unpack it and convert the model."
         )
-    top, size = programs[0].removesuffix("data.pkl"), file.seek(0, io.SEEK_END)
+    top = programs[0].removesuffix("data.pkl")
+    if top + "constants.pkl" in names:
+        raise CheckpointError("This is a program of TorchScript: use the checkpoint that it was made from.")
 
     def member(name: str) -> bytes:
         info = container.getinfo(top + name)
+        if info.flag_bits & 1:
+            raise CheckpointError("This zip is encrypted: unpack it and convert the model.")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
             raise CheckpointError(f"The part {name[:40]!r} of the checkpoint is packed: no torch.save does that.")
         return container.read(info)
@@ -49,18 +64,34 @@ def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
     return read_pickle(io.BytesIO(member("data.pkl"))), lambda key: member(f"data/{key}")
 
 
-def read_torch_stream(file: BufferedIOBase) -> tuple[Any, Storages]:
+def _check_directory(file: BufferedIOBase) -> int:
+    """The size of a zip, if it ends as torch.save ends one, with a list of files that is not too long."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(size - 98, 0))
+    tail = file.read().rjust(98, b"\0")  # a record of 56 bytes and its address of 20, where it is large; one of 22
+    if tail[76:80] != b"PK\5\6" or tail[96:] != b"\0\0":
+        raise CheckpointError("This zip is cut short: get the file again.")
+    large = int.from_bytes(tail[40:48], "little") if tail[:4] == b"PK\6\6" else 0
+    if max(int.from_bytes(tail[88:92], "little") % 0xFFFFFFFF, large) > LARGEST_DIRECTORY:
+        raise CheckpointError("This zip lists more files than any known checkpoint: it is refused.")
+    return size
+
+
+def read_torch_stream(file: BufferedIOBase, most_steps: int = MOST_STEPS) -> tuple[Any, Storages]:
     """The same of torch.save's older format, after the magic number: pickles in a row, then the storages."""
     persistent: list[tuple[Any, ...]] = []
-    version, _, tree, keys = read_pickle(file), read_pickle(file), read_pickle(file, persistent), read_pickle(file)
+    version, _, tree, keys = (read_pickle(file, persistent, most_steps) for _ in range(4))
     if version != VERSION or not isinstance(keys, list):
         raise CheckpointError("This checkpoint is of an unknown format of torch: save it again with a newer torch.")
-    dtypes = {reference[2]: DTYPES.get(reference[1].name) for reference in persistent}
-    places = {}
+    types = {reference[2]: reference[1].name for reference in persistent}
+    places, start = {}, file.tell()
+    end = file.seek(0, io.SEEK_END)
     for key in keys:
-        size = int.from_bytes(file.read(8), "little") * dtypes[key].itemsize
-        places[key] = (file.tell(), size)
-        file.seek(size, io.SEEK_CUR)
+        file.seek(start)
+        size = int.from_bytes(file.read(8), "little") * DTYPES[types[key]].itemsize
+        if size > end - start - 8:
+            raise CheckpointError("The file is cut short: get it again.")
+        places[key], start = (start + 8, size), start + 8 + size
 
     def storage(key: str) -> bytes:
         start, size = places[key]
@@ -71,66 +102,120 @@ def read_torch_stream(file: BufferedIOBase) -> tuple[Any, Storages]:
 
 
 class Tensors:
-    """Makes tensors and arrays of records, and never more than a few times the size of the file."""
+    """Makes tensors and arrays of records, not too many, and never more than a few times the size of the file."""
 
     def __init__(self, storages: Storages, size: int):
-        self.storages, self.left = storages, SHARING * size
+        self.storages, self.left, self.asked = storages, SHARING * size, 0
+        self.held: dict[tuple[str, str] | int, Tensor] = {}  # storages, by type and key or by the id of their bytes
 
     def tensor(self, record: Any) -> Tensor | None:
-        """The tensor that a record of torch or numpy stands for; None for any other record. Raises CheckpointError."""
+        """The tensor that a record of torch or numpy stands for, which may share memory; None for any other record.
+
+        Raises CheckpointError.
+        """
+        self.ask()
         if isinstance(record, Tensor):
             return record
-        if not isinstance(record, Made):
-            return None
-        try:
-            if record.maker.startswith("torch._utils._rebuild_parameter"):
+        array = self.array(record)
+        if array is not None:
+            return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+        with _damage():
+            if _is_made(record, "torch._utils._rebuild_parameter"):
                 return self.tensor(record.arguments[0])
-            if record.maker.startswith("torch._utils._rebuild_tensor"):
+            if _is_made(record, "torch._utils._rebuild_tensor"):
                 return self._strided(*record.arguments[:4])
-            if record.maker.endswith("multiarray._reconstruct"):
-                return torch.from_numpy(self._array(*record.state))
-        except CheckpointError:
-            raise
-        except Exception as error:  # sizes and types of a damaged record can raise nearly anything
-            raise CheckpointError(f"A tensor of the file is damaged ({type(error).__name__}): get it again.") from None
         return None
+
+    def array(self, record: Any) -> np.ndarray | None:
+        """The same for numpy's arrays alone, in the order of bytes that they were written in."""
+        with _damage():
+            if _is_made(record, "numpy.core.multiarray._r") or _is_made(record, "numpy._core.multiarray._r"):
+                return self._array(*record.state)
+        return None
+
+    def ask(self) -> None:
+        """Count one more record that is looked at: cycles and repetitions can make them endless. Raises."""
+        self.asked += 1
+        if self.asked > MOST_RECORDS:
+            raise CheckpointError("The file holds more parts than any known model: it is refused.")
 
     def _strided(self, storage: Made, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
         flat = self._flat(storage)
-        if min((offset, *shape, *stride), default=0) < 0 or len(shape) != len(stride) or len(shape) > 8:
+        if not _are_sizes((offset,)) or not _are_sizes(shape) or not _are_sizes(stride) or len(shape) != len(stride):
             raise CheckpointError("A tensor of the file has an impossible shape: it is damaged or hostile.")
         last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
         if math.prod(shape) and last >= len(flat):
             raise CheckpointError("A tensor of the file is larger than what it holds: it is damaged or hostile.")
         self._spend(math.prod(shape) * flat.itemsize)
-        return flat.as_strided(shape, stride, offset).clone()
+        return flat.as_strided(shape, stride, offset)
 
     def _flat(self, storage: Made) -> Tensor:
         """A storage as a vector; in NVIDIA's pickles it is a file of torch.save of its own."""
         if storage.maker == "torch.storage._load_from_bytes":
-            content = io.BytesIO(storage.arguments[0])
-            if read_pickle(content) != MAGIC:
-                raise CheckpointError("A storage of the file is of an unknown format.")
-            inner, storages = read_torch_stream(content)
-            return Tensors(storages, len(storage.arguments[0]))._flat(inner)
+            content = _bytes(storage.arguments[0])
+            return self._hold(id(storage.arguments[0]), lambda: _alone(content))
         if storage.maker != PERSISTENT:
             raise CheckpointError("A tensor of the file lies in no storage: it is damaged or hostile.")
-        kind, typed, key = storage.arguments[:3]
-        if kind != "storage" or not isinstance(typed, Named) or any(storage.arguments[5:]):
-            raise CheckpointError("A storage of the file is of an unknown kind: save it again with a newer torch.")
-        return torch.frombuffer(bytearray(self.storages(key)), dtype=DTYPES[typed.name])
+        return self._hold((storage.arguments[1].name, storage.arguments[2]), lambda: _vector(storage, self.storages))
+
+    def _hold(self, key: tuple[str, str] | int, read: Callable[[], Tensor]) -> Tensor:
+        if key not in self.held:
+            self.held[key] = read()
+            self._spend(self.held[key].nbytes)
+        return self.held[key]
 
     def _array(self, _: Any, shape: tuple[int, ...], kind: Made, fortran: bool, content: Any) -> np.ndarray:
-        if isinstance(content, Made) and content.maker == "_codecs.encode" and content.arguments[1] == "latin1":
-            content = content.arguments[0].encode("latin1")  # how Python 3 writes bytes for Python 2
-        dtype = np.dtype(kind.arguments[0]).newbyteorder(kind.state[1])
-        if dtype.kind not in NUMBERS:
-            raise CheckpointError(f"An array of type {dtype} is refused: only plain numbers are read.")
+        content = _bytes(content)
+        code, order = kind.arguments[0], kind.state[1]
+        if not isinstance(code, str) or not re.fullmatch(NUMBERS, code):
+            raise CheckpointError(f"An array of type {shown(code)} is refused: only plain numbers are read.")
+        if not _are_sizes(shape):
+            raise CheckpointError("An array of the file has an impossible shape: it is damaged or hostile.")
         self._spend(len(content))
-        values = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
-        return np.array(values, dtype.newbyteorder("="))
+        values = np.frombuffer(content, np.dtype(code).newbyteorder(order))
+        return values.reshape(shape, order="F" if fortran else "C").copy()
 
     def _spend(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
             raise CheckpointError("The tensors of the file take far more memory than the file: it is refused.")
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:  # sizes and types of a damaged record can raise nearly anything
+        raise CheckpointError(f"A tensor of the file is damaged ({type(error).__name__}): get it again.") from None
+
+
+def _is_made(record: Any, by: str) -> bool:
+    return isinstance(record, Made) and record.maker.startswith(by)
+
+
+def _bytes(content: Any) -> Any:
+    """What Python 3 wrote as text for Python 2 as the bytes that it was; all else as it is."""
+    latin = _is_made(content, "_codecs.encode") and content.arguments[1] == "latin1"
+    return content.arguments[0].encode("latin1") if latin else content
+
+
+def _are_sizes(values: Any) -> bool:
+    return isinstance(values, tuple) and len(values) <= 8 and all(type(x) is int and x >= 0 for x in values)
+
+
+def _vector(storage: Made, storages: Storages) -> Tensor:
+    dtype, content = DTYPES[storage.arguments[1].name], bytearray(storages(storage.arguments[2]))
+    return torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+
+
+def _alone(content: bytes) -> Tensor:
+    """The storage that is the whole content of a file of torch.save; it lies in no other such file."""
+    file = io.BytesIO(content)
+    if read_pickle(file, most_steps=SHORT) != MAGIC:
+        raise CheckpointError("A storage of the file is of an unknown format.")
+    storage, storages = read_torch_stream(file, SHORT)
+    if not _is_made(storage, PERSISTENT):
+        raise CheckpointError("A storage of the file lies in another one: it is damaged or hostile.")
+    return _vector(storage, storages)

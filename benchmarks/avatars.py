@@ -1,0 +1,95 @@
+"""A generator trained on small pictures: its distance to held-out ones, and held-out ones inverted in all ten spaces.
+
+    python benchmarks/avatars.py DATA MODEL [--name avatars64] [--holdout 500] [--photos 64] [--steps 200]
+
+DATA is the folder or zip that MODEL was trained on without its last --holdout pictures. Writes NAME.png: 16 samples,
+each with its three nearest training pictures by features of VGG16.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from machine import save_result
+from zplus.generators import Signals, load_generator
+from zplus.images import to_pixels, write_image
+from zplus.inversion import invert
+from zplus.perception.lpips import LPIPS
+from zplus.spaces import SPACES, render
+from zplus.training.data import read_pictures, to_batch
+from zplus.training.distance import NETWORK, features, frechet_distance, kernel_distance
+
+
+@torch.inference_mode()
+def sampled(generator, count: int, seed: int = 0) -> np.ndarray:
+    """Pictures of the prior, uint8 [N,R,R,3], without truncation."""
+    random, found = torch.Generator().manual_seed(seed), []
+    for start in range(0, count, 100):
+        z = torch.randn(min(100, count - start), 1, generator.z_dim, generator=random)
+        w = generator.map(z).expand(-1, generator.num_codes, -1)
+        found += [to_pixels(image) for image in generator.synthesize(Signals(generator.styles(w)))]
+    return np.stack(found)
+
+
+def distances(generator, data, lpips: LPIPS, path: Path) -> dict:
+    size = len(data.held_out)
+    held_out, train, samples = (features(x, lpips) for x in (data.held_out, data.train, sampled(generator, size)))
+    random = np.random.default_rng(0)
+    some = train[random.choice(len(train), size, replace=False)]
+    shown = sampled(generator, 16, seed=1)
+    gaps = np.linalg.norm(features(shown, lpips)[:, None] - train[None], axis=2)  # [16, M]
+    nearest = gaps.argsort(1)[:, :3]
+    rows = [np.concatenate([x, *data.train[near]], 1) for x, near in zip(shown, nearest, strict=True)]
+    write_image(path, np.concatenate([np.concatenate(rows[:8]), np.concatenate(rows[8:])], 1), "samples and neighbours")
+    return {
+        "network": NETWORK, "pictures": size,
+        "kernel_distance": {
+            "samples_to_held_out": kernel_distance(samples, held_out)._asdict(),
+            "training_to_held_out": kernel_distance(some, held_out)._asdict(),
+        },
+        "frechet_distance": {
+            "samples_to_held_out": frechet_distance(samples, held_out),
+            "training_to_held_out": frechet_distance(some, held_out),
+        },
+        "nearest_training_picture": [round(float(row.min()), 2) for row in gaps],
+    }  # fmt: skip
+
+
+def inversions(generator, pixels: np.ndarray, lpips: LPIPS, steps: int) -> dict[str, dict[str, float]]:
+    target, found = to_batch(pixels), {}
+    for space in SPACES:
+        latent = invert(generator, target, space, steps=steps, lpips_size=generator.resolution)
+        image = render(generator, latent)
+        with torch.inference_mode():
+            distance = torch.cat([lpips(a[None], b[None]) for a, b in zip(image, target, strict=True)])
+        found[space] = {
+            "mse": round(float((image - target).square().flatten(1).mean(1).median()), 5),
+            "lpips_vgg": round(float(distance.median()), 4),
+            "seconds": round(latent.figures["seconds"][0] * len(pixels), 1),
+        }
+        print(space, found[space], flush=True)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model")
+    parser.add_argument("--name", default="avatars64")
+    parser.add_argument("--holdout", type=int, default=500)
+    parser.add_argument("--photos", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=200)
+    given = parser.parse_args()
+    generator, lpips = load_generator(given.model), LPIPS("vgg")
+    data = read_pictures(given.data, generator.resolution, given.holdout)
+    result = {"distances": distances(generator, data, lpips, Path(f"{given.name}.png"))}
+    print(result, flush=True)
+    spaces = inversions(generator, data.held_out[: given.photos], lpips, given.steps)
+    result |= {"photos": given.photos, "steps": given.steps, "spaces": spaces}
+    save_result(given.name, result)
+
+
+if __name__ == "__main__":
+    main()
