@@ -5,6 +5,7 @@ no EXIF and no location; it always says that a generative model edited it.
 """
 
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,16 @@ def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str 
     image = Image.fromarray(np.ascontiguousarray(pixels))
     with atomic(path, ImageError) as temporary:
         image.save(temporary, format=kind, **_options(kind, note))
+
+
+def write_animation(
+    path: str | Path, frames: Sequence[UInt8[np.ndarray, "h w 3"]], rate: float, note: str = ""
+) -> None:
+    """Write frames uint8 [H,W,3] of one size as a WebP that repeats, `rate` of them a second, marked like pictures."""
+    images = [Image.fromarray(frame) for frame in frames]
+    options = _options("WEBP", note) | {"append_images": images[1:], "duration": round(1000 / rate), "loop": 0}
+    with atomic(path, ImageError) as temporary:
+        images[0].save(temporary, format="WEBP", save_all=True, **options)
 
 
 def written_format(path: str | Path) -> str:

@@ -231,6 +231,48 @@ def sample(
     sample_seeds(seeds, out, model, label, psi, device, Show(as_json))
 
 
+@app.command()
+def mix(
+    first: Annotated[Path, typer.Argument(help="The latent that gives all other layers.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="The latent that gives these layers.", show_default=False)],
+    layers: Annotated[str, typer.Option("--layers", help="FIRST:LAST without the last; 0:5 is pose and shape.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
+    keep: Annotated[Path | None, typer.Option("--latent", help="Also write the latent here.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The file of their generator, if it has no name.")
+    ] = None,
+    label: options.Label = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Mix two latents: some layers of one, all others of the other."""
+    from zplus.command.blending import mix_latents
+
+    mix_latents(first, second, layers, out, keep, model, label, device, Show(as_json))
+
+
+@app.command()
+def interpolate(
+    first: Annotated[Path, typer.Argument(help="The latent to begin with.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="The latent to end with.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .webp animation, or a folder for the frames.")],
+    frames: Annotated[
+        int, typer.Option("--frames", min=2, max=1000, help="How many pictures, both ends included.")
+    ] = 30,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, max=60, help="Pictures a second of an animation.")] = 15.0,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The file of their generator, if it has no name.")
+    ] = None,
+    label: options.Label = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Go from one latent to another, on the sphere where codes lie on it."""
+    from zplus.command.blending import interpolate_latents
+
+    interpolate_latents(first, second, out, frames, rate, model, label, device, Show(as_json))
+
+
 @directions.command("list")
 def list_directions(model: options.Model = DEFAULT_MODEL, as_json: options.Json = False) -> None:
     """List the directions that come for a model."""

@@ -45,7 +45,7 @@ def learn(
     if attribute not in ATTRIBUTES:
         raise UnknownNameError("attribute", attribute, ATTRIBUTES)
     generator, scorers = open_generator(model, device, label), Scorers()
-    codes = None if layers is None else _range(layers, generator.num_codes)
+    codes = None if layers is None else layer_range(layers, generator.num_codes)
 
     def score(pixels: Any) -> dict[str, float]:
         return scorers.measure(pixels, [attribute])
@@ -59,8 +59,8 @@ def learn(
     show.result({"direction": out, **described}, f"{out}\n{table(('', ''), list(described.items()))}")
 
 
-def _range(text: str, codes: int) -> tuple[int, int]:
-    """FIRST:LAST as numbers."""
+def layer_range(text: str, codes: int) -> tuple[int, int]:
+    """FIRST:LAST as numbers. Raises ZplusError where there are no such codes."""
     first, _, last = text.partition(":")
     if not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= codes):
         raise ZplusError(f"--layers is {text!r}, but must be FIRST:LAST with 0 <= FIRST < LAST <= {codes}.")

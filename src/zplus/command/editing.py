@@ -10,15 +10,15 @@ from torch import Tensor
 from zplus.command.inverting import Inverter, Request
 from zplus.command.options import DEFAULT_MODEL
 from zplus.command.photo import aligned_face
-from zplus.command.prepare import open_generator, output_file
-from zplus.command.pulling import needed, pull_missing
+from zplus.command.prepare import output_file
+from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
 from zplus.editing import angle_degrees, cosine_reached, edit, find_direction
 from zplus.editing.edit import LIMIT
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
-from zplus.generators import MODELS, Generator
+from zplus.generators import Generator
 from zplus.images import read_image, to_pixels, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
@@ -129,11 +129,7 @@ def _from_latent(
     if len(latent) > 1:
         show.say(f"{path} holds {len(latent)} latents: the first is taken.")
         latent = latent[0]
-    if not request.model and latent.generator not in MODELS:
-        raise ZplusError(f"{path} belongs to the generator {latent.generator}: give its file with --model.")
-    model = request.model or latent.generator
-    pull_missing([model] if model in MODELS else [], show)
-    generator = open_generator(model, request.device, request.label)
+    generator = generator_of(latent, request.model or None, request.device, request.label, show)
     for name in strengths:
         find_direction(name, generator)
     aligned = None

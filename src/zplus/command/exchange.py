@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from zplus.command.prepare import open_generator, output_file
-from zplus.command.pulling import pull_missing
+from zplus.command.pulling import generator_of, pull_missing
 from zplus.command.show import Show
-from zplus.errors import LatentError, ZplusError
+from zplus.errors import LatentError
 from zplus.generators import MODELS
 from zplus.generators.checkpoints.codes import read_codes, write_codes
 from zplus.latent import Point, load_latent, save_latent
@@ -37,9 +37,7 @@ def import_codes(path: Path, out: Path, model: str, label: int | None, show: Sho
 def export_codes(path: Path, out: Path, model: str | None, label: int | None, show: Show) -> None:
     """The W+ codes of a latent; those of its edit if it has one."""
     latent = load_latent(path)
-    if model is None and latent.generator not in MODELS:
-        raise ZplusError(f"{path} belongs to the generator {latent.generator}: give its file with --model.")
-    generator = open_generator(model or latent.generator, "cpu", label)
+    generator = generator_of(latent, model, "cpu", label, show)
     space = space_of(generator, latent)
     if space.kind == "s":
         show.warn("Styles have no exact codes in W+: the nearest are written.")

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zplus.archives import Archive, fetch, folder
+from zplus.command.prepare import open_generator
 from zplus.command.show import Show, complain, table
-from zplus.errors import UnknownNameError
+from zplus.errors import UnknownNameError, ZplusError
 from zplus.faces.weights import FACE_MODELS
-from zplus.generators import MODELS
+from zplus.generators import MODELS, Generator
 from zplus.generators import pull as pull_generator
 from zplus.generators.zoo import model_path
+from zplus.latent import Latent
 from zplus.perception.weights import AGE_GENDER, EMOTION, LPIPS_WEIGHTS
 
 
@@ -68,6 +70,15 @@ def needed(model: str) -> list[str]:
         return list(NETWORKS)
     model_path(model)  # an unknown name is refused before anything is fetched
     return [model, *NETWORKS]
+
+
+def generator_of(latent: Latent, model: str | None, device: str, label: int | None, show: Show) -> Generator:
+    """The generator that a latent belongs to: the one of its name, pulled if it is missing, or `model`."""
+    if model is None and latent.generator not in MODELS:
+        raise ZplusError(f"This latent belongs to the generator {latent.generator}: give its file with --model.")
+    model = model or latent.generator
+    pull_missing([model] if model in MODELS else [], show)
+    return open_generator(model, device, label)
 
 
 def pull_missing(names: Iterable[str], show: Show) -> None:

@@ -1,5 +1,6 @@
 """Editing: directions, how they are found, and how they are applied."""
 
+from zplus.editing.between import interpolate, mix
 from zplus.editing.boundary import learn_boundary, score_prior
 from zplus.editing.builtin import directions_of, find_direction
 from zplus.editing.edit import angle_degrees, cosine_reached, edit
@@ -10,6 +11,8 @@ __all__ = [
     "directions_of",
     "edit",
     "find_direction",
+    "interpolate",
     "learn_boundary",
+    "mix",
     "score_prior",
 ]

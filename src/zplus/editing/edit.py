@@ -9,7 +9,8 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
-from zplus.editing.follow import follow, motion
+from zplus.editing.follow import with_code
+from zplus.editing.layers import inside
 from zplus.editing.transport import cosine, travel
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator
@@ -75,19 +76,8 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
 @torch.no_grad()
 def _moved(space: Space, point: Point, edits: Sequence[Edit], feature: str) -> Point:
     point = point.plain(space.generator.device)
-    vectors = _summed(edits, space)
-    code = travel(space, point.code, vectors)
-    if point.features is None or feature == "fixed":
-        return point._replace(code=code)
-    before, after = space.head(point.code), space.head(code)
-    flow = torch.zeros_like(before.features[:, :2])
-    if feature == "moved":
-        flow = motion(before.features, after.features)
-    shifted = (
-        None if x is None or a is None or b is None else follow(x, a, b, flow)
-        for x, a, b in zip(point[1:], before, after, strict=True)
-    )
-    return Point(code, *shifted)
+    code = travel(space, point.code, _summed(edits, space))
+    return with_code(space, point, code, feature)
 
 
 def _summed(edits: Sequence[Edit], space: Space) -> dict[str, Tensor]:
@@ -102,18 +92,7 @@ def _summed(edits: Sequence[Edit], space: Space) -> dict[str, Tensor]:
 def _limited(one: Edit, space: Space) -> Tensor:
     """The vector [1, K, D] times its strength, on the edit's range of codes only."""
     vector = one.strength * one.direction.vector[None]
-    if one.layers is None:
-        return vector
-    generator, (first, last) = space.generator, one.layers
-    if not 0 <= first < last <= generator.num_codes:
-        raise ZplusError(f"Layers {first}..{last - 1} do not exist: {generator.name} has 0..{generator.num_codes - 1}.")
-    if space.kind in ("z", "w"):
-        raise LatentError(f"An edit of some layers cannot be made in {space.name}, which has one code for all of them.")
-    inside = torch.arange(generator.num_codes).ge(first) & torch.arange(generator.num_codes).lt(last)
-    if one.direction.space == "s":
-        inside = inside[list(generator.style_codes)].repeat_interleave(torch.tensor(generator.style_sizes))
-        return vector * inside.to(vector)
-    return vector * inside[None, :, None].to(vector)
+    return vector if one.layers is None else vector * inside(space, one.layers, one.direction.space).to(vector)
 
 
 def _added_up(edits: list[Edit]) -> list[Edit]:

@@ -10,10 +10,28 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zplus.latent import Point
+from zplus.spaces import Space
+
 REACH = 6  # motions up to a sixth of the picture's side are looked for
 WINDOW = 5  # cells over which similarity is averaged: a single cell is ambiguous on skin and background
 TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine similarity
 SHYNESS = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
+
+
+def with_code(space: Space, point: Point, code: Float[Tensor, "n k d"], feature: str) -> Point:
+    """The point with another code, and its F gone along: "moved" (warped), "added" (as it is), or "fixed"."""
+    if point.features is None or feature == "fixed":
+        return point._replace(code=code)
+    before, after = space.head(point.code), space.head(code)
+    flow = torch.zeros_like(before.features[:, :2])
+    if feature == "moved":
+        flow = motion(before.features, after.features)
+    shifted = (
+        None if x is None or a is None or b is None else follow(x, a, b, flow)
+        for x, a, b in zip(point[1:], before, after, strict=True)
+    )
+    return Point(code, *shifted)
 
 
 def follow(

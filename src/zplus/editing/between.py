@@ -1,0 +1,50 @@
+"""Between two latents: style mixing and interpolation."""
+
+import torch
+from torch import Tensor
+
+from zplus.editing.follow import with_code
+from zplus.editing.layers import inside
+from zplus.errors import LatentError
+from zplus.generators import Generator
+from zplus.latent import Latent, Point
+from zplus.spaces import Space, convert, latent_of, space_of
+
+
+@torch.no_grad()
+def mix(generator: Generator, a: Latent, b: Latent, layers: tuple[int, int]) -> Latent:
+    """`a` with the codes first..last-1 of `b` (style mixing: Karras et al. 2019, arXiv 1812.04948, section 3.1).
+
+    In the space of `a`; F goes along as with an edit. Edits of both are part of what is mixed. Raises LatentError.
+    """
+    space, first, second = _side_by_side(generator, a, b)
+    mask = inside(space, layers).to(first.code.device)
+    point = with_code(space, first, torch.where(mask, second.code, first.code), a.feature)
+    return latent_of(space, point, settings={"mixed": list(layers)})
+
+
+@torch.no_grad()
+def interpolate(generator: Generator, a: Latent, b: Latent, t: float) -> Latent:
+    """The latent at fraction t of the way: codes on the sphere by slerp, layer by layer, else linear; F linear.
+
+    In the space of `a`; at 0 and 1 the two latents themselves, edits included. Raises LatentError.
+    """
+    space, first, second = _side_by_side(generator, a, b)
+    maps = (None if x is None or y is None else torch.lerp(x, y, t) for x, y in zip(first[1:], second[1:], strict=True))
+    code = space.interpolate(first.code, second.code, t)
+    return latent_of(space, Point(code, *maps), settings={"interpolated": t})
+
+
+def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Point, Point]:
+    """The space of `a`, and the points of both in it."""
+    if len(a) != len(b) and 1 not in (len(a), len(b)):
+        raise LatentError(f"{len(a)} latents cannot be paired with {len(b)}: give as many, or one.")
+    space = space_of(generator, a)
+    first, other = a.point.plain(generator.device), b.point.plain(generator.device)
+    second, _ = convert(space_of(generator, b), other, space)
+    rows = max(len(a), len(b))
+    return space, first.each(lambda x: _repeated(x, rows)), second.each(lambda x: _repeated(x, rows))
+
+
+def _repeated(x: Tensor, rows: int) -> Tensor:
+    return x.expand(rows, *x.shape[1:])

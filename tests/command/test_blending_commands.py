@@ -1,0 +1,49 @@
+"""`zplus mix` and `zplus interpolate`."""
+
+import pytest
+from PIL import Image
+
+from command_line import assert_refused
+from tiny import tiny_stylegan2
+from zplus.images import read_image
+from zplus.latent import Point, load_latent, save_latent
+from zplus.spaces import latent_of, make_space
+
+
+@pytest.fixture
+def two(tmp_path):
+    space, paths = make_space("f/z+", tiny_stylegan2()), []
+    for seed in (1, 2):
+        code = space.sample(1, seed)
+        paths.append(tmp_path / f"{seed}.safetensors")
+        save_latent(latent_of(space, Point(code, *space.head(code))), paths[-1])
+    return paths
+
+
+def test_a_mixture_has_a_picture_and_a_latent(zplus, model, two, tmp_path):
+    out, latent = tmp_path / "out.png", tmp_path / "mixed.safetensors"
+    result = zplus("mix", *two, "--layers", "0:3", "--model", model, "-o", out, "--latent", latent, "--json")
+    assert result.code == 0 and result.json["space"] == "f/z+"
+    codes = [load_latent(x).point.code for x in (*two, latent)]
+    assert codes[2][:, :3].equal(codes[1][:, :3]) and codes[2][:, 3:].equal(codes[0][:, 3:])
+    assert read_image(out).shape == (32, 32, 3)
+
+
+def test_an_animation_and_its_frames(zplus, model, two, tmp_path):
+    film, folder = tmp_path / "way.webp", tmp_path / "frames"
+    for out in (film, folder):
+        assert zplus("interpolate", *two, "--frames", "5", "--model", model, "-o", out).code == 0
+    with Image.open(film) as found:
+        found.load()
+        assert found.n_frames == 5 and found.info["duration"] == 67
+        assert b"compositeWithTrainedAlgorithmicMedia" in found.info["xmp"]
+    assert len(list(folder.glob("*.png"))) == 5
+
+
+@pytest.mark.parametrize("layers", ["", "3", "4:2", "0:99", "a:b"])
+def test_layers_that_are_none(zplus, model, two, tmp_path, layers):
+    assert_refused(zplus("mix", *two, "--layers", layers, "--model", model, "-o", tmp_path / "out.png"))
+
+
+def test_the_model_must_be_known(zplus, two, tmp_path):
+    assert_refused(zplus("interpolate", *two, "-o", tmp_path / "out.webp"))
