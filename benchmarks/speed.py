@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--photos", type=int, default=2)
     parser.add_argument("--pace-steps", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--archive", type=Path, help="the wheel of random-face, for its engine")
     given = parser.parse_args()
     generator = load_generator("ffhq-mobile")
