@@ -44,10 +44,10 @@ class Trace:
         self.lost += time.perf_counter() - began
 
 
-def run(generator: Generator, target: torch.Tensor, lpips: LPIPS, execution: Execution, every: int, **options) -> dict:
+def run(generator: Generator, target: torch.Tensor, judge: LPIPS, execution: Execution, every: int, **options) -> dict:
     warm = dict(options, steps=3)
     invert(generator, target, execution=execution, **warm)
-    trace = Trace(target, lpips, every)
+    trace = Trace(target, judge, every)
     invert(generator, target, callback=trace, execution=execution, **options)
     print(execution, options, trace.rows[-1], flush=True)
     step, seconds, value = trace.rows[-1]
