@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from zplus.errors import ZplusError
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -27,6 +29,21 @@ class TrainSettings:
     seed: int = 0  # of all that is random
     precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16 is faster where the hardware has it
     snapshot_minutes: float = 10.0  # the most that a killed run loses
+
+    def __post_init__(self) -> None:
+        positive = ("z_dim", "mapping_layers", "channel_base", "channel_max", "batch", "kimg", "learning_rate")
+        wrong = [name for name in positive if not getattr(self, name) > 0]  # nor NaN
+        wrong += [name for name in ("path_length", "ema_kimg") if not getattr(self, name) >= 0]
+        wrong += [] if 0 <= self.mixing <= 1 else ["mixing"]
+        wrong += [] if self.r1_gamma is None or self.r1_gamma >= 0 else ["r1_gamma"]
+        if wrong:
+            raise ZplusError(
+                f"{wrong[0]} is {getattr(self, wrong[0])}, which no training can have: choose another value."
+            )
+        if self.channel_base < self.resolution:
+            raise ZplusError(
+                f"A channel base of {self.channel_base} leaves no channels at {self.resolution} px: raise it."
+            )
 
     @property
     def channels(self) -> dict[int, int]:
