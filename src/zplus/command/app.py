@@ -238,9 +238,7 @@ def mix(
     layers: Annotated[str, typer.Option("--layers", help="FIRST:LAST without the last; 0:5 is pose and shape.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
     keep: Annotated[Path | None, typer.Option("--latent", help="Also write the latent here.")] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="The file of their generator, if it has no name.")
-    ] = None,
+    model: options.OwnModel = None,
     label: options.Label = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -260,9 +258,7 @@ def interpolate(
         int, typer.Option("--frames", min=2, max=1000, help="How many pictures, both ends included.")
     ] = 30,
     rate: Annotated[float, typer.Option("--rate", min=0.1, max=60, help="Pictures a second of an animation.")] = 15.0,
-    model: Annotated[
-        str | None, typer.Option("--model", help="The file of their generator, if it has no name.")
-    ] = None,
+    model: options.OwnModel = None,
     label: options.Label = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -335,7 +331,7 @@ def import_latent(
 def export_latent(
     source: Annotated[Path, typer.Argument(help="A latent of zplus.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .npy, .npz or .pt file to write.")],
-    model: Annotated[str | None, typer.Option("--model", help="The file of its generator, if it has no name.")] = None,
+    model: options.OwnModel = None,
     label: options.Label = None,
     as_json: options.Json = False,
 ) -> None:

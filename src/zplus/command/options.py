@@ -10,6 +10,7 @@ DEFAULT_SPACE = "f/z+"
 
 Photo = Annotated[Path, typer.Argument(help="A photo with a face.", show_default=False)]
 Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus models') or the file of a generator.")]
+OwnModel = Annotated[str | None, typer.Option("--model", help="The file of the generator, if it has no name.")]
 Label = Annotated[int | None, typer.Option("--label", min=0, help="The class that a conditional model is to show.")]
 Space = Annotated[str, typer.Option("--space", help="z, z+, w, w+, s; with a feature map f/z, f/z+, f/w, f/w+, f/s.")]
 Method = Annotated[str, typer.Option("--method", help="default, released or paper-1.")]

@@ -25,8 +25,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     if "synthesis.layer0.style.weight" not in names:
         raise CheckpointError("This is a StyleGAN1 of genforce, whose layers are other ones: only StyleGAN2 is read.")
     note = "It has no averaged weights (generator_smooth): those of generator are used, which look worse."
-    state = {name: x for name, record in names.items() if (x := tensors.tensor(record)) is not None}
-    return Found(dict(_renamed(state)), notes=[note] if key == "generator" else [])
+    return Found(dict(_renamed(tensors.state(names))), notes=[note] if key == "generator" else [])
 
 
 def _renamed(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

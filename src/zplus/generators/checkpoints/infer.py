@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
+from zplus.generators.store import MOST_LAYERS
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config, sides
 
-MOST_LAYERS = 64  # of the mapping; known models have 2 to 18
 MOST_TAPS = 16  # of a filter; known models have 2 to 12
 LARGEST = 4096  # pixels
 

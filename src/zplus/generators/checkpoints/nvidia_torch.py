@@ -18,7 +18,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     """The generator of {"G_ema": ..., "G": ..., "D": ...}, of a network that was pickled alone, or of bare tensors."""
     networks = tree if isinstance(tree, dict) else {"G_ema": tree}
     if "synthesis.b4.const" in networks:
-        return Found({name: x for name, record in networks.items() if (x := tensors.tensor(record)) is not None})
+        return Found(tensors.state(networks))
     name = next((key for key in ("G_ema", "G") if _is_network(networks.get(key))), None)
     if name is None:
         if _is_network(networks.get("D")):
@@ -31,7 +31,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     if "mapping" not in modules or "synthesis" not in modules:
         kind = shown(network.arguments[0].get("class_name"))
         raise CheckpointError(f"This file holds a network of the class {kind} and no StyleGAN2 generator.")
-    state = {path: tensor for path, tensor in _tensors(modules, tensors)}
+    state = dict(_tensors(modules, tensors))
     for path, module in modules.items():
         if module.get("architecture", "skip") not in ("skip", "resnet"):
             raise CheckpointError(f"A StyleGAN2 of the architecture {shown(module['architecture'])} is not supported.")

@@ -29,8 +29,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
         if "d" in tree or "final_conv.0.weight" in names:
             raise CheckpointError("This file holds a discriminator and no generator.")
         return None
-    state = {name: x for name, record in names.items() if (x := tensors.tensor(record)) is not None}
-    found = dict(_renamed(state))
+    found = dict(_renamed(tensors.state(names)))
     mean = tensors.tensor(tree.get("latent_avg"))
     if mean is not None:
         found["mapping.w_avg"] = mean if mean.ndim == 1 else mean.flatten(0, -2).mean(0)  # some keep it once a layer

@@ -126,6 +126,10 @@ class Tensors:
                 return self._strided(*record.arguments[:4])
         return None
 
+    def state(self, records: dict[Any, Any]) -> dict[str, Tensor]:
+        """The tensors among named records; what is none is left out. Raises CheckpointError."""
+        return {name: x for name, record in records.items() if (x := self.tensor(record)) is not None}
+
     def array(self, record: Any) -> np.ndarray | None:
         """The same for numpy's arrays alone, in the order of bytes that they were written in."""
         with _damage():
