@@ -20,7 +20,8 @@ def test_models_says_what_under_which_terms(zplus, empty_cache):
     rows = {row["name"]: row for row in zplus("models", "--json").json["results"]}
     assert set(rows) == set(KNOWN)
     assert "non-commercial use" in rows["ffhq-mobile"]["licence"] and "1024 px" in rows["ffhq-mobile"]["what"]
-    assert not any(row["here"] for row in rows.values()) and all(row["megabytes"] > 0 for row in rows.values())
+    assert all(row["here"] == (row["megabytes"] == 0) for row in rows.values())  # what is shipped is never fetched
+    assert [name for name, row in rows.items() if row["here"]] == ["avatars64"]
     text = zplus("models").out
     assert "non-commercial use" in text and "exclude commercial use" in text
 

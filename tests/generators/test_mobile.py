@@ -260,4 +260,4 @@ def test_ffhq_mobile_gives_what_openvino_gave(ffhq):
 def test_ffhq_mobile_tells_where_it_comes_from():
     model = MODELS["ffhq-mobile"]
     assert "non-commercial" in model.licence
-    assert model.archive.sha256.startswith("e5d10e2be7df63f0")
+    assert model.source.archive.sha256.startswith("e5d10e2be7df63f0")

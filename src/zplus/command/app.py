@@ -110,6 +110,7 @@ def pull(
 def convert(
     checkpoint: Annotated[Path, typer.Argument(help="A StyleGAN2 of any public format.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
+    half: Annotated[bool, typer.Option("--half", help="Write fp16: half the size, slightly rounded.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Convert a checkpoint of another program.
@@ -119,7 +120,7 @@ def convert(
     """
     from zplus.command.converting import convert_checkpoint
 
-    convert_checkpoint(checkpoint, out, Show(as_json))
+    convert_checkpoint(checkpoint, out, half, Show(as_json))
 
 
 @app.command()
@@ -291,26 +292,75 @@ def show_direction(
 
 @directions.command("learn")
 def learn_direction(
-    attribute: Annotated[str, typer.Option("--attribute", help="What is scored: smile_network, age, yaw, ...")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
-    samples: Annotated[int, typer.Option("--samples", min=1, help="How many faces are drawn and scored.")] = 5000,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write; a folder for components.")],
+    attribute: Annotated[
+        str | None, typer.Option("--attribute", help="What is scored: smile_network, age, ...")
+    ] = None,
+    scorer: Annotated[
+        str | None, typer.Option("--scorer", help="Your own: MODULE:FUNCTION, from uint8 RGB [H,W,3] to a number.")
+    ] = None,
+    components: Annotated[
+        int | None, typer.Option("--components", min=1, help="How many directions to find without any scores.")
+    ] = None,
+    positive: Annotated[Path | None, typer.Option("--positive", help="A folder of pictures that have it.")] = None,
+    negative: Annotated[Path | None, typer.Option("--negative", help="A folder of pictures that lack it.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", help="boundary or channel by scores; principal or factorize without.")
+    ] = None,
+    space: Annotated[str, typer.Option("--space", help="Where to look: z, w or s.")] = "w",
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="A direction whose effect is to be left out; repeatable.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="How many samples are drawn and scored.")] = 5000,
     name: Annotated[str | None, typer.Option("--name", help="Its name; by default the attribute's.")] = None,
     layers: Annotated[
         str | None, typer.Option("--layers", help="The codes that move, FIRST:LAST without the last; 0:5 suits pose.")
     ] = None,
     model: options.Model = DEFAULT_MODEL,
     label: options.Label = None,
-    seed: options.Seed = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples.")] = 1,
+    no_align: options.NoAlign = False,
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
-    """Learn a direction from scored samples.
+    """Learn directions from scored samples, from pictures that you sorted, or from the model alone.
 
-    It is the normal of the boundary between the samples with the highest and the lowest scores.
+    --attribute or --scorer: the normal of the boundary between the samples with the highest and the lowest scores, or
+    the one channel of S that moves the score most. --positive and --negative: your pictures are inverted and separated.
+    --components: what varies most (principal, GANSpace) or what the weights amplify most (factorize, SeFa).
     """
-    from zplus.command.directions import learn
+    from zplus.command.directions import Wish, learn
 
-    learn(attribute, name or attribute, out, samples, layers, model, label, seed, device, Show(as_json))
+    wish = Wish(
+        out, model, label, name, method, attribute, scorer, components, positive, negative, space, layers,
+        without or (), samples, seed, not no_align, device,
+    )  # fmt: skip
+    learn(wish, Show(as_json))
+
+
+@directions.command("import")
+def import_direction(
+    source: Annotated[Path, typer.Argument(help="A direction or components: .npy, .npz or .pt.", show_default=False)],
+    space: Annotated[str, typer.Option("--space", help="z or w: the file cannot tell.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write; a folder for components.")],
+    attribute: Annotated[
+        str | None, typer.Option("--attribute", help="Measure the unit by this score, as for learnt ones.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=10, help="Samples that are scored for it.")] = 200,
+    name: Annotated[str | None, typer.Option("--name", help="Its name; by default the file's.")] = None,
+    model: options.Model = DEFAULT_MODEL,
+    label: options.Label = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Take over directions that another program found for the same generator.
+
+    InterFaceGAN's and W+ .npy files, e4e's .pt files, GANSpace's components.
+    """
+    from zplus.command.directions import Wish, take_over
+
+    wish = Wish(out, model, label, name, attribute=attribute, space=space, samples=samples, device=device)
+    take_over(source, wish, Show(as_json))
 
 
 @latent.command("import")
@@ -378,6 +428,7 @@ def train_generator(
     channel_max: Annotated[
         int | None, typer.Option("--channel-max", min=1, help="The most feature maps at any resolution.")
     ] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Of both networks.")] = None,
     gamma: Annotated[float | None, typer.Option("--gamma", min=0, help="Weight of R1; by default by the size.")] = None,
     path_length: Annotated[
         float | None, typer.Option("--path-length", min=0, help="Weight of path length regularisation; 2 in StyleGAN2.")
@@ -403,7 +454,7 @@ def train_generator(
 
     wishes = {
         "kimg": kimg, "batch": batch, "z_dim": z_dim, "channel_base": channel_base, "channel_max": channel_max,
-        "r1_gamma": gamma, "path_length": path_length, "augment": augment, "flip": flip, "precision": precision,
-        "snapshot_minutes": snapshot_minutes, "seed": seed,
+        "learning_rate": learning_rate, "r1_gamma": gamma, "path_length": path_length, "augment": augment, "flip": flip,
+        "precision": precision, "snapshot_minutes": snapshot_minutes, "seed": seed,
     }  # fmt: skip
     run_training(data, out, resolution, holdout, cpu, wishes, Show(as_json))

@@ -8,14 +8,14 @@ from zplus.generators import save_generator
 from zplus.generators.checkpoints.read import read_checkpoint
 
 
-def convert_checkpoint(path: Path, out: Path, show: Show) -> None:
+def convert_checkpoint(path: Path, out: Path, half: bool, show: Show) -> None:
     """Read a checkpoint, tell what it is, and write it as safetensors."""
     output_file(out, path, picture=False)
     with show.stage(f"Reading {path.name}"):
         generator, notes = read_checkpoint(path)
     for note in notes:
         show.warn(note)
-    save_generator(generator, out)
+    save_generator(generator, out, half)
     config = generator.config
     facts = {
         "model": generator.name, "architecture": generator.architecture, "resolution": generator.resolution,

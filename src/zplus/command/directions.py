@@ -1,14 +1,65 @@
-"""The commands `directions list`, `show` and `learn`."""
+"""The commands `directions list`, `show`, `learn` and `import`."""
 
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zplus.command.prepare import open_generator, output_file
+import numpy as np
+import torch
+from torch import Tensor
+
+from zplus.command.inverting import Inverter, Request
+from zplus.command.photo import aligned_face
+from zplus.command.prepare import open_generator, output_file, output_folder
 from zplus.command.show import Show, table
 from zplus.direction import Direction, save_direction
-from zplus.editing import directions_of, find_direction, learn_boundary, score_prior
-from zplus.errors import UnknownNameError, ZplusError
+from zplus.editing import (
+    calibrated,
+    directions_of,
+    factorize,
+    find_direction,
+    learn_boundary,
+    learn_channel,
+    learn_from_examples,
+    principal,
+    score_prior,
+    visible_effect,
+)
+from zplus.editing.foreign import read_directions
+from zplus.editing.scored import Score, Scored
+from zplus.errors import ImageError, UnknownNameError, ZplusError
+from zplus.generators import Generator
 from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.training.data import SUFFIXES
+
+SCORED, UNSCORED = ("boundary", "channel"), ("principal", "factorize")  # methods; the first of each is the default
+INVISIBLE = 0.01  # mean absolute difference of pixels in [-1, 1] below which a direction shows nothing
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be learnt, as asked for on the command line."""
+
+    out: Path
+    model: str
+    label: int | None = None
+    name: str | None = None
+    method: str | None = None
+    attribute: str | None = None
+    scorer: str | None = None
+    components: int | None = None
+    positive: Path | None = None
+    negative: Path | None = None
+    space: str = "w"
+    layers: str | None = None
+    without: Sequence[str] = ()
+    samples: int = 5000
+    seed: int = 1
+    align: bool = True
+    device: str = "cpu"
 
 
 def show_list(model: str, show: Show) -> None:
@@ -28,35 +79,48 @@ def show_card(name: str, model: str, show: Show) -> None:
     show.result(described, table(("", ""), list(described.items())).lstrip("\n"))
 
 
-def learn(
-    attribute: str,
-    name: str,
-    out: Path,
-    samples: int,
-    layers: str | None,
-    model: str,
-    label: int | None,
-    seed: int | None,
-    device: str,
-    show: Show,
-) -> None:
-    """Learn a direction from scored samples and write it."""
-    output_file(out, picture=False)
-    if attribute not in ATTRIBUTES:
-        raise UnknownNameError("attribute", attribute, ATTRIBUTES)
-    generator, scorers = open_generator(model, device, label), Scorers()
-    codes = None if layers is None else layer_range(layers, generator.num_codes)
-
-    def score(pixels: Any) -> dict[str, float]:
-        return scorers.measure(pixels, [attribute])
-
-    with show.stage(f"Scoring samples by {attribute}", samples) as tick:
-        scored = score_prior(generator, score, samples, 1 if seed is None else seed, lambda done: tick(done, ""))
-    with show.stage("Finding the boundary"):
-        direction = learn_boundary(generator, name, attribute, scored, score, layers=codes)
-    save_direction(direction, out)
+def learn(wish: Wish, show: Show) -> None:
+    """Learn from scored samples, from sorted pictures, or components without either, and write what was found."""
+    sources = [wish.attribute or wish.scorer, wish.components, wish.positive or wish.negative]
+    if sum(x is not None for x in sources) != 1:
+        raise ZplusError("Say what to learn: --attribute or --scorer, --components, or --positive and --negative.")
+    methods = SCORED if wish.components is None else UNSCORED
+    method = wish.method or methods[0]
+    if method not in methods:
+        raise UnknownNameError("method", method, methods)
+    if wish.components is not None:
+        _learn_components(wish, method, show)
+        return
+    output_file(wish.out, picture=False)
+    if wish.attribute is not None and wish.scorer is None and wish.attribute not in ATTRIBUTES:
+        raise UnknownNameError("attribute", wish.attribute, ATTRIBUTES)
+    direction = _from_pictures(wish, show) if wish.positive or wish.negative else _from_scores(wish, method, show)
+    save_direction(direction, wish.out)
     described = _described(direction)
-    show.result({"direction": out, **described}, f"{out}\n{table(('', ''), list(described.items()))}")
+    show.result({"direction": wish.out, **described}, f"{wish.out}\n{table(('', ''), list(described.items()))}")
+
+
+def take_over(path: Path, wish: Wish, show: Show) -> None:
+    """Directions of another program, in units of the prior or, with an attribute, of its score."""
+    generator = open_generator(wish.model, wish.device, wish.label)
+    found, notes = read_directions(generator, path, wish.space)
+    several = len(found) > 1
+    folder = output_folder(wish.out) if several else output_file(wish.out, path, picture=False).parent
+    for note in dict.fromkeys(notes):
+        show.warn(note)
+    if wish.name and not several:
+        found = [replace(found[0], name=wish.name)]
+    if wish.attribute or wish.scorer:
+        attribute, score = _scored_by(wish)
+        scored = _score(generator, score, attribute, wish, show)
+        found = [calibrated(generator, one, attribute, score, scored) for one in found]
+    for one in found:
+        if visible_effect(generator, one) < INVISIBLE:
+            show.warn(
+                f"{one.name} changes hardly anything that can be seen: is it of {generator.name}, and of {one.space}?"
+            )
+    paths = [folder / f"{one.name}.safetensors" for one in found] if several else [wish.out]
+    _write_all(found, paths, show)
 
 
 def layer_range(text: str, codes: int) -> tuple[int, int]:
@@ -67,5 +131,94 @@ def layer_range(text: str, codes: int) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _described(direction: Direction) -> dict[str, Any]:
+def _from_scores(wish: Wish, method: str, show: Show) -> Direction:
+    generator = open_generator(wish.model, wish.device, wish.label)
+    others = [find_direction(name, generator) for name in wish.without]
+    layers, (attribute, score) = _layers(wish, generator), _scored_by(wish)
+    name = wish.name or attribute
+    scored = _score(generator, score, attribute, wish, show)
+    with show.stage(f"Finding the {method}"):
+        if method == "channel":
+            return learn_channel(generator, name, attribute, scored, score)
+        return learn_boundary(
+            generator, name, attribute, scored, score, wish.space, layers=layers, without=others
+        )  # fmt: skip
+
+
+def _score(generator: Generator, score: Score, attribute: str, wish: Wish, show: Show) -> Scored:
+    with show.stage(f"Scoring samples by {attribute}", wish.samples) as tick:
+        return score_prior(generator, score, wish.samples, wish.seed, lambda done: tick(done, ""))
+
+
+def _scored_by(wish: Wish) -> tuple[str, Score]:
+    """The attribute's name and what scores it: a network of zplus, or a function of the user's."""
+    if wish.scorer is None:
+        attribute, scorers = str(wish.attribute), Scorers()
+        return attribute, lambda pixels: scorers.measure(pixels, [attribute])
+    function, name = _function(wish.scorer), wish.attribute or wish.name or wish.scorer.rpartition(":")[2]
+    return name, lambda pixels: {name: float(function(pixels))}
+
+
+def _function(text: str) -> Callable[[np.ndarray], float]:
+    """MODULE:FUNCTION, a module of the user's that is in this folder or installed."""
+    module, _, name = text.partition(":")
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ZplusError(f"The scorer {text} cannot be had ({error}): give MODULE:FUNCTION.") from error
+    finally:
+        sys.path.remove("")
+
+
+def _learn_components(wish: Wish, method: str, show: Show) -> None:
+    folder, generator = output_folder(wish.out), open_generator(wish.model, wish.device, wish.label)
+    layers, count = _layers(wish, generator), int(wish.components or 0)
+    with show.stage("Finding components"):
+        if method == "factorize":
+            found = factorize(generator, count, layers)
+        else:
+            found = principal(generator, count, wish.space, layers, wish.seed)
+    _write_all(found, [folder / f"{one.name}.safetensors" for one in found], show)
+
+
+def _from_pictures(wish: Wish, show: Show) -> Direction:
+    """Invert the pictures of both folders into W+ and fit a boundary to the means of their codes."""
+    folders = {"positive": wish.positive, "negative": wish.negative}
+    paths = {kind: _pictures(folder, kind) for kind, folder in folders.items()}
+    inverter = Inverter(Request(wish.model, "w+", device=wish.device, label=wish.label, align=wish.align), show)
+    generator, codes = inverter.generator, dict[str, Tensor]()
+    layers, total = _layers(wish, generator), sum(map(len, paths.values()))
+    for kind, files in paths.items():
+        rows = []
+        for path in files:
+            aligned = aligned_face(path, generator.resolution, 0, show, wish.align)
+            latent = inverter.invert(aligned, f"Inverting {path.name}, one of {total}")
+            rows.append(latent.point.code.cpu())
+        codes[kind] = torch.cat(rows)
+    first, last = layers or (0, generator.num_codes)
+    positive, negative = (codes[kind][:, first:last].mean(1) for kind in folders)
+    return learn_from_examples(generator, wish.name or wish.out.stem, positive, negative, layers)
+
+
+def _pictures(folder: Path | None, kind: str) -> list[Path]:
+    found = sorted(x for x in folder.iterdir() if x.suffix.lower() in SUFFIXES) if folder and folder.is_dir() else []
+    if not found:
+        raise ImageError(f"There are no pictures for --{kind}: give a folder that holds {', '.join(SUFFIXES)}.")
+    return found
+
+
+def _layers(wish: Wish, generator: Generator) -> tuple[int, int] | None:
+    return None if wish.layers is None else layer_range(wish.layers, generator.num_codes)
+
+
+def _write_all(found: Sequence[Direction], paths: Sequence[Path], show: Show) -> None:
+    for one, path in zip(found, paths, strict=True):
+        save_direction(one, path)
+    rows = [{"direction": path, **_described(one)} for one, path in zip(found, paths, strict=True)]
+    cells = [(path, one.space, f"{one.unit:.3f}") for one, path in zip(found, paths, strict=True)]
+    show.result({"results": rows, "warnings": show.warnings}, table(("DIRECTION", "SPACE", "UNIT"), cells))
+
+
+def _described(direction: Direction) -> Mapping[str, Any]:
     return {"name": direction.name, "space": direction.space, "unit": direction.unit, **direction.card}

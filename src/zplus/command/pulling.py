@@ -33,11 +33,11 @@ KNOWN = (*MODELS, *NETWORKS)
 
 
 def show_models(show: Show) -> None:
-    """All that can be pulled: what it is, its terms, its size, and whether it is here."""
+    """All that can be had by name: what it is, its terms, what pulling fetches, and whether it is here."""
     about = {name: (model.about, model.licence) for name, model in MODELS.items()}
     about |= {name: (network.about, network.archive.licence) for name, network in NETWORKS.items()}
     rows: list[dict[str, Any]] = [
-        {"name": name, "what": what, "licence": licence, "here": is_here(name), "megabytes": _archive(name).megabytes}
+        {"name": name, "what": what, "licence": licence, "here": is_here(name), "megabytes": _megabytes(name)}
         for name, (what, licence) in about.items()
     ]
     cells: list[tuple[object, ...]] = []
@@ -56,7 +56,7 @@ def pull_named(names: Iterable[str], show: Show) -> int:
         try:
             before = is_here(name)
             pull_one(name, show)
-            results.append({"name": name, "megabytes": _archive(name).megabytes, "was_here": before})
+            results.append({"name": name, "megabytes": _megabytes(name), "was_here": before})
         except Exception as error:
             failed.append({"name": name, "error": complain(error, name)})
     text = "\n".join(f"{r['name']}: {'was here already' if r['was_here'] else 'pulled'}" for r in results)
@@ -86,7 +86,7 @@ def pull_missing(names: Iterable[str], show: Show) -> None:
     missing = [name for name in names if not is_here(name)]
     for name in missing:
         licence = MODELS[name].licence if name in MODELS else NETWORKS[name].archive.licence
-        show.say(f"Not here yet, so it is pulled: {name}, {_archive(name).megabytes} MB, {licence}")
+        show.say(f"Not here yet, so it is pulled: {name}, {_megabytes(name)} MB, {licence}")
     for name in missing:
         pull_one(name, show)
 
@@ -95,7 +95,7 @@ def pull_one(name: str, show: Show) -> None:
     """Fetch, check and convert one model or network, unless it is here."""
     if is_here(name):
         return
-    with show.stage(f"Pulling {name} ({_archive(name).megabytes} MB)"):
+    with show.stage(f"Pulling {name} ({_megabytes(name)} MB)"):
         if name in MODELS:
             pull_generator(name, show.say)
         else:
@@ -113,5 +113,9 @@ def _checked(name: str) -> str:
     return name
 
 
-def _archive(name: str) -> Archive:
-    return MODELS[name].archive if name in MODELS else NETWORKS[name].archive
+def _megabytes(name: str) -> int:
+    """What pulling fetches: nothing for a model of this package."""
+    if name not in MODELS:
+        return NETWORKS[name].archive.megabytes
+    source = MODELS[name].source
+    return source.archive.megabytes if source else 0

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from zplus.errors import CheckpointError, UnknownNameError
+from zplus.errors import CheckpointError, UnknownNameError, ZplusError
 from zplus.files import atomic
 from zplus.generators.contract import Generator
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
@@ -23,16 +23,23 @@ MOST_LAYERS = 64  # of the mapping; known models have 2 to 18
 DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
-def save_generator(generator: Generator, path: str | Path) -> None:
-    """Write a generator with its name and configuration."""
+def save_generator(generator: Generator, path: str | Path, half: bool = False) -> None:
+    """Write a generator with its name and configuration, in fp32 or in `half` precision (fp16).
+
+    Raises ZplusError for weights beyond 65,504, which half precision cannot hold.
+    """
+    kind = torch.float16 if half else torch.float32
     header = {
         "zplus": "generator",
         "architecture": generator.architecture,
         "name": generator.name,
         "config": json.dumps(asdict(generator.config)),
     }
+    tensors = {name: x.to(kind).contiguous() for name, x in generator.state_dict().items()}
+    if not all(torch.isfinite(x).all() for x in tensors.values()):
+        raise ZplusError(f"Weights of {generator.name} exceed what half precision can hold: write fp32.")
     with atomic(Path(path)) as temporary:
-        save_file({name: x.contiguous() for name, x in generator.state_dict().items()}, temporary, header)
+        save_file(tensors, temporary, header)
 
 
 def is_generator(path: str | Path) -> bool:

@@ -1,4 +1,4 @@
-"""The models that can be had by name: each a package archive, the files inside it, a converter and a licence."""
+"""The models that can be had by name: those of this package, and those that are fetched and converted."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,15 +16,24 @@ from zplus.generators.memory import keep_freed_memory
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.store import save_generator
 
+SHIPPED = Path(__file__).parent / "models"  # of this package, trained by ourselves; a card lies beside each
+
 
 @dataclass(frozen=True)
-class Model:
-    """A generator of the zoo: where it comes from, how it is converted, and under which terms it may be used."""
+class Source:
+    """Where a generator is fetched from, and how the files that were taken out of the archive are converted."""
 
     archive: Archive
     convert: Callable[[Path], Generator]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator of the zoo: what it makes and under which terms; no source means that this package has it."""
+
     about: str
     licence: str
+    source: Source | None = None
 
 
 def _ffhq_mobile(folder: Path) -> Generator:
@@ -39,37 +48,44 @@ def _ffhq_mobile(folder: Path) -> Generator:
 
 MODELS = {
     "ffhq-mobile": Model(
-        Archive(
-            package="random-face",
-            version="2021.7.21.1",
-            sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
-            filename="random_face-2021.7.21.1-py3-none-any.whl",
-            megabytes=38,
-            licence="Apache-2.0",
-            files=tuple(f"random_face/data/{n}Network.{s}" for n in ("Mapping", "Synthesis") for s in ("xml", "bin")),
-        ),
-        _ffhq_mobile,
         "faces, 1024 px, MobileStyleGAN distilled from StyleGAN2-FFHQ",
         "non-commercial use: the files are Apache-2.0, but the teacher's weights are NVIDIA non-commercial and the "
         "FFHQ photos CC BY-NC-SA",
+        Source(
+            Archive(
+                package="random-face",
+                version="2021.7.21.1",
+                sha256="e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+                filename="random_face-2021.7.21.1-py3-none-any.whl",
+                megabytes=38,
+                licence="Apache-2.0",
+                files=tuple(
+                    f"random_face/data/{n}Network.{s}" for n in ("Mapping", "Synthesis") for s in ("xml", "bin")
+                ),
+            ),
+            _ffhq_mobile,
+        ),
+    ),
+    "avatars64": Model(
+        "cartoon faces, 64 px, StyleGAN2 trained by zplus", "free for any use, commercial use too, as the art it learnt"
     ),
 }
 
 
 def model_path(name: str) -> Path:
-    """Where a model of the zoo lies once pulled."""
+    """Where a model of the zoo lies, once pulled if it must be."""
     if name not in MODELS:
         raise UnknownNameError("model", name, MODELS)
-    return cache_folder() / "models" / f"{name}.safetensors"
+    return (cache_folder() / "models" if MODELS[name].source else SHIPPED) / f"{name}.safetensors"
 
 
 def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
     """Fetch, check and convert a model, unless it is here. Raises DownloadError; nothing half-written is left."""
     path = model_path(name)
-    if not path.exists():
-        model = MODELS[name]
-        report(f"{name}: {model.licence}")
-        generator = model.convert(fetch(model.archive, report))
+    source = MODELS[name].source
+    if source and not path.exists():
+        report(f"{name}: {MODELS[name].licence}")
+        generator = source.convert(fetch(source.archive, report))
         generator.check_finite()
         path.parent.mkdir(parents=True, exist_ok=True)
         save_generator(generator, path)

@@ -10,24 +10,36 @@ from torch import Tensor
 
 from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic
-from zplus.generators.checkpoints.read import read_tensor
+from zplus.generators.checkpoints.read import read_tensors
 
 SUFFIXES = (".npy", ".npz", ".pt")
 
 
 def read_codes(path: Path) -> Float[Tensor, "n l w"]:
     """Codes [N,L,w] from an array [w], [L,w] or [N,L,w]. Nothing is unpickled. Raises LatentError."""
+    arrays = read_arrays(path)
+    if len(arrays) != 1:
+        raise LatentError(f"{path} holds {len(arrays)} arrays, expected one.")
+    (codes,) = arrays.values()
+    if not 1 <= codes.ndim <= 3 or not codes.numel():
+        raise LatentError(f"{path} holds {tuple(codes.shape)}, expected codes [w], [L, w] or [N, L, w].")
+    return codes[(None,) * (3 - codes.ndim)]
+
+
+def read_arrays(path: Path) -> dict[str, Tensor]:
+    """The arrays of an .npy, .npz or .pt file by name (a lone one is ""), finite, as fp32. Raises LatentError."""
     try:
-        codes = read_tensor(path) if path.suffix in (".pt", ".pth") else _read_numpy(path)
+        arrays = read_tensors(path) if path.suffix in (".pt", ".pth") else _read_numpy(path)
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
     except ZplusError as error:
         raise LatentError(str(error)) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         raise LatentError(f"{path} is damaged or holds objects: only plain arrays of numbers are read.") from None
-    if not 1 <= codes.ndim <= 3 or not codes.is_floating_point() or not codes.numel() or not codes.isfinite().all():
-        raise LatentError(f"{path} holds {tuple(codes.shape)}, expected finite codes [w], [L, w] or [N, L, w].")
-    return codes.float()[(None,) * (3 - codes.ndim)]
+    for x in arrays.values():
+        if not x.is_floating_point() or not x.isfinite().all():
+            raise LatentError(f"{path} holds numbers that are no codes: they must be finite and of floating point.")
+    return {name: x.float() for name, x in arrays.items()}
 
 
 def write_codes(codes: Float[Tensor, "n l w"], path: Path) -> None:
@@ -43,11 +55,8 @@ def write_codes(codes: Float[Tensor, "n l w"], path: Path) -> None:
             np.save(file, codes.numpy(), allow_pickle=False)
 
 
-def _read_numpy(path: Path) -> Tensor:
+def _read_numpy(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         found = np.load(file, allow_pickle=False)
-        if isinstance(found, np.lib.npyio.NpzFile):
-            if len(found.files) != 1:
-                raise LatentError(f"{path} holds {len(found.files)} arrays, expected one.")
-            found = found[found.files[0]]
-    return torch.from_numpy(np.array(found))
+        named = {name: found[name] for name in found.files} if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
+    return {name: torch.from_numpy(np.array(x)) for name, x in named.items()}

@@ -55,13 +55,13 @@ def read_checkpoint(path: str | Path) -> tuple[Generator, list[str]]:
         return found.generator(_line(path.stem)), found.notes
 
 
-def read_tensor(path: Path) -> Tensor:
-    """The one tensor of a file that torch.save wrote. Raises CheckpointError."""
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that torch.save wrote, by name; a lone one has the name "". Raises CheckpointError."""
     with _plain_errors(path), _opened(path) as (tree, tensors):
-        found = tensors.tensor(tree)
-        if found is None:
-            raise CheckpointError(f"It holds a {type(tree).__name__}, expected one tensor.")
-        return found.clone()
+        found = tensors.state(tree if isinstance(tree, dict) else {"": tree})
+        if not found:
+            raise CheckpointError(f"It holds a {type(tree).__name__}, expected tensors.")
+        return {str(name): x.clone() for name, x in found.items()}
 
 
 @contextmanager

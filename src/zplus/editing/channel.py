@@ -1,0 +1,62 @@
+"""Single channels of S that change one attribute (StyleSpace: Wu et al. 2020, arXiv 2011.12799, section 4.2)."""
+
+import numpy as np
+import torch
+
+from zplus.direction import Direction
+from zplus.editing.builtin import owner_of
+from zplus.editing.scored import Score, Scored, codes_in, measured_slope
+from zplus.errors import ZplusError
+from zplus.generators import Generator
+from zplus.spaces import make_space
+
+TRIED = 10  # channels whose effect is rendered, of those that rank first
+LEAST_EXEMPLARS = 10
+
+
+def learn_channel(
+    generator: Generator, name: str, attribute: str, scored: Scored, score: Score, fraction: float = 0.05
+) -> Direction:
+    """The channel that moves an attribute most, of those in which samples with a high score differ from the prior.
+
+    Styles are told in deviations from the mean of the prior. Channels are ranked by |mean| / deviation over the
+    exemplars, the share `fraction` with the highest scores; the first ten are moved and the score is measured. One unit
+    moves it by one standard deviation. The card names the channel and its rank. Raises ZplusError where none of the ten
+    raises the score.
+    """
+    space = make_space("s", generator)
+    z, values = scored.known(attribute)
+    count = int(fraction * len(values))
+    if count < LEAST_EXEMPLARS:
+        raise ZplusError(f"Only {len(values)} samples have a score of {attribute}: raise the number of samples.")
+    styles = codes_in(space, z).cpu()
+    mean, spread = styles.mean(0), styles.std(0)
+    exemplars = (styles[torch.from_numpy(values.argsort()[-count:].copy())] - mean) / spread.clamp(min=1e-8)
+    relevance = exemplars.mean(0) / exemplars.std(0).clamp(min=1e-8)
+    ranked = relevance.abs().argsort(descending=True)[:TRIED].tolist()
+    slopes = []
+    for channel in ranked:
+        step = torch.zeros(1, space.width)
+        step[0, channel] = spread[channel] * relevance[channel].sign()
+        slopes.append(measured_slope(generator, "s", step, attribute, score))
+    best = int(np.argmax(slopes))
+    if not slopes[best] > 0:
+        raise ZplusError(f"None of the {TRIED} likeliest channels raises the score of {attribute}: try a boundary.")
+    channel, deviation = ranked[best], float(values.std())
+    vector = torch.zeros(1, space.width)
+    vector[0, channel] = spread[channel] * relevance[channel].sign() * deviation / slopes[best]
+    card = {
+        "method": "channel", "attribute": attribute, "samples": len(values), "channel": _label(generator, channel),
+        "rank": best, "relevance": round(float(relevance[channel].abs()), 4), "score_std": round(deviation, 5),
+        "unit_in_prior_deviations": round(deviation / slopes[best], 4), "model": generator.name,
+    }  # fmt: skip
+    return Direction(name, "s", vector, owner_of(generator, "s"), card)
+
+
+def _label(generator: Generator, channel: int) -> str:
+    """A channel as operation:number, where operations are numbered as the generator's styles."""
+    for operation, size in enumerate(generator.style_sizes):
+        if channel < size:
+            return f"{operation}:{channel}"
+        channel -= size
+    raise IndexError(channel)

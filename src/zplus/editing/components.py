@@ -1,0 +1,94 @@
+"""Directions that need no scores: the principal components of the prior, and those that the weights themselves hold."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.direction import Direction
+from zplus.editing.boundary import on_layers
+from zplus.editing.builtin import owner_of
+from zplus.errors import ZplusError
+from zplus.generators import Generator
+from zplus.spaces import make_space
+
+SAMPLES = 20_000  # for components of some hundred numbers
+
+
+@torch.no_grad()
+def principal(
+    generator: Generator, count: int = 20, space: str = "w", layers: tuple[int, int] | None = None, seed: int = 1
+) -> list[Direction]:
+    """The directions along which w varies most (GANSpace: Härkönen et al. 2020, arXiv 2004.02546, section 2.1).
+
+    In "w" they are the principal components themselves; in "z" the regression of z on the coordinates along them
+    (equation 4), which moves z to where the component grows. One unit is one standard deviation over the prior.
+    `layers` are the codes first..last-1 that move. The card tells the share of the variance.
+    """
+    z, w = _prior(generator, seed)
+    variances, axes = torch.linalg.eigh(w.T.cov())  # ascending
+    variances, axes = variances.flip(0), _signed(axes.flip(1))
+    vectors = (axes * variances.clamp(min=0).sqrt()).T  # a component a row
+    if space == "z":
+        along = (w - w.mean(0)) @ axes / variances.clamp(min=1e-12).sqrt()
+        vectors = torch.linalg.lstsq(along[:, :count], z).solution
+    elif space != "w":
+        raise ZplusError(f"Principal components are found in w or z, not in {space}.")
+    shares = (variances / variances.sum()).tolist()
+    return _directions(generator, "principal", space, vectors[: _checked(count, generator)], layers, shares)
+
+
+@torch.no_grad()
+def factorize(generator: Generator, count: int = 20, layers: tuple[int, int] | None = None) -> list[Direction]:
+    """The directions of W that change the styles most (SeFa: Shen and Zhou 2021, arXiv 2007.06600, equation 5).
+
+    They are the eigenvectors of A^T A, A being the affine layers of the codes first..last-1, stacked. One unit is one
+    standard deviation of w along the direction over the prior. The card tells the share of the eigenvalue.
+    """
+    kind = make_space("s", generator)
+    identity = torch.eye(generator.w_dim, device=generator.device)[:, None].expand(-1, generator.num_codes, -1)
+    styles = torch.cat(generator.styles(identity), 1) - torch.cat(generator.styles(torch.zeros_like(identity)), 1)
+    rows = styles.T  # A [sum of C_k, w_dim]
+    if layers is not None:
+        rows = rows * on_layers(generator, kind.kind, torch.ones(len(rows)), layers)[1].T.to(rows)
+    values, axes = torch.linalg.eigh(rows.T @ rows)
+    values, axes = values.flip(0), _signed(axes.flip(1))
+    spread = (_prior(generator)[1] @ axes).std(0)
+    shares = (values / values.sum()).tolist()
+    vectors = (axes * spread).T[: _checked(count, generator)]
+    return _directions(generator, "factorize", "w", vectors, layers, shares)
+
+
+def _directions(
+    generator: Generator,
+    method: str,
+    space: str,
+    vectors: Float[Tensor, "n d"],
+    layers: tuple[int, int] | None,
+    shares: list[float],
+) -> list[Direction]:
+    found = []
+    for i, (vector, share) in enumerate(zip(vectors.cpu(), shares, strict=False)):
+        kind, rows = on_layers(generator, space, vector, layers)
+        card = {
+            "method": method, "component": i, "share": round(share, 5), "model": generator.name,
+            "layers": list(layers or (0, generator.num_codes)),
+        }  # fmt: skip
+        found.append(Direction(f"{method}-{i:02d}", kind, rows, owner_of(generator, kind), card))
+    return found
+
+
+def _prior(generator: Generator, seed: int = 1) -> tuple[Float[Tensor, "m z"], Float[Tensor, "m w"]]:
+    z = make_space("z", generator).sample(SAMPLES, seed)
+    return z[:, 0], generator.map(z)[:, 0]
+
+
+def _signed(axes: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:
+    """An eigenvector has no sign of its own: its largest number becomes positive, so that it is found again."""
+    largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
+    return axes * largest.sign()
+
+
+def _checked(count: int, generator: Generator) -> int:
+    if not 1 <= count <= generator.w_dim:
+        raise ZplusError(f"{count} components cannot be had: {generator.name} has 1 to {generator.w_dim}.")
+    return count

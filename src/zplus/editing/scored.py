@@ -1,0 +1,104 @@
+"""Samples of the prior with scores: what directions are learnt from, and the unit in which their strength is told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from zplus.direction import Direction
+from zplus.errors import ZplusError
+from zplus.generators import Generator
+from zplus.spaces import Space, make_space
+
+Picture = UInt8[np.ndarray, "h w 3"]
+Score = Callable[[Picture], Mapping[str, float]]  # attribute: score (nan: no face)
+SCORED_SIZE = 256  # side in pixels at which generated pictures are scored: what the networks see is smaller still
+CALIBRATION = 24  # fresh samples on which a unit is measured
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Samples of the prior: z [M, z_dim] on the sphere, and by attribute an array [M], nan where there is no score."""
+
+    z: Float[Tensor, "m z"]
+    scores: dict[str, np.ndarray]
+
+    def known(self, attribute: str) -> tuple[Float[Tensor, "k z"], np.ndarray]:
+        """The samples that have a score of the attribute, and their scores [K]."""
+        there = np.isfinite(self.scores[attribute])
+        return self.z[torch.from_numpy(there).to(self.z.device)], self.scores[attribute][there]
+
+
+def score_prior(
+    generator: Generator,
+    score: Score,
+    samples: int,
+    seed: int = 1,
+    report: Callable[[int], None] = lambda done: None,
+) -> Scored:
+    """Render and score samples of the prior, without truncation."""
+    space = make_space("z", generator)
+    z, rows = space.sample(samples, seed), []
+    for i in range(samples):
+        rows.append(score(picture(space, z[i : i + 1])))
+        report(i + 1)
+    return Scored(z[:, 0], {name: np.array([row[name] for row in rows], float) for name in rows[0]})
+
+
+@torch.no_grad()
+def codes_in(space: Space, z: Float[Tensor, "m z"]) -> Float[Tensor, "m d"]:
+    """The samples z in Z, W or S: one code for all layers."""
+    if space.kind == "z":
+        return z
+    generator, w = space.generator, space.generator.map(z[:, None])
+    return w[:, 0] if space.kind == "w" else torch.cat(generator.styles(w.expand(-1, generator.num_codes, -1)), 1)
+
+
+def measured_slope(
+    generator: Generator, kind: str, vector: Float[Tensor, "k d"], attribute: str, score: Score
+) -> float:
+    """The change of the score when fresh samples move by `vector`: half of that from one below to one above."""
+    space = make_space(kind, generator)
+    codes, vector = space.common_sample(CALIBRATION, seed=2), vector.to(generator.device)
+    change = [
+        score(picture(space, space.move(code, vector[None])))[attribute]
+        - score(picture(space, space.move(code, -vector[None])))[attribute]
+        for code in codes.split(1)
+    ]
+    if not np.isfinite(change).any():
+        raise ZplusError(f"No sample that moved along the direction has a score of {attribute}: take more samples.")
+    return float(np.nanmean(change)) / 2
+
+
+@torch.inference_mode()
+def picture(space: Space, code: Float[Tensor, "1 k d"]) -> Picture:
+    """The picture of a code, at the size at which it is scored."""
+    image = space.generator.synthesize(space.signals(code))
+    image = F.adaptive_avg_pool2d(image, min(SCORED_SIZE, space.generator.resolution))
+    return ((image[0].permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
+
+
+def calibrated(generator: Generator, direction: Direction, attribute: str, score: Score, scored: Scored) -> Direction:
+    """The direction with a unit that moves the score by one standard deviation over the prior; upward, so it may turn.
+
+    Raises ZplusError where the score hardly follows: less than a hundredth of a deviation for a unit as it was.
+    """
+    _, values = scored.known(attribute)
+    deviation = float(values.std())
+    slope = measured_slope(generator, direction.space, direction.vector, attribute, score)
+    if not abs(slope) > 0.01 * deviation:
+        raise ZplusError(f"{direction.name} hardly moves the score of {attribute}: choose another attribute.")
+    card = direction.card | {"attribute": attribute, "samples": len(values), "score_std": round(deviation, 5)}
+    return replace(direction, vector=direction.vector * (deviation / slope), card=card)
+
+
+def visible_effect(generator: Generator, direction: Direction) -> float:
+    """How much one unit changes fresh samples: the mean absolute difference of pixels in [-1, 1]."""
+    space = make_space(direction.space, generator)
+    codes, vector = space.common_sample(CALIBRATION // 4, seed=2), direction.vector[None].to(generator.device)
+    pairs = [(picture(space, x), picture(space, space.move(x, vector))) for x in codes.split(1)]
+    return float(np.mean([np.abs(a.astype(float) - b).mean() for a, b in pairs])) / 127.5
