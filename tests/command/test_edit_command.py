@@ -1,14 +1,18 @@
 """`zplus edit`: photos the whole way, latents, and refusals before minutes of work."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from command_line import assert_refused, leftovers, needs_lpips, picture
 from tiny import tiny_stylegan2
 from zplus.command import editing
 from zplus.command.editing import parse_strengths
+from zplus.direction import load_direction, save_direction
 from zplus.errors import ZplusError
 from zplus.generators import save_generator
 from zplus.images import read_image
@@ -178,3 +182,54 @@ def test_names_that_are_not_ascii(zplus, model, direction, tmp_path):
     out = tmp_path / "出力 é.jpg"
     result = zplus("edit", photo, "-d", direction, "-o", out, "--model", model, "--no-align", "--json")
     assert result.code == 0 and result.json["picture"] == str(out) and out.is_file()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_a_sweep_is_a_strip_or_an_animation(zplus, model, direction, latent, tmp_path, suffix):
+    out = tmp_path / f"sweep{suffix}"
+    result = zplus("edit", latent, "--sweep", f"{direction}=-2:2:5", "--model", model, "-o", out, "--json")
+    assert result.code == 0, result.err
+    assert result.json["strength"] == [-2, -1, 0, 1, 2]
+    with Image.open(out) as found:
+        assert found.size == ((160, 32) if suffix == ".png" else (32, 32))
+        assert getattr(found, "n_frames", 1) == (1 if suffix == ".png" else 8)  # there and back
+    if suffix == ".png":
+        render = tmp_path / "one.png"
+        zplus("edit", latent, "-d", f"{direction}=1", "--model", model, "-o", render)
+        assert (read_image(out)[:, 96:128] == read_image(render)).all()
+
+
+def test_a_target_is_met_and_one_out_of_reach_is_said(zplus, model, direction, latent, tmp_path, monkeypatch):
+    """The score is the mean red of the picture."""
+
+    class Reds:
+        def measure(self, pixels, names):
+            return {name: float(pixels[..., 0].mean()) for name in names}
+
+    monkeypatch.setattr(editing, "Scorers", Reds)
+    scored = tmp_path / "scored.safetensors"
+    save_direction(replace(load_direction(direction), card={"attribute": "age"}), scored)
+    start = _red(zplus, model, latent, f"{scored}=0", tmp_path)
+    goal = (start + _red(zplus, model, latent, f"{scored}=2", tmp_path)) / 2
+    out = tmp_path / "out.png"
+    result = zplus("edit", latent, "--to", f"{scored}={goal}", "--model", model, "-o", out, "--json")
+    assert result.code == 0 and not result.json["warnings"], result.err
+    assert abs(read_image(out)[..., 0].mean() - goal) < 0.1 * abs(goal - start) + 0.5
+    result = zplus("edit", latent, "--to", f"{scored}=1000", "--model", model, "-o", out, "--json")
+    assert result.code == 0 and "out of reach" in result.json["warnings"][0]
+    assert_refused(zplus("edit", latent, "--to", f"{direction}=1", "--model", model, "-o", out))
+
+
+def _red(zplus, model, latent, edit, tmp_path):
+    out = tmp_path / "red.png"
+    assert zplus("edit", latent, "-d", edit, "--model", model, "-o", out).code == 0
+    return read_image(out)[..., 0].mean()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [[], ["--to", "smile"], ["--to", "smile=x"], ["--to", "smile=inf"], ["--sweep", "smile"], ["--sweep", "smile=0:1"]]
+    + [["--sweep", f"smile={x}"] for x in ("0:1:1", "0:1:x", "nan:1:3", "0:99:3", "0:1:1000000")],
+)
+def test_targets_and_sweeps_that_are_none(zplus, model, latent, tmp_path, wrong):
+    assert_refused(zplus("edit", latent, *wrong, "--model", model, "-o", tmp_path / "out.png"))

@@ -173,7 +173,17 @@ app.command("project", hidden=True)(invert)
 def edit(
     source: Annotated[Path, typer.Argument(help="A photo, or a latent that 'zplus invert' wrote.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
-    direction: options.Directions,
+    direction: options.Directions = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="NAME=SCORE", help="Change it until its score reads this; repeatable."),
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep", metavar="NAME=FROM:TO:COUNT", help="Many strengths: side by side, or a .webp animation."
+        ),
+    ] = None,
     feature: Annotated[
         Literal["moved", "added", "fixed"],
         typer.Option("--feature", help="How F goes with the edit: detail moved along, only added to, or left fixed."),
@@ -212,7 +222,8 @@ def edit(
     from zplus.command.inverting import Request
 
     request = Request(model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label)
-    wish = Wish(tuple(direction), feature, None if no_paste else paste, photo, keep)
+    pasted = None if no_paste else paste
+    wish = Wish(tuple(direction or ()), feature, pasted, photo, keep, tuple(to or ()), sweep)
     edit_source(source, out, wish, request, Show(as_json))
 
 

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from zplus.command.inverting import Inverter, Request
@@ -13,16 +15,26 @@ from zplus.command.photo import aligned_face
 from zplus.command.prepare import output_file
 from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
-from zplus.editing import angle_degrees, cosine_reached, edit, find_direction
+from zplus.editing import angle_degrees, cosine_reached, edit, find_direction, reach
 from zplus.editing.edit import LIMIT
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
 from zplus.generators import Generator
-from zplus.images import read_image, to_pixels, write_image
+from zplus.images import read_image, to_pixels, write_animation, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.spaces import render
+
+MOST_FRAMES = 200
+RATE = 12.0  # pictures a second of an animation
+
+
+class Sweep(NamedTuple):
+    """A direction and the strengths that it takes one after the other."""
+
+    name: str
+    strengths: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Wish:
     paste: str | None = "keep"
     photo: Path | None = None
     latent: Path | None = None
+    targets: tuple[str, ...] = ()
+    sweep: str | None = None
 
 
 def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Show) -> None:
@@ -41,11 +55,20 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
     output_file(out, source, wish.photo)
     if wish.latent is not None:
         output_file(wish.latent, source, picture=False)
-    strengths = parse_strengths(wish.directions)
+    strengths, targets = parse_strengths(wish.directions), _parse_targets(wish.targets)
+    sweep = None if wish.sweep is None else parse_sweep(wish.sweep)
+    if not (strengths or targets or sweep):
+        raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
+    names = [*strengths, *targets, *([sweep.name] if sweep else [])]
     if source.suffix == ".safetensors":
-        latent, aligned, facts, generator = _from_latent(source, wish, request, strengths, show)
+        latent, aligned, facts, generator = _from_latent(source, wish, request, names, show)
     else:
-        latent, aligned, facts, generator = _from_photo(source, request, strengths, show)
+        latent, aligned, facts, generator = _from_photo(source, request, names, show)
+    if targets:
+        strengths = _reach(generator, latent, strengths, targets, wish, show)
+    if sweep:
+        write_sweep(generator, edit(generator, latent, strengths, feature=wish.feature), sweep, out, show)
+        return
     with show.stage("Editing"):
         edited = edit(generator, latent, strengths, feature=wish.feature)
         before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
@@ -95,6 +118,76 @@ def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
     return found
 
 
+def parse_sweep(text: str) -> Sweep:
+    """NAME=FROM:TO:COUNT.
+
+    >>> parse_sweep("smile=-1:1:3")
+    Sweep(name='smile', strengths=(-1.0, 0.0, 1.0))
+    """
+    name, _, numbers = text.rpartition("=")
+    try:
+        first, last, count = numbers.split(":")
+        ends, steps = (float(first), float(last)), int(count)
+    except ValueError:
+        raise ZplusError(f"{text!r} is no sweep: write it like smile=-2:2:5.") from None
+    if not name or not 2 <= steps <= MOST_FRAMES or not max(map(abs, ends)) <= LIMIT:  # nor NaN
+        raise ZplusError(f"{text!r} needs 2 to {MOST_FRAMES} pictures, and strengths in -{LIMIT:g}..{LIMIT:g}.")
+    return Sweep(name, tuple(ends[0] + (ends[1] - ends[0]) * i / (steps - 1) for i in range(steps)))
+
+
+def write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show) -> None:
+    """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp."""
+    pictures = []
+    with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
+        for i, strength in enumerate(sweep.strengths):
+            pictures.append(to_pixels(render(generator, edit(generator, latent, {sweep.name: strength}))[0].cpu()))
+            tick(i + 1, f"{strength:+g}")
+    note = f"{sweep.name} {sweep.strengths[0]:+g} to {sweep.strengths[-1]:+g}"
+    if out.suffix.lower() == ".webp":
+        write_animation(out, [*pictures, *pictures[-2:0:-1]], RATE, note)
+    else:
+        write_image(out, np.concatenate(pictures, axis=1), note)
+    found = {"picture": out, "direction": sweep.name, "strength": list(sweep.strengths), "space": latent.space}
+    show.result(found, f"{out}  ({note}, {len(pictures)} pictures)")
+
+
+def _parse_targets(targets: tuple[str, ...]) -> dict[str, float]:
+    """ "smile=0.8" by name."""
+    found = {}
+    for text in targets:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise ZplusError(f"The target in {text!r} is not a number: write it like smile=0.8.") from None
+        if not name or not math.isfinite(found[name]):
+            raise ZplusError(f"{text!r} is no target: write it like smile=0.8.")
+    return found
+
+
+def _reach(
+    generator: Generator, latent: Latent, strengths: dict[str, float], targets: dict[str, float], wish: Wish, show: Show
+) -> dict[str, float]:
+    """The strengths, with those added that bring the scores to the targets, one after the other."""
+    scorers = Scorers()
+    for name, target in targets.items():
+        direction = find_direction(name, generator)
+        attribute = direction.card.get("attribute")
+        if attribute not in ATTRIBUTES:
+            raise ZplusError(f"No score belongs to {name}: give a strength with -d instead of a target.")
+        with show.stage(f"Looking for {attribute} {target:g}"):
+            begun = edit(generator, latent, strengths, feature=wish.feature)
+            found = reach(generator, begun, direction, target, partial(_read, scorers, attribute))
+        if not found.within:
+            show.warn(f"{attribute} {target:g} is out of reach of {name}: {found.score:.3g} at {found.strength:+.2f}.")
+        strengths = strengths | {name: strengths.get(name, 0.0) + found.strength}
+    return strengths
+
+
+def _read(scorers: Scorers, attribute: str, image: Tensor) -> float:
+    return scorers.measure(to_pixels(image.cpu()), [attribute])[attribute]
+
+
 def measure_scores(pictures: list[Tensor], show: Show) -> list[dict[str, float] | None]:
     """The scores by attribute of pictures [3,R,R]; None with a warning where the scorers are not here."""
     try:
@@ -106,14 +199,14 @@ def measure_scores(pictures: list[Tensor], show: Show) -> list[dict[str, float] 
 
 
 def _from_photo(
-    photo: Path, request: Request, strengths: dict[str, float], show: Show
+    photo: Path, request: Request, names: list[str], show: Show
 ) -> tuple[Latent, Aligned, dict[str, Any], Generator]:
     """Align and invert; names of directions are checked before the minutes of work."""
     request = replace(request, model=request.model or DEFAULT_MODEL)
     read_image(photo)  # a bad photo is refused before anything is fetched
     pull_missing(needed(request.model), show)
     inverter = Inverter(request, show)
-    for name in strengths:
+    for name in names:
         find_direction(name, inverter.generator)
     aligned = aligned_face(photo, inverter.generator.resolution, request.face, show, request.align)
     latent = inverter.invert(aligned, f"Inverting {photo.name}")
@@ -122,7 +215,7 @@ def _from_photo(
 
 
 def _from_latent(
-    path: Path, wish: Wish, request: Request, strengths: dict[str, float], show: Show
+    path: Path, wish: Wish, request: Request, names: list[str], show: Show
 ) -> tuple[Latent, Aligned | None, dict[str, Any], Generator]:
     """Load, and align the photo if there is one to paste into."""
     latent = load_latent(path)
@@ -130,7 +223,7 @@ def _from_latent(
         show.say(f"{path} holds {len(latent)} latents: the first is taken.")
         latent = latent[0]
     generator = generator_of(latent, request.model or None, request.device, request.label, show)
-    for name in strengths:
+    for name in names:
         find_direction(name, generator)
     aligned = None
     if wish.photo is not None:

@@ -27,7 +27,7 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from (also ZPLUS_DEBUG=1).")]
 Directions = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "-d",
         "--direction",

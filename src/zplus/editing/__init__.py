@@ -8,6 +8,7 @@ from zplus.editing.components import factorize, principal
 from zplus.editing.edit import angle_degrees, cosine_reached, edit
 from zplus.editing.examples import learn_from_examples
 from zplus.editing.foreign import read_directions
+from zplus.editing.reach import reach
 from zplus.editing.scored import calibrated, score_prior, visible_effect
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "learn_from_examples",
     "mix",
     "principal",
+    "reach",
     "read_directions",
     "score_prior",
     "visible_effect",

@@ -36,7 +36,7 @@ def save_generator(generator: Generator, path: str | Path, half: bool = False) -
         "config": json.dumps(asdict(generator.config)),
     }
     tensors = {name: x.to(kind).contiguous() for name, x in generator.state_dict().items()}
-    if not all(torch.isfinite(x).all() for x in tensors.values()):
+    if half and not all(torch.isfinite(x).all() for x in tensors.values()):
         raise ZplusError(f"Weights of {generator.name} exceed what half precision can hold: write fp32.")
     with atomic(Path(path)) as temporary:
         save_file(tensors, temporary, header)
