@@ -17,6 +17,7 @@ from zplus.errors import ZplusError
 from zplus.generators import save_generator
 from zplus.images import read_image
 from zplus.latent import Point, load_latent, save_latent
+from zplus.perception.attributes import Scorers
 from zplus.spaces import latent_of, make_space
 from zplus.spaces.space import Space
 
@@ -202,7 +203,10 @@ def test_a_sweep_is_a_strip_or_an_animation(zplus, model, direction, latent, tmp
 def test_a_target_is_met_and_one_out_of_reach_is_said(zplus, model, direction, latent, tmp_path, monkeypatch):
     """The score is the mean red of the picture."""
 
-    class Reds:
+    class Reds(Scorers):
+        def __init__(self):
+            pass
+
         def measure(self, pixels, names):
             return {name: float(pixels[..., 0].mean()) for name in names}
 
