@@ -45,7 +45,6 @@ def test_module_is_the_command():
         ["invert", "me.jpg", "-o", "out", "--steps", "0"],
         ["invert", "me.jpg", "-o", "out", "--steps", "many"],
         ["invert", "me.jpg", "-o", "out", "--nothing"],
-        ["edit", "me.jpg", "-o", "out.png"],
         ["edit", "me.jpg", "-o", "out.png", "-d", "smile", "--paste", "glue"],
         ["align", "me.jpg", "-o", "a.png", "--face", "-1"],
     ],

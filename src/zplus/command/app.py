@@ -15,6 +15,9 @@ from typing import Annotated, Literal
 import typer
 
 from zplus.command import options
+from zplus.command.group_directions import directions
+from zplus.command.group_latent import latent
+from zplus.command.group_train import training
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
 from zplus.command.show import Show, complain, sentence
 
@@ -25,11 +28,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-directions = typer.Typer(help="List, show and learn directions.", no_args_is_help=True)
-latent = typer.Typer(help="Exchange latents with other programs.", no_args_is_help=True)
 app.add_typer(directions, name="directions")
 app.add_typer(latent, name="latent")
-training = typer.Typer(help="Train a generator of your own.", no_args_is_help=True)
 app.add_typer(training, name="train")
 
 
@@ -281,127 +281,6 @@ def interpolate(
     interpolate_latents(first, second, out, frames, rate, model, label, device, Show(as_json))
 
 
-@directions.command("list")
-def list_directions(model: options.Model = DEFAULT_MODEL, as_json: options.Json = False) -> None:
-    """List the directions that come for a model."""
-    from zplus.command.directions import show_list
-
-    show_list(model, Show(as_json))
-
-
-@directions.command("show")
-def show_direction(
-    name: Annotated[str, typer.Argument(help="The name of a direction, or its file.", show_default=False)],
-    model: options.Model = DEFAULT_MODEL,
-    as_json: options.Json = False,
-) -> None:
-    """Show how a direction was found, and how good it is."""
-    from zplus.command.directions import show_card
-
-    show_card(name, model, Show(as_json))
-
-
-@directions.command("learn")
-def learn_direction(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write; a folder for components.")],
-    attribute: Annotated[
-        str | None, typer.Option("--attribute", help="What is scored: smile_network, age, ...")
-    ] = None,
-    scorer: Annotated[
-        str | None, typer.Option("--scorer", help="Your own: MODULE:FUNCTION, from uint8 RGB [H,W,3] to a number.")
-    ] = None,
-    components: Annotated[
-        int | None, typer.Option("--components", min=1, help="How many directions to find without any scores.")
-    ] = None,
-    positive: Annotated[Path | None, typer.Option("--positive", help="A folder of pictures that have it.")] = None,
-    negative: Annotated[Path | None, typer.Option("--negative", help="A folder of pictures that lack it.")] = None,
-    method: Annotated[
-        str | None, typer.Option("--method", help="boundary or channel by scores; principal or factorize without.")
-    ] = None,
-    space: Annotated[str, typer.Option("--space", help="Where to look: z, w or s.")] = "w",
-    without: Annotated[
-        list[str] | None, typer.Option("--without", help="A direction whose effect is to be left out; repeatable.")
-    ] = None,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="How many samples are drawn and scored.")] = 5000,
-    name: Annotated[str | None, typer.Option("--name", help="Its name; by default the attribute's.")] = None,
-    layers: Annotated[
-        str | None, typer.Option("--layers", help="The codes that move, FIRST:LAST without the last; 0:5 suits pose.")
-    ] = None,
-    model: options.Model = DEFAULT_MODEL,
-    label: options.Label = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the samples.")] = 1,
-    no_align: options.NoAlign = False,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
-) -> None:
-    """Learn directions from scored samples, from pictures that you sorted, or from the model alone.
-
-    --attribute or --scorer: the normal of the boundary between the samples with the highest and the lowest scores, or
-    the one channel of S that moves the score most. --positive and --negative: your pictures are inverted and separated.
-    --components: what varies most (principal, GANSpace) or what the weights amplify most (factorize, SeFa).
-    """
-    from zplus.command.directions import Wish, learn
-
-    wish = Wish(
-        out, model, label, name, method, attribute, scorer, components, positive, negative, space, layers,
-        without or (), samples, seed, not no_align, device,
-    )  # fmt: skip
-    learn(wish, Show(as_json))
-
-
-@directions.command("import")
-def import_direction(
-    source: Annotated[Path, typer.Argument(help="A direction or components: .npy, .npz or .pt.", show_default=False)],
-    space: Annotated[str, typer.Option("--space", help="z or w: the file cannot tell.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write; a folder for components.")],
-    attribute: Annotated[
-        str | None, typer.Option("--attribute", help="Measure the unit by this score, as for learnt ones.")
-    ] = None,
-    samples: Annotated[int, typer.Option("--samples", min=10, help="Samples that are scored for it.")] = 200,
-    name: Annotated[str | None, typer.Option("--name", help="Its name; by default the file's.")] = None,
-    model: options.Model = DEFAULT_MODEL,
-    label: options.Label = None,
-    device: options.Device = "cpu",
-    as_json: options.Json = False,
-) -> None:
-    """Take over directions that another program found for the same generator.
-
-    InterFaceGAN's and W+ .npy files, e4e's .pt files, GANSpace's components.
-    """
-    from zplus.command.directions import Wish, take_over
-
-    wish = Wish(out, model, label, name, attribute=attribute, space=space, samples=samples, device=device)
-    take_over(source, wish, Show(as_json))
-
-
-@latent.command("import")
-def import_latent(
-    codes: Annotated[Path, typer.Argument(help="W or W+ codes: .npy, .npz or .pt.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
-    model: options.Model = DEFAULT_MODEL,
-    label: options.Label = None,
-    as_json: options.Json = False,
-) -> None:
-    """Take over codes that another program found for the same generator."""
-    from zplus.command.exchange import import_codes
-
-    import_codes(codes, out, model, label, Show(as_json))
-
-
-@latent.command("export")
-def export_latent(
-    source: Annotated[Path, typer.Argument(help="A latent of zplus.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .npy, .npz or .pt file to write.")],
-    model: options.OwnModel = None,
-    label: options.Label = None,
-    as_json: options.Json = False,
-) -> None:
-    """Write the W+ codes of a latent, [N, L, w], for other programs; a feature map cannot go along."""
-    from zplus.command.exchange import export_codes
-
-    export_codes(source, out, model, label, Show(as_json))
-
-
 @app.command()
 def demo(
     photo: Annotated[Path, typer.Argument(help="A photo with a face.")] = Path("examples/astronaut.png"),
@@ -420,52 +299,3 @@ def demo(
     from zplus.command.inverting import Request
 
     run_demo(photo, out, Request(model=model, steps=steps, face=face, device=device), Show(as_json))
-
-
-@training.command("generator")
-def train_generator(
-    data: Annotated[Path, typer.Argument(help="A folder or a zip of pictures (png, jpg, webp).", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
-    resolution: Annotated[
-        int | None,
-        typer.Option("--resolution", help="Pixels a side, 8 to 1024; by default those of the first picture."),
-    ] = None,
-    kimg: Annotated[float | None, typer.Option("--kimg", help="How many thousand pictures are shown.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pictures in a step, of all devices.")] = None,
-    z_dim: Annotated[int | None, typer.Option("--z-dim", min=1, help="Numbers in z and in w.")] = None,
-    channel_base: Annotated[
-        int | None, typer.Option("--channel-base", min=1, help="Feature maps times resolution, where below the most.")
-    ] = None,
-    channel_max: Annotated[
-        int | None, typer.Option("--channel-max", min=1, help="The most feature maps at any resolution.")
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Of both networks.")] = None,
-    gamma: Annotated[float | None, typer.Option("--gamma", min=0, help="Weight of R1; by default by the size.")] = None,
-    path_length: Annotated[
-        float | None, typer.Option("--path-length", min=0, help="Weight of path length regularisation; 2 in StyleGAN2.")
-    ] = None,
-    augment: Annotated[bool, typer.Option("--augment", help="Augment: for small sets.")] = False,
-    flip: Annotated[bool, typer.Option("--flip", help="Learn from mirrored pictures as well.")] = False,
-    holdout: Annotated[int, typer.Option("--holdout", min=0, help="How many of the last pictures are not shown.")] = 0,
-    precision: Annotated[
-        Literal["float32", "bfloat16"] | None, typer.Option("--precision", help="bfloat16 is faster on recent GPUs.")
-    ] = None,
-    snapshot_minutes: Annotated[
-        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
-    ] = None,
-    seed: options.Seed = None,
-    cpu: Annotated[bool, typer.Option("--cpu", help="Use the CPU even where there is a GPU.")] = False,
-    as_json: options.Json = False,
-) -> None:
-    """Train a StyleGAN2 on pictures.
-
-    The same command again goes on from the last snapshot.
-    """
-    from zplus.command.training import train_generator as run_training
-
-    wishes = {
-        "kimg": kimg, "batch": batch, "z_dim": z_dim, "channel_base": channel_base, "channel_max": channel_max,
-        "learning_rate": learning_rate, "r1_gamma": gamma, "path_length": path_length, "augment": augment, "flip": flip,
-        "precision": precision, "snapshot_minutes": snapshot_minutes, "seed": seed,
-    }  # fmt: skip
-    run_training(data, out, resolution, holdout, cpu, wishes, Show(as_json))

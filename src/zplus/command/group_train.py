@@ -1,0 +1,60 @@
+"""What `zplus train` understands."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from zplus.command import options
+from zplus.command.show import Show
+
+training = typer.Typer(help="Train a generator of your own.", no_args_is_help=True)
+
+
+@training.command("generator")
+def train_generator(
+    data: Annotated[Path, typer.Argument(help="A folder or a zip of pictures (png, jpg, webp).", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    resolution: Annotated[
+        int | None,
+        typer.Option("--resolution", help="Pixels a side, 8 to 1024; by default those of the first picture."),
+    ] = None,
+    kimg: Annotated[float | None, typer.Option("--kimg", help="How many thousand pictures are shown.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pictures in a step, of all devices.")] = None,
+    z_dim: Annotated[int | None, typer.Option("--z-dim", min=1, help="Numbers in z and in w.")] = None,
+    channel_base: Annotated[
+        int | None, typer.Option("--channel-base", min=1, help="Feature maps times resolution, where below the most.")
+    ] = None,
+    channel_max: Annotated[
+        int | None, typer.Option("--channel-max", min=1, help="The most feature maps at any resolution.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Of both networks.")] = None,
+    gamma: Annotated[float | None, typer.Option("--gamma", min=0, help="Weight of R1; by default by the size.")] = None,
+    path_length: Annotated[
+        float | None, typer.Option("--path-length", min=0, help="Weight of path length regularisation; 2 in StyleGAN2.")
+    ] = None,
+    augment: Annotated[bool, typer.Option("--augment", help="Augment: for small sets.")] = False,
+    flip: Annotated[bool, typer.Option("--flip", help="Learn from mirrored pictures as well.")] = False,
+    holdout: Annotated[int, typer.Option("--holdout", min=0, help="How many of the last pictures are not shown.")] = 0,
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None, typer.Option("--precision", help="bfloat16 is faster on recent GPUs.")
+    ] = None,
+    snapshot_minutes: Annotated[
+        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
+    ] = None,
+    seed: options.Seed = None,
+    cpu: Annotated[bool, typer.Option("--cpu", help="Use the CPU even where there is a GPU.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train a StyleGAN2 on pictures.
+
+    The same command again goes on from the last snapshot.
+    """
+    from zplus.command.training import train_generator as run_training
+
+    wishes = {
+        "kimg": kimg, "batch": batch, "z_dim": z_dim, "channel_base": channel_base, "channel_max": channel_max,
+        "learning_rate": learning_rate, "r1_gamma": gamma, "path_length": path_length, "augment": augment, "flip": flip,
+        "precision": precision, "snapshot_minutes": snapshot_minutes, "seed": seed,
+    }  # fmt: skip
+    run_training(data, out, resolution, holdout, cpu, wishes, Show(as_json))
