@@ -86,6 +86,14 @@ def test_a_finished_run_is_left_as_it_is(finished):
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 
 
+def test_rates_and_lengths_may_change_on_the_way(finished, tmp_path):
+    run(tmp_path, replace(TINY, kimg=0.01 * 4))
+    changed = replace(TINY, r1_gamma=50.0, learning_rate=1e-4)
+    assert run(tmp_path, changed)["kimg"] == 0.08
+    one, two = (load_file(folder / "snapshot.safetensors") for folder in (finished, tmp_path))
+    assert not torch.equal(one["discriminator.b8.conv0.weight"], two["discriminator.b8.conv0.weight"])
+
+
 def test_another_seed_gives_another_run(finished, tmp_path):
     run(tmp_path, replace(TINY, seed=1))
     one, two = (load_file(folder / "snapshot.safetensors") for folder in (finished, tmp_path))

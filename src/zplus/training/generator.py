@@ -19,7 +19,7 @@ from zplus.training.settings import TrainSettings
 from zplus.training.snapshot import load_snapshot, read_facts, save_snapshot
 from zplus.training.trainer import Trainer
 
-FREE = ("kimg", "snapshot_minutes")  # settings that may change when a run goes on
+FREE = ("kimg", "snapshot_minutes", "learning_rate", "r1_gamma")  # settings that may change when a run goes on
 
 Report = Callable[[int, str], None]  # how many steps are done, and what there is to say about it
 
