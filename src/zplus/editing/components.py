@@ -21,8 +21,9 @@ def principal(
     """The directions along which w varies most (GANSpace: Härkönen et al. 2020, arXiv 2004.02546, section 2.1).
 
     In "w" they are the principal components themselves; in "z" the regression of z on the coordinates along them
-    (equation 4), which moves z to where the component grows. One unit is one standard deviation over the prior.
-    `layers` are the codes first..last-1 that move. The card tells the share of the variance.
+    (equation 4), which moves z to where the component grows. One unit is one standard deviation over the prior, in z
+    what goes with it on average. `layers` are the codes first..last-1 that move. The card tells the share of the
+    variance.
     """
     z, w = _prior(generator, seed)
     variances, axes = torch.linalg.eigh(w.T.cov())  # ascending
