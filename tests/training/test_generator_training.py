@@ -29,9 +29,9 @@ def pictures(n=10, side=8):
     return Pictures(pixels, pixels[:0])
 
 
-def run(folder, settings=TINY, data=None, report=lambda done, note: None):
+def run(folder, settings=TINY, data=None, report=lambda done, note: None, start=None):
     folder.mkdir(exist_ok=True)
-    return train(settings, data or pictures(), folder, report, cpu=True)
+    return train(settings, data or pictures(), folder, report, cpu=True, start=start)
 
 
 def killed_at(step):
@@ -92,6 +92,22 @@ def test_rates_and_lengths_may_change_on_the_way(finished, tmp_path):
     assert run(tmp_path, changed)["kimg"] == 0.08
     one, two = (load_file(folder / "snapshot.safetensors") for folder in (finished, tmp_path))
     assert not torch.equal(one["discriminator.b8.conv0.weight"], two["discriminator.b8.conv0.weight"])
+
+
+def test_a_run_begins_with_the_networks_of_another(finished, tmp_path):
+    still = replace(TINY, kimg=0.001 * 4, learning_rate=1e-12)
+    run(tmp_path, still, start=finished)
+    for name in ("generator.safetensors", "discriminator.safetensors"):
+        one, two = (load_file(folder / name) for folder in (finished, tmp_path))
+        for key in one.keys() - {"mapping.w_avg"}:
+            torch.testing.assert_close(one[key], two[key])
+
+
+def test_networks_of_another_size_are_refused(finished, tmp_path):
+    with pytest.raises(ZplusError, match="other sizes"):
+        run(tmp_path, replace(TINY, z_dim=9), start=finished)
+    with pytest.raises(CheckpointError, match="no file"):
+        run(tmp_path, TINY, start=tmp_path)
 
 
 def test_another_seed_gives_another_run(finished, tmp_path):

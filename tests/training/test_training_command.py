@@ -23,7 +23,7 @@ def photos(tmp_path):
 
 def test_a_second_run_goes_on(photos, tmp_path, capsys):
     for kimg in (0.004, 0.008):
-        train_generator(photos, tmp_path / "run", 8, 1, True, WISHES | {"kimg": kimg}, Show(as_json=True))
+        train_generator(photos, tmp_path / "run", 8, 1, True, None, WISHES | {"kimg": kimg}, Show(as_json=True))
         found = json.loads(capsys.readouterr().out)
         assert found["kimg"] == kimg
     assert load_generator(found["generator"]).resolution == 8
@@ -35,5 +35,5 @@ def test_without_accelerate_the_extra_is_named(photos, tmp_path, monkeypatch):
     for name in ("generator", "trainer", "publish"):
         monkeypatch.delitem(sys.modules, f"zplus.training.{name}", raising=False)
     with pytest.raises(MissingExtraError, match=r"accelerate is needed .*zplus\[train\]"):
-        train_generator(photos, tmp_path / "run", 8, 0, True, WISHES, Show())
+        train_generator(photos, tmp_path / "run", 8, 0, True, None, WISHES, Show())
     assert not (tmp_path / "run").exists()

@@ -19,6 +19,9 @@ def train_generator(
         int | None,
         typer.Option("--resolution", help="Pixels a side, 8 to 1024; by default those of the first picture."),
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="The folder of another run whose networks to begin with.")
+    ] = None,
     kimg: Annotated[float | None, typer.Option("--kimg", help="How many thousand pictures are shown.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pictures in a step, of all devices.")] = None,
     z_dim: Annotated[int | None, typer.Option("--z-dim", min=1, help="Numbers in z and in w.")] = None,
@@ -57,4 +60,4 @@ def train_generator(
         "learning_rate": learning_rate, "r1_gamma": gamma, "path_length": path_length, "augment": augment, "flip": flip,
         "precision": precision, "snapshot_minutes": snapshot_minutes, "seed": seed,
     }  # fmt: skip
-    run_training(data, out, resolution, holdout, cpu, wishes, Show(as_json))
+    run_training(data, out, resolution, holdout, cpu, start, wishes, Show(as_json))

@@ -17,6 +17,7 @@ def train_generator(
     resolution: int | None,
     holdout: int,
     cpu: bool,
+    start: Path | None,
     wishes: Mapping[str, Any],
     show: Show,
 ) -> None:
@@ -33,7 +34,7 @@ def train_generator(
     show.say(f"{len(data.train)} pictures of {data.resolution} px. Samples appear in {samples}.")
     show.say("An interrupted run goes on from its last snapshot when the command is run again.")
     with show.stage("Training", settings.steps) as tick:
-        last = train(settings, data, folder, tick, cpu)
+        last = train(settings, data, folder, tick, cpu, start)
     show.result({"generator": generator, "samples": samples, **last}, f"{generator} after {last['kimg']:g} kimg")
 
 

@@ -12,8 +12,10 @@ import torch
 from accelerate import Accelerator
 
 from zplus.errors import DivergedError, ZplusError
+from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.generators.memory import keep_freed_memory
 from zplus.training.data import Pictures
+from zplus.training.discriminator import read_discriminator
 from zplus.training.publish import Log, publish
 from zplus.training.settings import TrainSettings
 from zplus.training.snapshot import load_snapshot, read_facts, save_snapshot
@@ -30,11 +32,13 @@ def train(
     folder: Path,
     report: Report = lambda done, note: None,
     cpu: bool = False,
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Train in a folder that exists, going on from its last snapshot; the last line of the log.
 
-    It runs on the device that Accelerate finds, or on the `cpu`. Where weights are no longer finite it raises
-    DivergedError and leaves the last snapshot as it is.
+    start: the folder of another run, whose networks a run without a snapshot begins with (transfer learning). It runs
+    on the device that Accelerate finds, or on the `cpu`. Where weights are no longer finite it raises DivergedError and
+    leaves the last snapshot as it is.
     """
     keep_freed_memory()
     half = settings.precision == "bfloat16"
@@ -47,6 +51,9 @@ def train(
         _check_same(facts, asked, folder)
         load_snapshot(path, trainer.networks, trainer.optimizers)
         first, log = facts["step"], Log(facts["log"])
+    elif start is not None:
+        generator, _ = read_checkpoint(start / "generator.safetensors")
+        trainer.begin_with(generator, read_discriminator(start / "discriminator.safetensors"))
     for step in range(first, settings.steps):
         rows = data.batch(settings.seed, step, settings.batch)[accelerator.process_index :: accelerator.num_processes]
         log.add(trainer.step(rows, step), settings.batch)

@@ -12,7 +12,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from zplus.generators.contract import Signals
+from zplus.errors import ZplusError
+from zplus.generators.contract import Generator, Signals
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from zplus.training.augment import augment
 from zplus.training.data import to_batch
@@ -47,6 +48,17 @@ class Trainer:
             "generator": self._optimizer(self.generator, PATH_EVERY if settings.path_length else None),
             "discriminator": self._optimizer(self.discriminator, R1_EVERY),
         }
+
+    def begin_with(self, generator: Generator, discriminator: Discriminator) -> None:
+        """Take over the networks of another run, of the same sizes; the optimisers begin anew. Raises ZplusError."""
+        same = generator.config == self.generator.config and discriminator.channels == self.discriminator.channels
+        if not same:
+            raise ZplusError(
+                f"{generator.name} has other sizes than this run: set its resolution, channels, z and mapping."
+            )
+        for network in (self.generator, self.average):
+            network.load_state_dict(generator.state_dict())
+        self.discriminator.load_state_dict(discriminator.state_dict())
 
     def step(self, pixels: np.ndarray, step: int) -> dict[str, Tensor]:
         """Learn from the rows of this process, uint8 [N,R,R,3]; what was measured, by name."""
