@@ -86,8 +86,9 @@ def main() -> None:
     data = read_pictures(given.data, generator.resolution, given.holdout)
     result = {"distances": distances(generator, data, lpips, Path(f"{given.name}.png"))}
     print(result, flush=True)
-    spaces = inversions(generator, data.held_out[: given.photos], lpips, given.steps)
-    result |= {"photos": given.photos, "steps": given.steps, "spaces": spaces}
+    if given.photos:
+        spaces = inversions(generator, data.held_out[: given.photos], lpips, given.steps)
+        result |= {"photos": given.photos, "steps": given.steps, "spaces": spaces}
     save_result(given.name, result)
 
 
