@@ -21,7 +21,7 @@ KINDS = {
     "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "mode": dict, "settings": dict,
     "figures": dict, "edits": list,
 }  # fmt: skip
-DIMENSIONS = {"code": 3, "features": 4, "rgb": 4}  # any other tensor is the vector of a direction, with 2
+DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor is the vector of a direction, with 2
 DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
@@ -54,6 +54,7 @@ class Edit(NamedTuple):
 class Latent:
     """N points of a space. Edits are a set applied jointly to `inverted`; `edited` is what they gave, kept as tensors.
 
+    mask, where there is one, is where the edits show: [N,1,s,s] in [0,1], of any side s.
     layer names where F sits ("b32.conv1") and is None without F; psi and cutoff are the truncation (of the first
     `cutoff` codes, None for all), noise the mode of the noise; fingerprint and mapping_fingerprint name the generator.
     mode says how it was computed, settings with which options, figures how well (one value a row).
@@ -70,6 +71,7 @@ class Latent:
     noise: str = "const"
     edited: Point | None = None
     edits: tuple[Edit, ...] = ()
+    mask: Tensor | None = None
     feature: str = "moved"
     mode: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Latent:
             self,
             inverted=self.inverted.each(lambda x: x[rows]),
             edited=self.edited and self.edited.each(lambda x: x[rows]),
+            mask=None if self.mask is None else self.mask[rows],
             figures={name: values[rows] for name, values in self.figures.items()},
         )
 
@@ -102,6 +105,8 @@ def save_latent(latent: Latent, path: str | Path) -> None:
         if point is not None:
             tensors |= {f"{prefix}.{name}": x for name, x in point._asdict().items() if x is not None}
     tensors |= {f"edit.{i}": edit.direction.vector for i, edit in enumerate(latent.edits)}
+    if latent.mask is not None:
+        tensors["mask"] = latent.mask
     plain = ("space", "generator", "fingerprint", "mapping_fingerprint", "layer", "psi", "cutoff", "noise", "feature")
     header = {name: getattr(latent, name) for name in (*plain, "mode", "settings", "figures")}
     header["edits"] = [_describe(edit) for edit in latent.edits]
@@ -124,7 +129,7 @@ def load_latent(path: str | Path) -> Latent:
         _check(header, tensors)
         header["edits"] = tuple(_edit(text, tensors[f"edit.{i}"]) for i, text in enumerate(header["edits"]))
         edited = _point("edited", tensors) if "edited.code" in tensors else None
-        return Latent(**header, inverted=_point("inverted", tensors), edited=edited)
+        return Latent(**header, inverted=_point("inverted", tensors), edited=edited, mask=tensors.get("mask"))
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
     except DAMAGE as error:
@@ -145,6 +150,9 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} is of a wrong shape")
         if x.dtype != torch.float32 or not x.isfinite().all():
             raise ValueError(f"{name} holds values that are not numbers")
+    mask = tensors.get("mask")
+    if mask is not None and (mask.shape[1] != 1 or mask.min() < 0 or mask.max() > 1):
+        raise ValueError("mask is none")
 
 
 def _point(prefix: str, tensors: dict[str, Tensor]) -> Point:

@@ -15,7 +15,7 @@ from zplus.command.editing import parse_strengths
 from zplus.direction import load_direction, save_direction
 from zplus.errors import ZplusError
 from zplus.generators import save_generator
-from zplus.images import read_image
+from zplus.images import read_image, write_image
 from zplus.latent import Point, load_latent, save_latent
 from zplus.perception.attributes import Scorers
 from zplus.spaces import latent_of, make_space
@@ -107,10 +107,56 @@ def test_several_directions_are_listed(zplus, model, direction, latent, tmp_path
     assert record["direction"] == [str(direction), str(other)] and record["strength"] == [1.0, -1.0]
 
 
-@pytest.mark.parametrize("text", ["smile=much", "=1", "smile=nan", "smile=inf", "", "smile=11"])
+@pytest.mark.parametrize("text", ["smile=much", "=1", "smile=nan", ""])
 def test_strengths_that_are_none(text):
     with pytest.raises(ZplusError):
         parse_strengths((text,))
+
+
+def test_a_mask_keeps_the_rest_of_the_picture(zplus, model, direction, latent, tmp_path):
+    side = 32
+    mask = np.zeros((side, side, 3), np.uint8)
+    mask[:, : side // 2] = 255
+    write_image(tmp_path / "mask.png", mask)
+    common = [latent, "-d", f"{direction}=2", "--model", model]
+    zplus("edit", *common, "-o", tmp_path / "whole.png")
+    zplus(
+        "edit",
+        *common,
+        "-o",
+        tmp_path / "part.png",
+        "--mask",
+        tmp_path / "mask.png",
+        "--latent",
+        tmp_path / "l.safetensors",
+    )
+    zplus("edit", latent, "-d", f"{direction}=0", "--model", model, "-o", tmp_path / "none.png")
+    whole, part, none = (read_image(tmp_path / f"{name}.png") for name in ("whole", "part", "none"))
+    assert (part[:, side // 2 + 1 :] == none[:, side // 2 + 1 :]).all()
+    assert (part[:, : side // 2 - 1] == whole[:, : side // 2 - 1]).all()
+    assert (part != none).any()
+    assert load_latent(tmp_path / "l.safetensors").mask is not None
+
+
+def test_masks_that_are_none(zplus, model, direction, latent, tmp_path):
+    write_image(tmp_path / "small.png", np.zeros((40, 48, 3), np.uint8))
+    cases = {
+        tmp_path / "small.png": "The mask is 48x40 pixels, but the crop has 32x32",
+        tmp_path / "missing.png": "does not exist",
+        "moth": "did you mean 'mouth'",
+    }
+    for mask, words in cases.items():
+        result = zplus("edit", latent, "-d", direction, "--model", model, "-o", tmp_path / "out.png", "--mask", mask)
+        assert_refused(result)
+        assert words in result.err
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(("asked", "made"), [("99", 10.0), ("-inf", -10.0)])
+def test_an_absurd_strength_is_cut_and_told(zplus, model, direction, latent, tmp_path, asked, made):
+    result = zplus("edit", latent, "-d", f"{direction}={asked}", "-o", tmp_path / "out.png", "--model", model, "--json")
+    assert result.json["strength"] == made, result.json
+    assert any("to 10 deviations; codes turned by" in line for line in result.json["warnings"])
 
 
 def test_strengths_add_up():
@@ -123,7 +169,6 @@ def test_refusals_come_before_the_work(zplus, model, direction, latent, photo, t
     cases = [
         ([photo, "-d", "simle", "-o", out], "Unknown direction 'simle'"),
         ([photo, "-d", "smile=x", "-o", out], "is not a number"),
-        ([photo, "-d", f"{direction}=99", "-o", out], "must lie in -10..10"),
         ([photo, "-d", "none.safetensors", "-o", out], "There is no file"),
         ([photo, "-d", direction, "-o", tmp_path / "out.gif"], "end its name in one of"),
         ([photo, "-d", direction, "-o", tmp_path / "none" / "out.png"], "does not exist"),

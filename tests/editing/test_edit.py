@@ -9,8 +9,8 @@ from torch.testing import assert_close
 
 from points import direction_of, generator_of, latent_at, normal
 from zplus.direction import Direction, save_direction
-from zplus.editing import angle_degrees, builtin, cosine_reached, edit, find_direction
-from zplus.editing.transport import DAMPING, LEAST_PROGRESS, carry, cosine, travel
+from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
+from zplus.editing.transport import DAMPING, LEAST_PROGRESS, Way, carry, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space, render
@@ -97,6 +97,68 @@ def test_two_directions_of_one_name_are_two(generator):
     assert len(both.edits) == 2
     moved = both.point.code - latent.point.code
     assert_close(moved, (a.vector + b.vector).expand_as(moved))
+
+
+# An editor
+
+
+def test_an_editor_gives_what_edits_give_in_any_order_of_strengths(space):
+    generator, latent = space.generator, latent_at(space)
+    a, b = direction_of(generator), direction_of(generator, seed=8)
+    editor = Editor(generator, latent)
+    for strengths in ({a: 1.7}, {a: 0.4}, {a: 2.6}, {a: -1.0}, {a: 1.0, b: 0.5}, {a: 0.4}, {}):
+        found, expected = editor.edit(strengths), edit(generator, latent, strengths)
+        assert torch.equal(found.point.code, expected.point.code)
+        assert torch.equal(picture(generator, found), picture(generator, expected))
+
+
+def test_an_editor_carries_a_direction_over_once(generator, monkeypatch):
+    calls = []
+    monkeypatch.setattr("zplus.editing.transport.carry", lambda *given: calls.append(1) or carry(*given))
+    editor, a = Editor(generator, latent_at(make_space("z+", generator))), direction_of(generator)
+    editor.edit({a: 1.4})
+    assert len(calls) == 3  # at 0, 0.5 and 1
+    for strength in (1.4, 1.3, 0.2, 1.45):
+        editor.edit({a: strength})
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("name", ["z+", "f/z+"])
+def test_edits_are_continuous_where_a_stride_ends(name, generator):
+    editor, a = Editor(generator, latent_at(make_space(name, generator))), direction_of(generator)
+    for strength in (0.5, 1.0):
+        below, at, above = (editor.edit({a: s}).point.code for s in (strength - 1e-4, strength, strength + 1e-4))
+        assert_close(below, at, atol=1e-3, rtol=0)
+        assert_close(above, at, atol=1e-3, rtol=0)
+
+
+# Masks
+
+
+def half_mask(side=8):
+    """1 in the left half."""
+    return (torch.arange(side) < side // 2).float().expand(1, 1, side, side).clone()
+
+
+def test_outside_the_mask_is_the_reconstruction(space, tmp_path):
+    generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
+    whole, part = (edit(generator, latent, {a: 1.0}, mask=mask) for mask in (None, half_mask(32)))
+    before, everywhere, there = (picture(generator, x) for x in (latent, whole, part))
+    assert torch.equal(there[..., 16:], before[..., 16:])
+    close(there[..., :16], everywhere[..., :16])
+    save_latent(part, tmp_path / "x.safetensors")
+    loaded = load_latent(tmp_path / "x.safetensors")
+    assert torch.equal(picture(generator, loaded), there)
+    assert torch.equal(loaded[1].mask, half_mask(32))
+
+
+def test_a_mask_stays_with_its_latent_until_another_is_given(generator):
+    latent, a = latent_at(make_space("w+", generator)), direction_of(generator)
+    part = edit(generator, latent, {a: 1.0}, mask=half_mask())
+    assert torch.equal(edit(generator, part, {a: 1.0}).mask, part.mask)
+    assert torch.equal(picture(generator, edit(generator, part, {a: -1.0})), picture(generator, latent))
+    whole = edit(generator, part, {}, mask=torch.ones(1, 1, 1, 1))
+    close(picture(generator, whole), picture(generator, edit(generator, latent, {a: 1.0})))
 
 
 # Ranges of layers
@@ -217,8 +279,8 @@ def test_w_moves_along_the_vector_that_was_carried(name, generator):
 def test_one_unit_is_one_unit_in_w(name, generator):
     """f(z) moves along a direction of W by its full length, and the cosine told is that of the way gone."""
     space = make_space(name, generator)
-    code, wanted = space.sample(3), 0.05 * direction_of(generator).vector[None]
-    moved = travel(space, code, {"w": wanted})
+    code, wanted = space.sample(3), 0.02 * direction_of(generator).vector[None]
+    moved = Way(space, code, {"w": wanted}).at(1.0)
     way = generator.map(moved) - generator.map(code)
     progress = (way * wanted).sum(-1) / wanted.square().sum()
     assert_close(progress, torch.ones_like(progress), atol=0.1, rtol=0)
@@ -231,7 +293,7 @@ def test_layers_that_a_direction_leaves_alone_stay(generator):
     space = make_space("z+", generator)
     code, vector = space.sample(2), direction_of(generator).vector.repeat(generator.num_codes, 1)
     vector[2:] = 0
-    moved = travel(space, code, {"w+": vector[None]})
+    moved = Way(space, code, {"w+": vector[None]}).at(1.0)
     assert moved[:, 2:].equal(code[:, 2:])
     assert not moved[:, :2].isclose(code[:, :2]).all(-1).any()
 
@@ -254,7 +316,7 @@ def test_an_edit_in_any_space_turns_the_styles_its_way(kind, name, generator):
     vector = direction_of(generator, kind).vector[None]
 
     def change(where, code):
-        moved = travel(where, code, {kind: 0.1 * vector})
+        moved = Way(where, code, {kind: 0.1 * vector}).at(1.0)
         return torch.cat(where.raw_styles(moved), 1) - torch.cat(where.raw_styles(code), 1)
 
     found, wanted = change(space, codes[name]), change(own, codes[own.kind])
@@ -302,16 +364,25 @@ def test_rows_of_an_edit_do_not_depend_on_their_company(space):
 # What is refused
 
 
-@pytest.mark.parametrize("strength", [float("inf"), float("-inf"), float("nan"), 11.0, -1e9])
-def test_an_absurd_strength_is_refused(strength, generator):
-    with pytest.raises(ZplusError, match=r"must lie in -10\.\.10"):
-        edit(generator, latent_at(make_space("z+", generator)), {direction_of(generator): strength})
+@pytest.mark.parametrize("strength", [float("inf"), float("-inf"), 11.0, -1e9])
+def test_an_absurd_strength_is_cut_and_the_angle_told(strength, generator):
+    latent, a = latent_at(make_space("z+", generator)), direction_of(generator, "z")
+    with pytest.warns(UserWarning, match=r"was cut from .* to 10 deviations; codes turned by \d+ degrees"):
+        cut = edit(generator, latent, {a: strength})
+    most = edit(generator, latent, {a: 10.0 if strength > 0 else -10.0})
+    assert torch.equal(cut.point.code, most.point.code)
 
 
-def test_an_absurd_sum_is_refused(generator):
+def test_an_absurd_sum_is_cut(generator):
     latent, a = latent_at(make_space("w", generator)), direction_of(generator)
-    with pytest.raises(ZplusError, match=r"must lie in -10\.\.10"):
-        edit(generator, edit(generator, latent, {a: 9.0}), {a: 2.0})
+    with pytest.warns(UserWarning, match="was cut from 11 to 10"):
+        twice = edit(generator, edit(generator, latent, {a: 9.0}), {a: 2.0})
+    assert twice.edits[0].strength == 10.0
+
+
+def test_a_strength_that_is_no_number_is_refused(generator):
+    with pytest.raises(ZplusError, match="not a number"):
+        edit(generator, latent_at(make_space("z+", generator)), {direction_of(generator): float("nan")})
 
 
 def test_names(generator, monkeypatch, tmp_path):

@@ -87,6 +87,59 @@ def test_the_first_step_has_the_length_of_the_rate():
     assert_close(script.seen[1], torch.full((1, 4), -0.05))
 
 
+MATRICES = normal(2, 6, 4, 2, seed=3)  # as [N, C, r, r]
+
+
+def matrix_loss(rows=slice(None)):
+    """A quadratic that is a hundred times steeper along its first channel than along its last."""
+    steepness = torch.logspace(0, -1, 6).view(1, 6, 1, 1)
+    return lambda x: ((steepness * (x - MATRICES[rows])).square().sum((1, 2, 3)), picture(x))
+
+
+def of_muon(rate, rows=2):
+    return [Variable(torch.zeros(rows, 6, 4, 2), rate, "muon")]
+
+
+def test_a_step_of_muon_is_as_long_in_flat_directions_as_in_steep_ones():
+    seen = []
+
+    def loss(x):
+        seen.append(x.detach())
+        return matrix_loss()(x)
+
+    descend(loss, of_muon(0.5), 2, warmup=0.0, decay="constant")
+    for row in (seen[1] - seen[0]).flatten(2):  # [6, 8]
+        values = torch.linalg.svdvals(row)
+        assert values.max() < 2 * values.min()
+        assert_close(row.square().mean().sqrt(), torch.tensor(0.5 / 5), rtol=0.2, atol=0)
+
+
+def test_muon_solves_what_is_steep_here_and_flat_there():
+    (muon,), (start_loss, _) = descend(matrix_loss(), of_muon(0.5), 200), matrix_loss()(torch.zeros(2, 6, 4, 2))
+    assert_close(muon, MATRICES, atol=0.02, rtol=0)
+    assert (matrix_loss()(muon)[0] < 1e-5 * start_loss).all()
+
+
+def test_rows_under_muon_do_not_depend_on_their_company():
+    (together,) = descend(matrix_loss(), of_muon(0.5), 30)
+    for n in range(2):
+        (single,) = descend(matrix_loss(slice(n, n + 1)), of_muon(0.5, 1), 30)
+        assert_close(single, together[n : n + 1], atol=1e-6, rtol=0)
+
+
+def test_nan_in_one_row_harms_no_other_under_muon():
+    calls = []
+
+    def broken(x):
+        calls.append(1)
+        loss, image = matrix_loss()(x)
+        return loss * torch.tensor([1.0, float("nan") if len(calls) > 20 else 1.0]), image
+
+    (found,), (expected,) = descend(broken, of_muon(0.5), 60), descend(matrix_loss(), of_muon(0.5), 60)
+    assert torch.equal(found[0], expected[0])
+    assert found.isfinite().all()
+
+
 def test_the_start_is_left_as_it_was():
     value = torch.zeros(3, 5)
     descend(quadratic, [Variable(value, 0.1)], 5)

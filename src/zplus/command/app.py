@@ -189,6 +189,12 @@ def edit(
         Literal["moved", "added", "fixed"],
         typer.Option("--feature", help="How F goes with the edit: detail moved along, only added to, or left fixed."),
     ] = "moved",
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
+        ),
+    ] = None,
     paste: Annotated[
         Literal["keep", "replace"],
         typer.Option(
@@ -224,7 +230,7 @@ def edit(
 
     request = Request(model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label)
     pasted = None if no_paste else paste
-    wish = Wish(tuple(direction or ()), feature, pasted, photo, keep, tuple(to or ()), sweep)
+    wish = Wish(tuple(direction or ()), feature, pasted, photo, keep, tuple(to or ()), sweep, mask)
     edit_source(source, out, wish, request, Show(as_json))
 
 

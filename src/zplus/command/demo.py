@@ -16,7 +16,7 @@ from zplus.command.prepare import output_folder
 from zplus.command.pulling import needed, pull_missing
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show, write_json
-from zplus.command.showcase import Editor, Results, chosen_directions, make_edits, signed
+from zplus.command.showcase import Results, Retoucher, chosen_directions, make_edits, signed
 from zplus.direction import Direction
 from zplus.editing import directions_of
 from zplus.generators import MODELS
@@ -47,7 +47,7 @@ def run_demo(photo: Path, out: Path, request: Request, show: Show) -> None:
     save_latent(latent, out / "latent.safetensors")
     image, facts = inverter.judge(latent, aligned)
     write_image(out / "reconstruction.png", to_pixels(image[0]), "inverted")
-    results = make_edits(Editor(inverter, latent, aligned, image[0], show), found, photo.name, facts)
+    results = make_edits(Retoucher(inverter, latent, aligned, image[0], show), found, photo.name, facts)
     with show.stage("Writing"):
         _write_pictures(results, out)
         write_gallery(out / "gallery.html", results, _licence(results))

@@ -1,12 +1,14 @@
 """The command `edit`: from a photo, or from a latent, to an edited picture."""
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
 from zplus.command.inverting import Inverter, Request
@@ -15,15 +17,18 @@ from zplus.command.photo import aligned_face
 from zplus.command.prepare import output_file
 from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
-from zplus.editing import angle_degrees, cosine_reached, edit, find_direction, reach
+from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, reach
 from zplus.editing.edit import LIMIT
-from zplus.errors import DownloadError, MissingExtraError, ZplusError
+from zplus.errors import DownloadError, MissingExtraError, UnknownNameError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
+from zplus.faces.regions import REGIONS, region_mask
+from zplus.faces.regions import SIDE as MASK_SIDE
 from zplus.generators import Generator
-from zplus.images import read_image, to_pixels, write_animation, write_image
+from zplus.images import WRITTEN, read_image, to_pixels, to_tensor, write_animation, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.perception.lpips import at
 from zplus.spaces import render
 
 MOST_FRAMES = 200
@@ -48,6 +53,7 @@ class Wish:
     latent: Path | None = None
     targets: tuple[str, ...] = ()
     sweep: str | None = None
+    mask: str | None = None  # a region of the face, or a picture
 
 
 def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Show) -> None:
@@ -57,6 +63,8 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         output_file(wish.latent, source, picture=False)
     strengths, targets = parse_strengths(wish.directions), _parse_targets(wish.targets)
     sweep = None if wish.sweep is None else parse_sweep(wish.sweep)
+    if wish.mask is not None:
+        check_mask(wish.mask)
     if not (strengths or targets or sweep):
         raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
     names = [*strengths, *targets, *([sweep.name] if sweep else [])]
@@ -64,13 +72,18 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         latent, aligned, facts, generator = _from_latent(source, wish, request, names, show)
     else:
         latent, aligned, facts, generator = _from_photo(source, request, names, show)
+    if wish.mask is not None:
+        latent = replace(latent, mask=mask_of(wish.mask, generator, latent))
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
     if sweep:
         write_sweep(generator, edit(generator, latent, strengths, feature=wish.feature), sweep, out, show)
         return
     with show.stage("Editing"):
-        edited = edit(generator, latent, strengths, feature=wish.feature)
+        with warnings.catch_warnings(record=True) as told:
+            edited = edit(generator, latent, strengths, feature=wish.feature)
+        for warning in told:
+            show.warn(str(warning.message))
         before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
         scores = measure_scores([before, after], show)
         pixels = to_pixels(after)
@@ -80,7 +93,7 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         save_latent(edited, wish.latent)
     note = ", ".join(f"{name} {strength:+g}" for name, strength in strengths.items())
     write_image(out, pixels, note)
-    names, amounts = list(strengths), list(strengths.values())
+    names, amounts = list(strengths), [min(max(x, -LIMIT), LIMIT) for x in strengths.values()]
     facts |= {
         "picture": out,
         "direction": names[0] if len(names) == 1 else names,
@@ -93,6 +106,28 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
     }
     facts |= {} if wish.latent is None else {"latent": wish.latent}
     show.result(facts, f"{source} -> {out}  ({note})")
+
+
+def check_mask(wish: str) -> None:
+    """Refuse what is neither a region nor a picture, before minutes of work."""
+    if Path(wish).suffix.lower() in WRITTEN:
+        read_image(wish)
+    elif wish not in REGIONS:
+        raise UnknownNameError("region or picture", wish, REGIONS)
+
+
+def mask_of(wish: str, generator: Generator, latent: Latent) -> Float[Tensor, "1 1 s s"]:
+    """A region of the face by name, or a picture of the crop's size: where it is white, edits show."""
+    if Path(wish).suffix.lower() not in WRITTEN:
+        return region_mask(to_pixels(render(generator, replace(latent, mask=None))[0]), wish)
+    grey = to_tensor(read_image(wish)).mean(1, keepdim=True) / 2 + 0.5
+    if tuple(grey.shape[-2:]) != (generator.resolution, generator.resolution):
+        wide, high = grey.shape[-1], grey.shape[-2]
+        raise ZplusError(
+            f"The mask is {wide}x{high} pixels, but the crop has {generator.resolution}x{generator.resolution}: "
+            "paint it on what 'zplus align' or 'zplus invert' wrote."
+        )
+    return at(grey, min(MASK_SIDE, generator.resolution))
 
 
 def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
@@ -110,11 +145,9 @@ def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
             strength = float(number)
         except ValueError:
             raise ZplusError(f"The strength in {text!r} is not a number: write it like {name}=1.5.") from None
-        if not name or not math.isfinite(strength):
+        if not name or math.isnan(strength):
             raise ZplusError(f"{text!r} is not a direction with a strength: write it like smile=1.5.")
         found[name] = found.get(name, 0.0) + strength
-        if abs(found[name]) > LIMIT:
-            raise ZplusError(f"The strength of {name} is {found[name]:g}, but must lie in -{LIMIT:g}..{LIMIT:g}.")
     return found
 
 
@@ -139,8 +172,9 @@ def write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, s
     """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp."""
     pictures = []
     with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
+        editor = Editor(generator, latent)
         for i, strength in enumerate(sweep.strengths):
-            pictures.append(to_pixels(render(generator, edit(generator, latent, {sweep.name: strength}))[0].cpu()))
+            pictures.append(to_pixels(render(generator, editor.edit({sweep.name: strength}))[0].cpu()))
             tick(i + 1, f"{strength:+g}")
     note = f"{sweep.name} {sweep.strengths[0]:+g} to {sweep.strengths[-1]:+g}"
     if out.suffix.lower() == ".webp":

@@ -10,7 +10,7 @@ from zplus.command.inverting import Inverter
 from zplus.command.sheet import Pixels
 from zplus.command.show import Show
 from zplus.direction import Direction
-from zplus.editing import angle_degrees, edit
+from zplus.editing import Editor, angle_degrees
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
@@ -76,12 +76,13 @@ class Results:
     strips: tuple[Strip, ...]
 
 
-class Editor:
+class Retoucher:
     """Makes and judges edits of one latent."""
 
     def __init__(self, inverter: Inverter, latent: Latent, aligned: Aligned, reconstruction: Tensor, show: Show):
         self.generator, self.identity, self.latent = inverter.generator, inverter.identity or Identity(), latent
         self.aligned, self.reconstruction, self.show = aligned, reconstruction, show
+        self.editor = Editor(inverter.generator, latent)
         self.scorers = Scorers(self.identity.looker)
         self.owner = self.identity.embed(aligned.pixels)
 
@@ -93,11 +94,11 @@ class Editor:
         """The crop after an edit."""
         if not strength:
             return to_pixels(self.reconstruction)
-        return to_pixels(render(self.generator, edit(self.generator, self.latent, {name: strength}))[0])
+        return to_pixels(render(self.generator, self.editor.edit({name: strength}))[0])
 
     def outcome(self, strengths: Mapping[str, float]) -> Outcome:
         """An edit, pasted back into the photo and judged."""
-        edited = edit(self.generator, self.latent, strengths)
+        edited = self.editor.edit(strengths)
         image = render(self.generator, edited)[0].cpu()
         crop = to_pixels(image)
         return Outcome(
@@ -120,10 +121,10 @@ def chosen_directions(known: Mapping[str, Direction]) -> list[Direction]:
     return chosen
 
 
-def make_edits(editor: Editor, found: list[Direction], photo: str, facts: Mapping[str, Any]) -> Results:
+def make_edits(retoucher: Retoucher, found: list[Direction], photo: str, facts: Mapping[str, Any]) -> Results:
     """All edits, each away from the photo's present state: less of a smile where there is one, else more."""
-    show, reconstruction = editor.show, to_pixels(editor.reconstruction)
-    present = editor.scores(editor.aligned.pixels)
+    show, reconstruction = retoucher.show, to_pixels(retoucher.reconstruction)
+    present = retoucher.scores(retoucher.aligned.pixels)
     singles = {d.name: STRENGTHS.get(d.name, STRENGTH) * _away(d, present) for d in found}
     names = list(singles)
     wanted = [{name: singles[name]} for name in names]
@@ -132,14 +133,14 @@ def make_edits(editor: Editor, found: list[Direction], photo: str, facts: Mappin
     outcomes, strips = [], []
     with show.stage("Editing and pasting back", len(wanted)) as tick:
         for i, strengths in enumerate(wanted):
-            outcomes.append(editor.outcome(strengths))
+            outcomes.append(retoucher.outcome(strengths))
             tick(i + 1, outcomes[-1].title)
     with show.stage("Strips of strengths", len(names)) as tick:
         for i, name in enumerate(names):
-            strips.append(Strip(name, tuple((s, editor.picture(name, s)) for s in STRIP)))
+            strips.append(Strip(name, tuple((s, retoucher.picture(name, s)) for s in STRIP)))
             tick(i + 1, name)
-    scores = editor.scores(reconstruction)
-    return Results(photo, editor.aligned, reconstruction, facts, scores, tuple(outcomes), tuple(strips))
+    scores = retoucher.scores(reconstruction)
+    return Results(photo, retoucher.aligned, reconstruction, facts, scores, tuple(outcomes), tuple(strips))
 
 
 def _away(direction: Direction, present: Mapping[str, float]) -> int:

@@ -5,13 +5,14 @@ from zplus.editing.boundary import learn_boundary
 from zplus.editing.builtin import directions_of, find_direction
 from zplus.editing.channel import learn_channel
 from zplus.editing.components import factorize, principal
-from zplus.editing.edit import angle_degrees, cosine_reached, edit
+from zplus.editing.edit import Editor, angle_degrees, cosine_reached, edit
 from zplus.editing.examples import learn_from_examples
 from zplus.editing.foreign import read_directions
 from zplus.editing.reach import reach
 from zplus.editing.scored import calibrated, score_prior, visible_effect
 
 __all__ = [
+    "Editor",
     "angle_degrees",
     "calibrated",
     "cosine_reached",

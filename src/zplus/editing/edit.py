@@ -1,19 +1,23 @@
 """Editing: moving an inverted code along directions, and its feature map with it."""
 
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.follow import with_code
 from zplus.editing.layers import inside
-from zplus.editing.transport import cosine, travel
+from zplus.editing.transport import Way, cosine
 from zplus.errors import LatentError, ZplusError
-from zplus.generators import Generator
+from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
 from zplus.latent import Edit, Latent, Point
 from zplus.spaces import Space, space_of
@@ -22,6 +26,7 @@ from zplus.spaces.sphere import angles
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
 FeatureMove = Literal["moved", "added", "fixed"]
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
+KEPT = 8  # ways that an editor remembers: the sliders that were moved last
 
 
 def edit(
@@ -30,6 +35,7 @@ def edit(
     strengths: Mapping[str, float] | Mapping[Direction, float],
     layers: tuple[int, int] | None = None,
     feature: FeatureMove | None = None,
+    mask: Float[Tensor, "#n 1 s s"] | None = None,
 ) -> Latent:
     """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
 
@@ -38,22 +44,58 @@ def edit(
     feature "moved" gives head(edited code) + the detail of F, warped along the motion between the heads; "added" the
     same unwarped, F + head(edited code) - head(inverted code); "fixed" leaves F as it is (the papers' form, in which an
     edit carried by the codes below F cannot show). None is what the latent had, at first "moved".
-    Raises UnknownNameError, LatentError, ZplusError.
+    mask: where the edits show, in [0,1] and of any side; outside it is the reconstruction. None is what the latent had.
+    A strength beyond 10 deviations is cut to them, with a warning. Raises UnknownNameError, LatentError, ZplusError.
     """
-    space = space_of(generator, latent)
-    edits, moved = list(latent.edits), feature or latent.feature
-    for key, strength in strengths.items():
-        direction = find_direction(key, generator) if isinstance(key, str) else key
-        edits.append(Edit(direction, float(strength), layers))
-    edits = _added_up(edits)
-    for one in edits:
-        name, strength = one.direction.name, one.strength
-        if not belongs(one.direction, generator):
-            raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
-        if not abs(strength) <= LIMIT:  # nor NaN
-            raise ZplusError(f"The strength of {name} is {strength:g}, but must lie in -{LIMIT:g}..{LIMIT:g}.")
-    edited = _moved(space, latent.inverted, edits, moved) if edits else None
-    return replace(latent, edits=tuple(edits), edited=edited, feature=moved)
+    return Editor(generator, latent).edit(strengths, layers, feature, mask)
+
+
+class Editor:
+    """A latent opened for many edits: what they share is computed once."""
+
+    def __init__(self, generator: Generator, latent: Latent):
+        self.latent, self.space = latent, space_of(generator, latent)
+        self.point = latent.inverted.plain(generator.device)
+        self._ways: dict[tuple[object, ...], Way] = {}
+
+    def edit(
+        self,
+        strengths: Mapping[str, float] | Mapping[Direction, float],
+        layers: tuple[int, int] | None = None,
+        feature: FeatureMove | None = None,
+        mask: Float[Tensor, "#n 1 s s"] | None = None,
+    ) -> Latent:
+        """See `edit`. Once a set of directions was applied, other strengths in the same proportion are quick."""
+        generator, moved = self.space.generator, feature or self.latent.feature
+        where = self.latent.mask if mask is None else mask.clamp(0, 1).expand(len(self.latent), -1, -1, -1)
+        wanted = list(self.latent.edits)
+        for key, strength in strengths.items():
+            direction = find_direction(key, generator) if isinstance(key, str) else key
+            wanted.append(Edit(direction, float(strength), layers))
+        edits = [_checked(one, generator) for one in _added_up(wanted)]
+        edited = self._moved(edits, moved) if edits else None
+        found = replace(self.latent, edits=tuple(edits), edited=edited, feature=moved, mask=where)
+        for one in _added_up(wanted):
+            if abs(one.strength) > LIMIT:
+                told = f"The strength of {one.direction.name} was cut from {one.strength:g} to {LIMIT:g} deviations"
+                warnings.warn(f"{told}; codes turned by {max(angle_degrees(found)):.0f} degrees.", stacklevel=2)
+        return found
+
+    @torch.no_grad()
+    def _moved(self, edits: Sequence[Edit], feature: str) -> Point:
+        amount = max(abs(one.strength) for one in edits)
+        shares = [one._replace(strength=one.strength / amount) for one in edits]
+        key = tuple((*_identity(one), one.strength) for one in shares)
+        if key not in self._ways:
+            if len(self._ways) == KEPT:
+                del self._ways[next(iter(self._ways))]  # the oldest
+            self._ways[key] = Way(self.space, self.point.code, _summed(shares, self.space))
+        return with_code(self.space, self.point, self._ways[key].at(amount), feature, self._head)
+
+    @cached_property
+    def _head(self) -> State | None:
+        """head(inverted code), in an F/X space."""
+        return None if self.space.layer is None else self.space.head(self.point.code)
 
 
 def angle_degrees(latent: Latent) -> list[float]:
@@ -73,11 +115,14 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
     return cosine(space, before, after, _summed(latent.edits, space)).tolist()
 
 
-@torch.no_grad()
-def _moved(space: Space, point: Point, edits: Sequence[Edit], feature: str) -> Point:
-    point = point.plain(space.generator.device)
-    code = travel(space, point.code, _summed(edits, space))
-    return with_code(space, point, code, feature)
+def _checked(one: Edit, generator: Generator) -> Edit:
+    """An edit that this generator can make, of at most LIMIT deviations."""
+    name = one.direction.name
+    if not belongs(one.direction, generator):
+        raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
+    if math.isnan(one.strength):
+        raise ZplusError(f"The strength of {name} is not a number: give standard deviations, such as 1.5.")
+    return one._replace(strength=min(max(one.strength, -LIMIT), LIMIT))
 
 
 def _summed(edits: Sequence[Edit], space: Space) -> dict[str, Tensor]:
@@ -95,11 +140,16 @@ def _limited(one: Edit, space: Space) -> Tensor:
     return vector if one.layers is None else vector * inside(space, one.layers, one.direction.space).to(vector)
 
 
-def _added_up(edits: list[Edit]) -> list[Edit]:
+def _added_up(edits: Sequence[Edit]) -> list[Edit]:
     """One edit for each direction and range, without those whose strengths cancel, in an order of its own."""
-    total: dict[tuple[str, str, str, str], Edit] = {}
+    total: dict[tuple[str, ...], Edit] = {}
     for one in edits:
-        key = (one.direction.name, one.direction.space, fingerprint({"": one.direction.vector}), str(one.layers))
+        key = _identity(one)
         strength = one.strength + (total[key].strength if key in total else 0.0)
         total[key] = one._replace(strength=strength)
     return [total[key] for key in sorted(total) if not abs(total[key].strength) < ROUNDING]
+
+
+def _identity(one: Edit) -> tuple[str, ...]:
+    """What makes two edits the same but for their strength."""
+    return one.direction.name, one.direction.space, fingerprint({"": one.direction.vector}), str(one.layers)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zplus.generators import State
 from zplus.latent import Point
 from zplus.spaces import Space
 
@@ -19,11 +20,16 @@ TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine simil
 SHYNESS = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
 
 
-def with_code(space: Space, point: Point, code: Float[Tensor, "n k d"], feature: str) -> Point:
-    """The point with another code, and its F gone along: "moved" (warped), "added" (as it is), or "fixed"."""
+def with_code(
+    space: Space, point: Point, code: Float[Tensor, "n k d"], feature: str, head: State | None = None
+) -> Point:
+    """The point with another code, and its F gone along: "moved" (warped), "added" (as it is), or "fixed".
+
+    head: head(the point's code), where it is known already.
+    """
     if point.features is None or feature == "fixed":
         return point._replace(code=code)
-    before, after = space.head(point.code), space.head(code)
+    before, after = head or space.head(point.code), space.head(code)
     flow = torch.zeros_like(before.features[:, :2])
     if feature == "moved":
         flow = motion(before.features, after.features)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.editing.edit import FeatureMove, edit
+from zplus.editing.edit import Editor, FeatureMove
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.latent import Latent
@@ -42,10 +42,10 @@ def reach(
     is has no score.
     """
     scores: dict[float, float] = {}
+    editor = Editor(generator, latent[0])
 
     def at(strength: float) -> float:
-        edited = edit(generator, latent[0], {direction: strength}, feature=feature)
-        scores[strength] = measure(render(generator, edited)[0])
+        scores[strength] = measure(render(generator, editor.edit({direction: strength}, feature=feature))[0])
         return scores[strength]
 
     if not np.isfinite(at(0.0)):

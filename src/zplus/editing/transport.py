@@ -4,6 +4,8 @@ W directions go to Z and Z+ by the damped pull-back through the Jacobian J of th
 moves along the direction by its full length; to S by the affine layers. What cannot be carried over is refused.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,23 +17,38 @@ from zplus.spaces.convert import damped_solve, mapping_jacobian
 DAMPING = 0.3  # of the mean diagonal of J^T J: with less, codes turn far along what f contracts and lose the direction
 LEAST_PROGRESS = 0.1  # of a pull-back along the direction: no tangent is scaled by more than its inverse
 LEAST_COSINE = 0.3  # between J t and the direction, where those that come along have 0.6 to 0.8
-STEPS = 4  # re-linearisations along the way, because f is not linear over 20 degrees
+STRIDE = 0.5  # units after which the vectors are carried over anew, because f is not linear over 20 degrees
 
 
-@torch.no_grad()
-def travel(
-    space: Space, code: Float[Tensor, "n k d"], vectors: dict[str, Float[Tensor, "#n l e"]], steps: int = STEPS
-) -> Float[Tensor, "n k d"]:
-    """The code after moving along the sum of `vectors`, given by the space that each belongs to.
+class Way:
+    """The way of a code along the sum of `vectors`, given by the space that each belongs to.
 
-    On the sphere every step carries the vectors over at the code reached so far, adds their tangents and follows the
-    geodesic; elsewhere moving is addition and one step is exact.
+    On the sphere the vectors are carried over at the code reached after every stride, their tangents are added and the
+    geodesic is followed; elsewhere moving is addition and one stride is exact. What was computed for one amount is kept
+    for the next.
     """
-    steps = steps if space.kind in ("z", "z+") and vectors.keys() & {"w", "w+"} else 1
-    for _ in range(steps):
-        tangents = [carry(vector, kind, space, code) for kind, vector in vectors.items()]
-        code = space.move(code, torch.stack(tangents).sum(0) / steps)
-    return code
+
+    def __init__(self, space: Space, code: Float[Tensor, "n k d"], vectors: dict[str, Float[Tensor, "#n l e"]]):
+        self.space, self.vectors = space, vectors
+        self.stride = STRIDE if space.kind in ("z", "z+") and vectors.keys() & {"w", "w+"} else math.inf
+        self.knots = [(code, self._tangent(code))]  # the code after each stride, and where it goes from there
+
+    @torch.no_grad()
+    def at(self, amount: float) -> Float[Tensor, "n k d"]:
+        """The code after `amount` >= 0 times the vectors."""
+        knot = max(math.ceil(amount / self.stride) - 1, 0)
+        while len(self.knots) <= knot:
+            code, tangent = self.knots[-1]
+            code = self.space.move(code, self.stride * tangent)
+            self.knots.append((code, self._tangent(code)))
+        code, tangent = self.knots[knot]
+        rest = amount - knot * self.stride if knot else amount
+        return self.space.move(code, rest * tangent)
+
+    @torch.no_grad()
+    def _tangent(self, code: Tensor) -> Tensor:
+        tangents = [carry(vector, kind, self.space, code) for kind, vector in self.vectors.items()]
+        return torch.stack(tangents).sum(0)
 
 
 def carry(

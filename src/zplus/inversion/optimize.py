@@ -132,8 +132,11 @@ class _Problem:
         def objective(offset: Tensor, *offsets: Tensor) -> tuple[Tensor, Tensor]:
             return self.loss(self.code(code, offset), state_at(offsets), kept)
 
-        moving = [Variable(torch.zeros_like(x), self.settings.feature_lr) for x in initial if x is not None]
-        offset = Variable(torch.zeros_like(code), self.settings.code_lr)
+        chosen = self.settings
+        moving = [
+            Variable(torch.zeros_like(x), chosen.feature_lr, chosen.feature_rule) for x in initial if x is not None
+        ]
+        offset = Variable(torch.zeros_like(code), chosen.code_lr)
         best, *offsets = self._descend(objective, [offset, *moving], code, steps, clock)
         return self.code(code, best), state_at(offsets)
 

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from zplus.errors import LatentError
 from zplus.generators import Generator, State
@@ -58,6 +59,18 @@ def latent_of(space: Space, point: Point, **facts: object) -> Latent:
 
 @torch.inference_mode()
 def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
-    """The picture of a latent, edits included: RGB in [-1, 1]. Raises LatentError for another generator's latent."""
-    space, point = space_of(generator, latent), latent.point.plain(generator.device)
-    return generator.synthesize(space.decode(point.code, state_of(point))).clamp(-1, 1)
+    """The picture of a latent, edits included: RGB in [-1, 1]. Raises LatentError for another generator's latent.
+
+    Where the latent has a mask, the reconstruction shows outside of it, pixel for pixel.
+    """
+    space = space_of(generator, latent)
+    image = _picture(space, latent.point)
+    if latent.mask is None or latent.edited is None:
+        return image
+    mask = F.interpolate(latent.mask.to(image), image.shape[-2:], mode="bilinear")
+    return torch.lerp(_picture(space, latent.inverted), image, mask)
+
+
+def _picture(space: Space, point: Point) -> Tensor:
+    point = point.plain(space.generator.device)
+    return space.generator.synthesize(space.decode(point.code, state_of(point))).clamp(-1, 1)

@@ -1,0 +1,90 @@
+"""Parts of an aligned face as masks, from its landmarks: where an edit may show."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from torch import Tensor
+
+from zplus.errors import UnknownNameError
+from zplus.faces.landmarks import FaceFinder
+
+SIDE = 256  # of a mask in pixels: its border is soft
+SOFT = 4  # sigma of the border, in pixels of the mask
+REGIONS = ("mouth", "eyes", "face", "hair", "background")
+JAW, BROWS, EYES, MOUTH = slice(0, 17), slice(17, 27), slice(36, 48), slice(48, 68)
+
+Points = Float[np.ndarray, "k 2"]
+Vector = Float[np.ndarray, "2"]
+
+
+def region_mask(
+    pixels: UInt8[np.ndarray, "r r 3"], name: str, finder: FaceFinder | None = None
+) -> Float[Tensor, "1 1 s s"]:
+    """1 in a region of the largest face of an aligned crop, 0 outside, with a soft border.
+
+    mouth, eyes (with the brows) and face are grown hulls of landmarks. hair is what lies around the face in an ellipse
+    about the head, background what lies beyond that ellipse and beside the shoulders; both are rough. Raises
+    UnknownNameError, and FaceError where there is no face.
+    """
+    if name not in REGIONS:
+        raise UnknownNameError("region", name, REGIONS)
+    landmarks = (finder or FaceFinder()).find(pixels)[0].landmarks * SIDE / pixels.shape[0]
+    mask = Image.fromarray(_regions(landmarks, name)).filter(ImageFilter.GaussianBlur(SOFT))
+    return torch.from_numpy(np.asarray(mask, np.float32) / 255)[None, None]
+
+
+def _regions(landmarks: Points, name: str) -> UInt8[np.ndarray, "s s"]:
+    middle, unit, up = _frame(landmarks)
+    if name == "mouth":
+        return np.asarray(_grown([landmarks[MOUTH]], 0.35 * unit))
+    if name == "eyes":
+        return np.asarray(_grown([landmarks[EYES], landmarks[BROWS]], 0.25 * unit))
+    forehead = landmarks[BROWS] + 0.55 * unit * up
+    face = _grown([np.concatenate([landmarks[JAW], forehead])], 0.05 * unit)
+    if name == "face":
+        return np.asarray(face)
+    chin = landmarks[8]
+    head = Image.new("L", (SIDE, SIDE))
+    crown = middle + 2.6 * unit * up
+    ImageDraw.Draw(head).polygon(
+        _ellipse((chin + crown) / 2, float(np.linalg.norm(chin - crown)) / 2, 1.75 * unit, up), 255
+    )
+    if name == "hair":
+        return np.asarray(ImageChops.subtract(head, face))
+    shoulders = Image.new("L", (SIDE, SIDE))
+    level = float(chin[1])
+    corners = [(chin[0] - 1.2 * unit, level), (chin[0] + 1.2 * unit, level), (SIDE, level + unit), (SIDE, SIDE)]
+    ImageDraw.Draw(shoulders).polygon([*map(tuple, corners), (0, SIDE), (0, level + unit)], 255)
+    return 255 - np.asarray(ImageChops.lighter(head, shoulders))
+
+
+def _frame(landmarks: Points) -> tuple[Vector, float, Vector]:
+    """The middle between the eyes [2], the distance between them, and the unit vector from the chin upwards [2]."""
+    left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
+    middle, across = (left + right) / 2, right - left
+    unit = float(np.linalg.norm(across))
+    return middle, unit, np.array([across[1], -across[0]]) / unit
+
+
+def _grown(groups: Sequence[np.ndarray], reach: float) -> Image.Image:
+    """The convex hulls of groups of points [K,2], grown by `reach` pixels."""
+    import scipy.spatial  # noqa: PLC0415  (comes with the faces extra)
+
+    found = Image.new("L", (SIDE, SIDE))
+    draw = ImageDraw.Draw(found)
+    for points in groups:
+        hull = [tuple(map(float, points[i])) for i in scipy.spatial.ConvexHull(points).vertices]
+        draw.polygon(hull, 255)
+        draw.line([*hull, hull[0]], 255, max(1, round(2 * reach)), joint="curve")
+    return found
+
+
+def _ellipse(centre: Vector, tall: float, wide: float, up: Vector) -> list[tuple[float, float]]:
+    """Its outline; `tall` and `wide` are the radii along `up` and across it."""
+    across = np.array([-up[1], up[0]])
+    turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    points = centre + tall * np.cos(turns)[:, None] * up + wide * np.sin(turns)[:, None] * across
+    return [(float(x), float(y)) for x, y in points]
