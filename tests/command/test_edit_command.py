@@ -155,7 +155,7 @@ def test_masks_that_are_none(zplus, model, direction, latent, tmp_path):
 @pytest.mark.parametrize(("asked", "made"), [("99", 10.0), ("-inf", -10.0)])
 def test_an_absurd_strength_is_cut_and_told(zplus, model, direction, latent, tmp_path, asked, made):
     result = zplus("edit", latent, "-d", f"{direction}={asked}", "-o", tmp_path / "out.png", "--model", model, "--json")
-    assert result.json["strength"] == made, result.json
+    assert result.json["strength"] == made
     assert any("to 10 deviations; codes turned by" in line for line in result.json["warnings"])
 
 

@@ -81,6 +81,7 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         return
     with show.stage("Editing"):
         with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
             edited = edit(generator, latent, strengths, feature=wish.feature)
         for warning in told:
             show.warn(str(warning.message))
