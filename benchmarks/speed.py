@@ -93,19 +93,24 @@ def inversion(generator: Generator, work: Path, photos: int, pace_steps: int, st
     return found
 
 
-@torch.inference_mode()
-def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
-    """Seconds of a synthesis at 1024 px in fp32 by both engines, in turn, with the same number of threads."""
+def openvino_engine(archive: Path):
+    """The wheel's synthesis network [1, w_dim] -> image, in fp32, with as many threads as torch has."""
     import openvino  # noqa: PLC0415  (of the bench extra)
 
-    w = generator.map(torch.randn(1, 1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
-    styles = generator.styles(w.expand(-1, generator.num_codes, -1))
-    ours = Execution("float32", True).freeze(lambda *styles: generator.synthesize(Signals(styles)))
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(archive).extractall(folder)
         core = openvino.Core()
         core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()})
-        engine = core.compile_model(f"{folder}/random_face/data/SynthesisNetwork.xml", "CPU")
+        return core.compile_model(f"{folder}/random_face/data/SynthesisNetwork.xml", "CPU")
+
+
+@torch.inference_mode()
+def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
+    """Seconds of a synthesis at 1024 px in fp32 by both engines, in turn, with the same number of threads."""
+    w = generator.map(torch.randn(1, 1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
+    styles = generator.styles(w.expand(-1, generator.num_codes, -1))
+    ours = Execution("float32", True).freeze(lambda *styles: generator.synthesize(Signals(styles)))
+    engine = openvino_engine(archive)
     theirs = lambda: engine([w[:, 0].numpy()])  # noqa: E731
     difference = np.abs(next(iter(theirs().values())) - ours(*styles).numpy()).max()
     times: dict[str, list[float]] = {"ours": [], "openvino": []}

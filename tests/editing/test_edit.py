@@ -12,6 +12,7 @@ from zplus.direction import Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
 from zplus.editing.transport import DAMPING, LEAST_PROGRESS, Way, carry, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
+from zplus.inversion.execution import Execution
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space, render
 from zplus.spaces.sphere import angles
@@ -121,6 +122,18 @@ def test_an_editor_carries_a_direction_over_once(generator, monkeypatch):
     for strength in (1.4, 1.3, 0.2, 1.45):
         editor.edit({a: strength})
     assert len(calls) == 3
+
+
+def test_the_pictures_of_an_editor_are_those_of_render(space):
+    generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
+    editor = Editor(generator, latent, Execution("float32", False))
+    for edited in (
+        editor.edit({}),
+        editor.edit({a: 1.0}),
+        editor.edit({a: 1.0}, mask=half_mask(32)),
+        editor.edit({}, mask=half_mask()),
+    ):
+        close(editor.picture(edited), picture(generator, edited))
 
 
 @pytest.mark.parametrize("name", ["z+", "f/z+"])

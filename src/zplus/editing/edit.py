@@ -19,8 +19,11 @@ from zplus.editing.transport import Way, cosine
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
+from zplus.inversion.execution import Execution, Synthesis, make_synthesis
 from zplus.latent import Edit, Latent, Point
-from zplus.spaces import Space, space_of
+from zplus.spaces import Space, render, space_of, state_of
+from zplus.spaces.registry import default_layer
+from zplus.spaces.render import masked
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
@@ -51,10 +54,13 @@ def edit(
 
 
 class Editor:
-    """A latent opened for many edits: what they share is computed once."""
+    """A latent opened for many edits: what they share is computed once.
 
-    def __init__(self, generator: Generator, latent: Latent):
-        self.latent, self.space = latent, space_of(generator, latent)
+    execution: how its pictures are rendered; None is as `render` does it, eagerly in fp32.
+    """
+
+    def __init__(self, generator: Generator, latent: Latent, execution: Execution | None = None):
+        self.latent, self.space, self.execution = latent, space_of(generator, latent), execution
         self.point = latent.inverted.plain(generator.device)
         self._ways: dict[tuple[object, ...], Way] = {}
 
@@ -80,6 +86,34 @@ class Editor:
                 told = f"The strength of {one.direction.name} was cut from {one.strength:g} to {LIMIT:g} deviations"
                 warnings.warn(f"{told}; codes turned by {max(angle_degrees(found)):.0f} degrees.", stacklevel=2)
         return found
+
+    @torch.inference_mode()
+    def picture(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
+        """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
+        if self.execution is None:
+            return render(self.space.generator, edited)
+        image = self._rendered(edited.point.plain(self.space.generator.device))
+        return image if edited.edited is None else masked(edited.mask, image, lambda: self._reconstruction)
+
+    @cached_property
+    def _reconstruction(self) -> Tensor:
+        return self._rendered(self.point)
+
+    def _rendered(self, point: Point) -> Tensor:
+        assert self.execution is not None
+        signals = self.space.signals(point.code)
+        state = state_of(point) or self.space.generator.head(signals, self._layer)
+        with self.execution.autocast(point.code.device):
+            return self._synthesis(signals.styles, *state).float().clamp(-1, 1)
+
+    @property
+    def _layer(self) -> int:
+        return default_layer(self.space.generator) if self.space.layer is None else self.space.layer
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        assert self.execution is not None
+        return make_synthesis(self.space.generator, self._layer, self.space.noise, self.execution, gradients=False)
 
     @torch.no_grad()
     def _moved(self, edits: Sequence[Edit], feature: str) -> Point:

@@ -56,10 +56,15 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))
 
 
-def make_synthesis(generator: Generator, layer: int, noise: Any, execution: Execution) -> Synthesis:
-    """(styles, features, rgb) -> image: the part of the generator after a layer, ready to be run many times."""
+def make_synthesis(
+    generator: Generator, layer: int, noise: Any, execution: Execution, gradients: bool = True
+) -> Synthesis:
+    """(styles, features, rgb) -> image: the part of the generator after a layer, ready to be run many times.
+
+    Without gradients it is for rendering alone, and faster.
+    """
 
     def synthesis(styles: tuple[torch.Tensor, ...], features: torch.Tensor, rgb: torch.Tensor | None) -> torch.Tensor:
         return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))}))
 
-    return execution.compile(synthesis)
+    return execution.compile(synthesis) if gradients else execution.freeze(synthesis)

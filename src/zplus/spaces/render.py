@@ -1,5 +1,7 @@
 """From a latent to its picture, on the generator that it belongs to and on no other."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -65,10 +67,15 @@ def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     """
     space = space_of(generator, latent)
     image = _picture(space, latent.point)
-    if latent.mask is None or latent.edited is None:
-        return image
-    mask = F.interpolate(latent.mask.to(image), image.shape[-2:], mode="bilinear")
-    return torch.lerp(_picture(space, latent.inverted), image, mask)
+    return image if latent.edited is None else masked(latent.mask, image, lambda: _picture(space, latent.inverted))
+
+
+def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
+    """The edited picture inside the mask [N,1,s,s], if there is one, and the reconstruction outside."""
+    if mask is None:
+        return edited
+    wide = F.interpolate(mask.to(edited), edited.shape[-2:], mode="bilinear")
+    return torch.lerp(reconstruction(), edited, wide)
 
 
 def _picture(space: Space, point: Point) -> Tensor:
