@@ -2,8 +2,8 @@
 
     python benchmarks/edit_speed.py WORK [--archive WHEEL]
 
-WORK is that of portraits.py: its first latent of F/Z+ is edited. Timed, after one edit of another direction has compiled
-the synthesis: the first edit of a direction with its picture (the transport included), further strengths of it, and two
+WORK is that of portraits.py: its first latent of F/Z+ is edited. Timed, once another direction has made the synthesis
+compile: the first edit of a direction with its picture (the transport included), further strengths of it, and two
 directions together. Also how far the quick pictures are from those of `render`.
 """
 
