@@ -3,7 +3,7 @@
     python benchmarks/eyeglasses.py --sheets FOLDER      # the pictures to label, numbered
     python benchmarks/eyeglasses.py OUT [--samples 800]
 
-benchmarks/eyeglasses_labels.json holds the labels: 1 for eyeglasses or sunglasses, 0 for neither, unclear ones left out.
+benchmarks/eyeglasses_labels.json holds the labels: 1 for glasses of any kind, 0 for none; unclear ones are left out.
 A probe, logistic regression on features of AlexNet around the eyes, learns them from the pictures; its logit scores
 fresh samples, and a boundary separates the extremes. Writes OUT/eyeglasses.safetensors, and
 benchmarks/results/eyeglasses.json: the labels' number, the probe's accuracy in cross-validation, the direction's card.
@@ -37,7 +37,8 @@ NAME, MODEL = "eyeglasses", "ffhq-mobile"
 LABELS = Path(__file__).with_name("eyeglasses_labels.json")
 POOL, SEED = 480, 7  # samples that were looked at
 EYES = (slice(90, 154), slice(51, 205))  # rows and columns of an aligned face at 256 px
-COLUMNS, ROWS, SIDE = 8, 6, 144  # of a sheet
+COLUMNS, ROWS, SIDE = 10, 8, 136  # of a sheet
+FRACTION, LAYERS = 0.15, (2, 6)  # 17 % of the pool wear glasses; the layers are a guess, not yet compared
 Features = Callable[[np.ndarray], np.ndarray]
 
 
@@ -90,10 +91,12 @@ def labels() -> tuple[list[int], np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, nargs="?", default=Path("out"))
+    parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--sheets", type=Path, metavar="FOLDER")
     parser.add_argument("--samples", type=int, default=800)
     given = parser.parse_args()
+    if not (given.out or given.sheets):
+        parser.error("give OUT, or --sheets FOLDER")
     generator = load_generator(MODEL)
     if given.sheets:
         write_sheets(generator, given.sheets)
