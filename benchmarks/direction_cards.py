@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from machine import RESULTS, save_result
+from steering import ONE_EACH
 from zplus.editing import Editor, directions_of
 from zplus.generators import load_generator
 from zplus.images import to_pixels, write_image
@@ -21,7 +22,6 @@ from zplus.latent import Point
 from zplus.perception.attributes import Scorers
 from zplus.spaces import latent_of, make_space, render
 
-SCORES = ("smile_network", "age", "gender", "yaw", "pitch", "mouth_open")
 SHOWN, STRENGTHS, SIDE = (0, 5), (-3.0, -1.5, 0.0, 1.5, 3.0), 128
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "directions.jpg"
 
@@ -43,9 +43,9 @@ def main() -> None:
     for name in directions:
         changes = []
         for editor in editors:
-            less, more = (scorers.measure(picture(editor, name, strength), SCORES) for strength in (-1.0, 1.0))
-            changes.append([(more[score] - less[score]) / 2 / prior[score]["std"] for score in SCORES])
-        matrix[name] = dict(zip(SCORES, np.nanmean(changes, 0).round(3).tolist(), strict=True))
+            less, more = (scorers.measure(picture(editor, name, strength), ONE_EACH) for strength in (-1.0, 1.0))
+            changes.append([(more[score] - less[score]) / 2 / prior[score]["std"] for score in ONE_EACH])
+        matrix[name] = dict(zip(ONE_EACH, np.nanmean(changes, 0).round(3).tolist(), strict=True))
         print(name, matrix[name], flush=True)
         shown = [picture(editors[i], name, strength) for i in SHOWN for strength in STRENGTHS]
         strips.append(np.concatenate([np.asarray(Image.fromarray(x).reduce(1024 // SIDE)) for x in shown], 1))

@@ -152,7 +152,7 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} holds values that are not numbers")
     mask = tensors.get("mask")
     if mask is not None and (mask.shape[1] != 1 or mask.min() < 0 or mask.max() > 1):
-        raise ValueError("mask is none")
+        raise ValueError("mask is not [N, 1, s, s] in [0, 1]")
 
 
 def _point(prefix: str, tensors: dict[str, Tensor]) -> Point:

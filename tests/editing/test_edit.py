@@ -292,8 +292,8 @@ def test_w_moves_along_the_vector_that_was_carried(name, generator):
 def test_one_unit_is_one_unit_in_w(name, generator):
     """f(z) moves along a direction of W by its full length, and the cosine told is that of the way gone."""
     space = make_space(name, generator)
-    code, wanted = space.sample(3), 0.02 * direction_of(generator).vector[None]
-    moved = Way(space, code, {"w": wanted}).at(1.0)
+    code, wanted = space.sample(3), 0.05 * direction_of(generator).vector[None]
+    moved = Way(space, code, {"w": wanted / 2}).at(2.0)  # four strides
     way = generator.map(moved) - generator.map(code)
     progress = (way * wanted).sum(-1) / wanted.square().sum()
     assert_close(progress, torch.ones_like(progress), atol=0.1, rtol=0)

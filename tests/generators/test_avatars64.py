@@ -65,12 +65,12 @@ def test_its_samples_are_as_varied_and_as_bright_as_avatars(avatars):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_inversion_comes_nearer_than_the_mean_in_every_space(name, avatars, pictures):
+def test_inversion_comes_much_nearer_than_the_mean_in_every_space(name, avatars, pictures):
     space = make_space(name, avatars)
     latent = optimize(space, pictures, random_lpips("vgg"), SETTINGS, execution=Execution("float32", False))
     error = (render(avatars, latent) - pictures).square().mean((1, 2, 3))
     mean = avatars.synthesize(Signals(avatars.styles(avatars.w_mean.expand(1, avatars.num_codes, -1))))
-    assert (error < 0.8 * (mean - pictures).square().mean((1, 2, 3))).all()
+    assert (error < 0.7 * (mean - pictures).square().mean((1, 2, 3))).all()
 
 
 @pytest.mark.parametrize("name", ["z+", "w+", "f/z+", "f/w+", "f/s"])

@@ -78,10 +78,11 @@ class Editor:
         for key, strength in strengths.items():
             direction = find_direction(key, generator) if isinstance(key, str) else key
             wanted.append(Edit(direction, float(strength), layers))
-        edits = [_checked(one, generator) for one in _added_up(wanted)]
+        wanted = _added_up(wanted)
+        edits = [_checked(one, generator) for one in wanted]
         edited = self._moved(edits, moved) if edits else None
         found = replace(self.latent, edits=tuple(edits), edited=edited, feature=moved, mask=where)
-        for one in _added_up(wanted):
+        for one in wanted:
             if abs(one.strength) > LIMIT:
                 told = f"The strength of {one.direction.name} was cut from {one.strength:g} to {LIMIT:g} deviations"
                 warnings.warn(f"{told}; codes turned by {max(angle_degrees(found)):.0f} degrees.", stacklevel=2)
