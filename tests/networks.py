@@ -2,6 +2,8 @@
 
 import torch
 
+from zplus.generators import Generator
+from zplus.inversion.encoder import Encoder, config_for
 from zplus.perception.lpips import LPIPS, STAGES
 
 
@@ -15,3 +17,13 @@ def random_lpips(net: str, seed: int = 0) -> LPIPS:
     for k, stage in enumerate(STAGES[net]):
         tensors[f"head.{k}"] = torch.rand(stage[-1][1], generator=random)
     return LPIPS(net, tensors)
+
+
+def random_encoder(generator: Generator, seed: int = 0, **sizes: object) -> Encoder:
+    """An encoder of few weights, of no meaning, for a generator."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoder = Encoder(config_for(generator, **{"channels": 8, "hidden": 8, **sizes}), generator.fingerprint)
+        for offset in (x for name, x in encoder.named_parameters() if "offsets" in name):
+            torch.nn.init.normal_(offset, std=0.1)
+    return encoder.eval().requires_grad_(False)

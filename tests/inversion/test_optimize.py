@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from networks import random_lpips
+from networks import random_encoder, random_lpips
 from points import generator_of, image_of, point_of
 from tiny import TINY
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
@@ -131,7 +131,9 @@ def test_consensus_keeps_the_codes_together(lpips):
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_runs(name, lpips):
     generator = generator_of("skip")
-    latent = run(make_space("f/z+", generator), photos(generator), lpips, preset(name, steps=4, lpips_size=32))
+    encoder = random_encoder(generator)
+    settings = preset(name, steps=4, lpips_size=32)
+    latent = run(make_space("f/z+", generator), photos(generator), lpips, settings, encoder=encoder)
     assert latent.settings["steps"] == 4
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from zplus.errors import ZplusError
 from zplus.generators import Generator
+from zplus.inversion.encoder import Encoder, encoder_of
 from zplus.inversion.execution import Execution
 from zplus.inversion.optimize import Callback, optimize
 from zplus.inversion.settings import preset
@@ -26,12 +27,14 @@ def invert(
     start: Latent | None = None,
     callback: Callback | None = None,
     execution: Execution | None = None,
+    encoder: Encoder | None = None,
     **changes: object,
 ) -> Latent:
     """The latent of N aligned photos, RGB in [-1, 1] at the generator's resolution.
 
     method is a preset of `zplus.inversion.PRESETS`, `changes` are settings that differ from it (see Settings);
-    `start` is a latent of this generator to go on from, converted to this space. Raises ZplusError and DivergedError.
+    `start` is a latent of this generator to go on from, converted to this space; `encoder` is the one to use instead of
+    that which comes for the generator. Raises ZplusError and DivergedError.
     """
     wanted = (generator.resolution, generator.resolution)
     if tuple(photos.shape[-2:]) != wanted:
@@ -41,7 +44,8 @@ def invert(
     point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
     settings = preset(method, **changes)
     photos = photos.to(generator.device)
-    return optimize(where, photos, _lpips(generator.device), settings, point, callback, execution)
+    encoder = encoder or encoder_of(generator)
+    return optimize(where, photos, _lpips(generator.device), settings, point, callback, execution, encoder)
 
 
 @cache

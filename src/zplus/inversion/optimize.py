@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zplus.errors import ZplusError
 from zplus.generators import State
 from zplus.inversion.descend import Objective, Variable, descend
+from zplus.inversion.encode import Encoding
+from zplus.inversion.encoder import Encoder
 from zplus.inversion.execution import Execution, best_execution, make_synthesis
 from zplus.inversion.objective import Distance, penalties
 from zplus.inversion.settings import Settings
@@ -49,19 +52,28 @@ def optimize(
     start: Point | None = None,
     callback: Callback | None = None,
     execution: Execution | None = None,
+    encoder: Encoder | None = None,
 ) -> Latent:
     """Invert N photos, RGB in [-1, 1] at the generator's resolution, each row on its own.
 
     In F/X spaces the codes alone move first and F follows as head(code), so that the codes below F mean something;
-    then codes and F move together. `start` continues from a point of this space. Raises DivergedError.
+    then codes and F move together. `start` continues from a point of this space, and so does what the encoder gives
+    where the settings ask for it. Raises DivergedError, and ZplusError where a method needs an encoder.
     """
     clock, execution = _Clock(settings.steps, callback), execution or best_execution(target.device)
+    encoding = None if encoder is None else Encoding(encoder, lpips, space, execution.autocast(target.device))
+    if encoding is None and (settings.origin == "encoder" or settings.domain):
+        raise ZplusError(f"{space.generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
+    if start is None and encoding is not None and settings.origin in ("auto", "encoder"):
+        start = encoding.point(target)
     code = starting_code(space, target, settings) if start is None else start.code
     state = None if start is None else state_of(start)
-    problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution)
+    problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution, encoding)
     code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
     if state is None and code_steps:
         code = problem.move_code(code, code_steps, clock)
+    if state is None and encoding is not None and settings.base == "encoder":
+        state = encoding.base_code(target, code)
     if space.layer is not None and clock.step < settings.steps and not clock.stopped:
         code, state = problem.move_both(code, state, settings.steps - clock.step, clock)
     code = space.retract(code).detach()
@@ -73,6 +85,8 @@ def optimize(
         state = state or head
         drift = (state.features - head.features).flatten(1).norm(dim=1) / state.features.flatten(1).norm(dim=1)
         rows |= {"feature_drift": drift.tolist()}
+    if encoding is not None:
+        rows |= {"strangeness": encoding.strangeness(target).tolist()}
     return latent_of(
         space, Point(code, *(state or ())), mode=execution.describe(), settings=asdict(settings), figures=rows
     )
@@ -102,8 +116,11 @@ class _Clock:
 class _Problem:
     """The loss as a function of what moves: the code's offset in units of the prior's spread, and F."""
 
-    def __init__(self, space: Space, distance: Distance, settings: Settings, execution: Execution):
+    def __init__(
+        self, space: Space, distance: Distance, settings: Settings, execution: Execution, encoding: Encoding | None
+    ):
         self.space, self.distance, self.settings, self.execution = space, distance, settings, execution
+        self.encoding = encoding
         self.unit = space.spread if settings.relative_rates else torch.ones_like(space.spread)
         self.layer = default_layer(space.generator) if space.layer is None else space.layer
         self.synthesis = make_synthesis(space.generator, self.layer, space.noise, execution)
@@ -151,7 +168,11 @@ class _Problem:
         features, rgb = state or kept
         with self.execution.autocast(code.device):
             image = self.synthesis(signals.styles, features, rgb).float()
-        return self.distance(image) + penalties(self.space, code, state, kept, self.settings), image
+        loss = self.distance(image) + penalties(self.space, code, state, kept, self.settings)
+        if self.settings.domain and self.encoding is not None:
+            strange = ((code - self.encoding.code(image)) / self.space.spread).square().mean((1, 2))
+            loss = loss + self.settings.domain * strange
+        return loss, image
 
     def _descend(
         self, objective: Objective, variables: list[Variable], origin: Tensor, steps: int, clock: _Clock

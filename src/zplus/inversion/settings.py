@@ -26,31 +26,38 @@ class Settings:
     consensus: float = 0.02  # keeps the layers' codes near each other, z+ and w+ alike
     p_norm: float = 0.0
     delta: float = 0.0
-    origin: Literal["common", "random", "mean"] = "common"  # of the code, when nothing is given to start from
+    domain: float = 0.0  # weight of |code - E(picture)|^2, E being the encoder (IDInvert)
+    origin: Literal["auto", "encoder", "common", "random", "mean"] = "auto"  # of the code; "auto": encoder, else common
+    base: Literal["head", "encoder"] = "head"  # of F, where the code is not the encoder's; without encoder head(code)
     candidates: int = 8
     sphere: Literal["implicit", "riemannian"] = "implicit"
     patience: int = 60  # steps without a better loss after which a row rests
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ZplusError(f"An inversion needs at least 1 step, not {self.steps}.")
+        if self.steps < 0 or (self.steps == 0 and self.origin != "encoder"):
+            raise ZplusError(f"An inversion without encoder needs at least 1 step, not {self.steps}.")
 
 
+RELEASED = Settings(
+    steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, feature_rule="adam", warmup=0.0, decay="constant",
+    relative_rates=False, lpips=10.0, consistency=10.0, target="initial", consensus=0.0, patience=1200,
+)  # fmt: skip
 PRESETS = {
     "default": Settings(),
-    # method.md section 2: Adam 0.01 constant on codes and F from the first step, F0 = head(start), random start
-    "released": Settings(
-        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, feature_rule="adam", warmup=0.0, decay="constant",
-        relative_rates=False, lpips=10.0, consistency=10.0, target="initial", consensus=0.0, origin="random",
-        patience=1200,
-    ),
+    # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
+    "e4e": Settings(steps=0, origin="encoder"),
+    # the paper's release: Adam 0.01 constant on codes and F from the first step, random start, F held to the base code
+    "released": replace(RELEASED, origin="random", base="encoder"),
+    # BDInvert (Kang et al. 2021, arXiv 2110.04464), made for f/w+: the same from the mean face, and a P-norm
+    "bdinvert": replace(RELEASED, origin="mean", base="encoder", p_norm=0.01),
+    # II2S (Zhu et al. 2020, arXiv 2012.09036), made for w+
+    "ii2s": replace(RELEASED, steps=1300, lpips=1.0, p_norm=0.001, origin="mean", patience=1300),
+    # IDInvert (Zhu et al. 2020, arXiv 2004.00049), made for w+; LPIPS stands for its distance of VGG features
+    "idinvert": replace(RELEASED, steps=100, lpips=1.0, consistency=1.0, domain=2.0, origin="encoder"),
     # paper 1: z and the features follow L_p + L_r jointly, F held to the generator's own features of z
-    "paper-1": Settings(
-        steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, feature_rule="adam", warmup=0.0, decay="constant",
-        relative_rates=False, mse=0.0, consistency=1.0, target="self", consensus=0.0, origin="random", patience=1200,
-    ),
-}  # fmt: skip
+    "paper-1": replace(RELEASED, mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random"),
+}
 
 
 def preset(name: str, **changes: object) -> Settings:

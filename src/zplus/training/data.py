@@ -46,9 +46,7 @@ class Pictures:
 
     def batch(self, seed: int, step: int, size: int) -> Pixels:
         """The pictures of a step [size,R,R,3]: every epoch shows each picture once, in an order of its own."""
-        count = len(self.train)
-        places = range(step * size, (step + 1) * size)
-        return self.train[[_order(seed, i // count, count)[i % count] for i in places]]
+        return self.train[chosen_rows(seed, step, size, len(self.train))]
 
 
 def read_pictures(
@@ -80,6 +78,11 @@ def read_pictures(
 def to_batch(pixels: Pixels) -> Float[Tensor, "n 3 r r"]:
     """Pixels as pictures for networks: float32 [N,3,R,R] in [-1,1], RGB, channels last in memory."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def chosen_rows(seed: int, step: int, size: int, count: int) -> list[int]:
+    """The rows of a step among `count`: every epoch takes each once, in an order of its own."""
+    return [int(_order(seed, i // count, count)[i % count]) for i in range(step * size, (step + 1) * size)]
 
 
 @lru_cache(maxsize=2)  # a batch touches two epochs at most, unless it is larger than the data

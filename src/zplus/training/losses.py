@@ -24,14 +24,14 @@ def discriminator_loss(real: Scores, fake: Scores) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Float[Tensor, "n 3 r r"]) -> Tensor:
-    """The mean of |grad_x D(x)|^2 over real pictures (Mescheder et al. 2018, arXiv 1801.04406, equation 9).
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Float[Tensor, "n ..."]) -> Tensor:
+    """The mean of |grad_x D(x)|^2 over real pictures or codes (Mescheder et al. 2018, arXiv 1801.04406, equation 9).
 
     The loss is gamma / 2 times this.
     """
     real = real.detach().requires_grad_()
     (slope,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
-    return slope.square().sum((1, 2, 3)).mean()
+    return slope.flatten(1).square().sum(1).mean()
 
 
 class PathLength(nn.Module):

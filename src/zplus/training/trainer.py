@@ -4,6 +4,7 @@ All that is random is a function of the seed, the step and the process.
 """
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from zplus.training.augment import augment
 from zplus.training.data import to_batch
 from zplus.training.discriminator import Discriminator
+from zplus.training.loop import descend
 from zplus.training.losses import PathLength, discriminator_loss, generator_loss, mix_styles, r1_penalty
+from zplus.training.publish import ACROSS, publish
 from zplus.training.settings import TrainSettings
 
 R1_EVERY, PATH_EVERY = 16, 8  # steps between lazy regularisations, as in the paper (appendix B)
@@ -77,6 +80,11 @@ class Trainer:
             figures |= self._regularise_discriminator(real, random)
         self._follow((step + 1) * settings.batch)
         return figures
+
+    def publish(self, folder: Path, lines: list[dict[str, Any]]) -> None:
+        """Write the networks and samples."""
+        z = torch.randn(ACROSS**2, 1, self.settings.z_dim, device=self.accelerator.device, generator=self.stream(0))
+        publish(folder, self.average, self.discriminator, z, lines)
 
     def stream(self, *key: int) -> torch.Generator:
         """Random numbers that depend on the seed and the key alone, on the networks' device."""
@@ -137,15 +145,7 @@ class Trainer:
             return self.discriminator(images).float()
 
     def _descend(self, name: str, loss: Tensor) -> None:
-        """One step of a network's optimiser, by the mean of the gradients of all processes."""
-        self.optimizers[name].zero_grad()
-        loss.backward()
-        slopes = [x.grad for x in self.networks[name].parameters() if x.grad is not None]
-        if self.accelerator.num_processes > 1:
-            mean = self.accelerator.reduce(torch.cat([x.flatten() for x in slopes]), "mean")
-            for slope, part in zip(slopes, mean.split([x.numel() for x in slopes]), strict=True):
-                slope.copy_(part.view_as(slope))
-        self.optimizers[name].step()
+        descend(self.accelerator, self.optimizers[name], loss)
 
     @torch.no_grad()
     def _follow(self, seen: int) -> None:

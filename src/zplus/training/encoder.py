@@ -1,0 +1,268 @@
+"""Training of an encoder: pairs of pictures and known codes, and real photos where there are some.
+
+What is learnt at each step (weights in EncoderSettings): the styles of the known codes, in standard deviations; the
+known F; pictures like what was shown, each of the forms in turn; codes that a critic cannot tell from the prior's, and
+small offsets (Tov et al. 2021, arXiv 2102.02766, sections 4.1 and 4.2; those of the z+ form act in z).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from zplus.errors import ZplusError
+from zplus.generators import Generator
+from zplus.generators.memory import keep_freed_memory
+from zplus.images import to_pixels, write_image
+from zplus.inversion.descend import schedule
+from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, sight
+from zplus.inversion.execution import best_execution, make_synthesis
+from zplus.perception.lpips import LPIPS, at
+from zplus.spaces import make_space
+from zplus.training.data import Pictures, to_batch
+from zplus.training.log import to_tensorboard
+from zplus.training.loop import Report, check_shared, descend, run
+from zplus.training.losses import discriminator_loss, generator_loss, r1_penalty
+from zplus.training.pairs import CHUNK, Pairs
+
+SHOWN = 8  # held-out pairs on the sheet; their LPIPS is in the log
+R1_EVERY, R1_WEIGHT = 16, 10.0  # of the critics, as in e4e
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How an encoder learns; the last chunk of the pairs is held out."""
+
+    pairs: int = 4000
+    steps: int = 3000
+    batch: int = 8
+    learning_rate: float = 5e-4
+    styles: float = 1.0  # weight of the known codes, in variances of the styles
+    feature: float = 1.0  # weight of the known F, in its variances
+    mse: float = 1.0
+    lpips: float = 2.0  # VGG16 at 256 px
+    critic: float = 0.02
+    offsets: float = 2e-4  # weight of |offset| summed over the layers, as in e4e
+    progressive: float = 0.3  # the part of the steps in which the layers get their offsets one after another
+    images_from: float = 0.3  # the part of the steps after which pictures are compared
+    images: int = 1  # rows of a batch that are rendered and compared: by far the dearest part
+    seed: int = 0
+    snapshot_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not (self.pairs > CHUNK and self.steps >= 1 and 1 <= self.images <= self.batch):
+            raise ZplusError(f"An encoder needs more than {CHUNK} pairs, a step, and a row to compare.")
+
+
+class Batch(NamedTuple):
+    """Pictures [N,3,s,s], their codes in W+ [N,L,w], and photos [images,3,s,s] whose codes nobody knows."""
+
+    pictures: Tensor
+    codes: Tensor
+    photos: Tensor | None
+
+
+class EncoderTrainer:
+    """The encoder, a critic for each of its forms, and how they learn."""
+
+    def __init__(
+        self, settings: EncoderSettings, generator: Generator, config: EncoderConfig, accelerator: Accelerator
+    ):
+        self.settings, self.accelerator, self.config = settings, accelerator, config
+        self.generator, self.lpips = generator, LPIPS("vgg").to(generator.device)
+        self.execution = best_execution(generator.device)
+        self.space = make_space("f/w+", generator, config.layer)
+        self.layer = generator.layer(config.layer)
+        self.synthesis = make_synthesis(generator, self.layer, self.space.noise, self.execution)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.encoder = Encoder(config, generator.fingerprint).to(generator.device)
+            critics = {form: critic(generator.z_dim if form == "z+" else generator.w_dim) for form in config.forms}
+        self.critics = {form: network.to(generator.device) for form, network in critics.items()}
+        self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
+        self.networks |= {f"critic of {form}": network for form, network in self.critics.items()}
+        self.optimizers = {name: Adam(x.parameters(), settings.learning_rate) for name, x in self.networks.items()}
+        self.held_out: Batch | None = None
+
+    @property
+    def outputs(self) -> list[str]:
+        """The spaces whose pictures are compared, in turn."""
+        forms = list(self.config.forms)
+        return [*forms, *(f"f/{form}" for form in forms)] or ["f"]
+
+    @torch.no_grad()
+    def measure(self, batches: Iterator[Batch]) -> None:
+        """Take over what is known of the prior, and of pictures from a few batches."""
+        encoder, known = self.encoder, self.space.statistics
+        encoder.w_mean.copy_(known.w_mean)
+        encoder.w_spread.copy_(make_space("w+", self.generator).spread.squeeze())
+        rows = [(self._see(batch.pictures), self.space.head(batch.codes).features) for batch in batches]
+        seen, features = (torch.cat(parts) for parts in zip(*rows, strict=True))
+        encoder.feature_mean.copy_(features.mean((0, 2, 3), keepdim=True))
+        encoder.feature_std.copy_(features.std((0, 2, 3), keepdim=True) + 1e-6)
+        pooled = seen.mean((2, 3))
+        encoder.seen_mean.copy_(pooled.mean(0))
+        encoder.seen_std.copy_(pooled.std(0) + 1e-3)
+
+    def step(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        """Learn from a batch; what was measured, by name."""
+        settings = self.settings
+        for optimizer in self.optimizers.values():
+            optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(step, settings.steps, 0.02, "cosine")
+        seen, done = self._see(batch.pictures), step / settings.steps
+        active = 1 + int(self.generator.num_codes * min(1.0, done / max(settings.progressive, 1e-9)))
+        figures: dict[str, Tensor] = {}
+        loss = torch.zeros((), device=seen.device)
+        encoded = {form: self.encoder.code_and_offsets(seen, form, active) for form in self.config.forms}
+        wanted = torch.cat(self.generator.styles(batch.codes), 1)
+        for form, (code, offsets) in encoded.items():
+            styles = torch.cat(self.generator.styles(self._w(code, form)), 1)
+            error = ((styles - wanted) / self.space.statistics.style_std).square().mean()
+            length = offsets.norm(dim=2).sum(1).mean()
+            fooled = generator_loss(self.critics[form](code.flatten(0, 1)))
+            loss = loss + settings.styles * error + settings.offsets * length + settings.critic * fooled
+            figures |= {f"styles {form}": error, f"offsets {form}": length}
+        features = self.encoder.base_code(seen)
+        error = ((features - self.space.head(batch.codes).features) / self.encoder.feature_std).square().mean()
+        loss, figures["feature"] = loss + settings.feature * error, error
+        if done >= settings.images_from:
+            distance = self._compare(batch, step, encoded, features)
+            loss, figures = loss + sum(distance.values()), figures | distance
+        descend(self.accelerator, self.optimizers["encoder"], loss)
+        for form, (code, _) in encoded.items():
+            figures |= self._improve_critic(form, code.detach().flatten(0, 1), step)
+        return {name: x.detach() for name, x in figures.items()}
+
+    @torch.no_grad()
+    def _see(self, pictures: Tensor) -> Tensor:
+        with self.execution.autocast(pictures.device):
+            return sight(self.lpips, pictures).float()
+
+    def _w(self, code: Tensor, form: str) -> Tensor:
+        return self.generator.map(code) if form == "z+" else code
+
+    def _compare(
+        self, batch: Batch, step: int, encoded: dict[str, tuple[Tensor, Tensor]], features: Tensor
+    ) -> dict[str, Tensor]:
+        """The weighted distances of the pictures of one form to what was shown: the first rows, or photos in turn."""
+        count, output = self.settings.images, self.outputs[step % len(self.outputs)]
+        shown, known = batch.pictures[:count], batch.codes[:count]
+        form = output.removeprefix("f/") if self.config.forms else None
+        codes = encoded[form][0][:count] if form else None
+        features = features[:count]
+        if batch.photos is not None and step // len(self.outputs) % 2:
+            shown = batch.photos
+            seen = self._see(shown)
+            codes = self.encoder.code(seen, form) if form else None
+            features, known = self.encoder.base_code(seen), self.space.mean(count)
+        w = known if form is None or codes is None else self._w(codes, form)
+        image = at(self._render(w, features if output.startswith("f") else None), self.config.side)
+        with self.execution.autocast(image.device):
+            perceptual = self.lpips(image, shown).mean()
+        return {
+            f"mse {output}": self.settings.mse * (image - shown).square().mean(),
+            f"lpips {output}": self.settings.lpips * perceptual,
+        }
+
+    def _render(self, w: Tensor, features: Tensor | None) -> Tensor:
+        """The pictures of codes in W+, under F where it is given."""
+        signals = self.space.signals(w)
+        head = self.generator.head(signals, self.layer)
+        with self.execution.autocast(w.device):
+            return self.synthesis(signals.styles, head.features if features is None else features, head.rgb).float()
+
+    def _improve_critic(self, form: str, fake: Tensor, step: int) -> dict[str, Tensor]:
+        """The critic tells the prior's codes from the encoder's."""
+        network, settings = self.critics[form], self.settings
+        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+        z = torch.randn(len(fake), 1, self.generator.z_dim, generator=random).to(fake.device)
+        real = (z if form == "z+" else self.generator.map(z))[:, 0]
+        loss = discriminator_loss(network(real), network(fake))
+        if step % R1_EVERY == 0:
+            loss = loss + R1_WEIGHT / 2 * R1_EVERY * r1_penalty(network, real)
+        descend(self.accelerator, self.optimizers[f"critic of {form}"], loss)
+        return {f"critic {form}": loss}
+
+    @torch.inference_mode()
+    def publish(self, folder: Path, lines: list[dict[str, Any]]) -> None:
+        """Write the encoder, and held-out pairs beside what the encoder makes of them; their LPIPS goes to the log."""
+        assert self.held_out is not None
+        pictures, codes, _ = self.held_out
+        seen = self._see(pictures)
+        columns, features = [pictures], self.encoder.base_code(seen)
+        for output in self.outputs:
+            w = self._w(self.encoder.code(seen, output[2:] or output), output[-2:]) if self.config.forms else codes
+            images = [
+                at(
+                    self._render(w[i : i + 1], features[i : i + 1] if output.startswith("f") else None),
+                    self.config.side,
+                )
+                for i in range(len(w))
+            ]
+            columns.append(torch.cat(images))
+            lines[-1][f"held out {output}"] = float(self.lpips(columns[-1], pictures).mean())
+        sheet = np.concatenate([to_pixels(torch.cat(list(column), 2)) for column in columns])
+        write_image(folder / "samples.png", sheet, f"encoded for {self.generator.name}")
+        self.encoder.card = {
+            "model": self.generator.name,
+            "steps": round(lines[-1]["kimg"] * 1000 / self.settings.batch),
+        }
+        self.encoder.card |= {"pairs": self.settings.pairs, "seconds": lines[-1]["seconds"]}
+        self.encoder.card |= {name: x for name, x in lines[-1].items() if name.startswith("held out")}
+        save_encoder(self.encoder, folder / "encoder.safetensors")
+        to_tensorboard(folder, lines[-1], sheet)
+
+
+def critic(width: int) -> nn.Module:
+    """The latent critic of e4e: codes [M,D] to scores [M], four layers."""
+    layers: list[nn.Module] = []
+    for _ in range(3):
+        layers += [nn.Linear(width, width), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Linear(width, 1), nn.Flatten(0))
+
+
+def train_encoder(
+    settings: EncoderSettings,
+    generator: Generator,
+    config: EncoderConfig,
+    folder: Path,
+    photos: Pictures | None = None,
+    report: Report = lambda done, note: None,
+    make_report: Report = lambda done, note: None,
+) -> dict[str, Any]:
+    """Train an encoder in a folder that exists, going on from its last snapshot; the last line of the log.
+
+    photos: aligned, at the side that the encoder sees. The pairs are made first, in folder/pairs (`make_report`).
+    Raises DivergedError.
+    """
+    keep_freed_memory()
+    accelerator = Accelerator(cpu=generator.device.type == "cpu")
+    check_shared(settings.batch, accelerator.num_processes)
+    pairs = Pairs(generator, folder / "pairs", settings.pairs, config.side, settings.seed)
+    pairs.make(lambda done: make_report(done, f"of {settings.pairs}"))
+    trainer = EncoderTrainer(settings, generator, config, accelerator)
+    mine = slice(accelerator.process_index, None, accelerator.num_processes)
+
+    def batch(step: int) -> Batch:
+        pictures, codes = pairs.batch(step, settings.batch, held_out=CHUNK)
+        shown = None if photos is None else photos.batch(settings.seed, step, settings.images)
+        return Batch(
+            _pictures(pictures[mine], generator), codes[mine], None if shown is None else _pictures(shown, generator)
+        )
+
+    pictures, codes = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
+    trainer.held_out = Batch(_pictures(pictures, generator), codes, None)
+    data = f"{generator.fingerprint} {config} {'' if photos is None else photos.fingerprint}"
+    return run(
+        trainer, data, batch, folder, report, lambda: trainer.measure(map(batch, range(CHUNK // settings.batch)))
+    )
+
+
+def _pictures(pixels: np.ndarray, generator: Generator) -> Tensor:
+    return to_batch(pixels).to(generator.device)
