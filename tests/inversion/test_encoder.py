@@ -86,7 +86,9 @@ def test_f_is_that_of_the_network_and_is_carried_to_a_later_layer(lpips):
     torch.testing.assert_close(point.features, encoder.base_code(sight(lpips, target)))
     later = make_space("f/w+", generator, "16")
     carried = encoding(encoder, lpips, later).point(target)
-    pictures = [space.generator.synthesize(s.decode(p.code, state_of(p))) for s, p in ((space, point), (later, carried))]
+    pictures = [
+        space.generator.synthesize(s.decode(p.code, state_of(p))) for s, p in ((space, point), (later, carried))
+    ]
     torch.testing.assert_close(*pictures, rtol=1e-4, atol=1e-4)
 
 

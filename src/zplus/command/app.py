@@ -149,6 +149,7 @@ def invert(
     steps: options.Steps = None,
     seed: options.Seed = None,
     start: options.Start = None,
+    encoder: options.OwnEncoder = None,
     face: options.Face = 0,
     no_align: options.NoAlign = False,
     label: options.Label = None,
@@ -162,7 +163,7 @@ def invert(
     from zplus.command.batch import invert_photos
     from zplus.command.inverting import Request
 
-    request = Request(model, space, method, layer, psi, steps, seed, start, face, not no_align, device, label)
+    request = Request(model, space, method, layer, psi, steps, seed, start, face, not no_align, device, label, encoder)
     raise typer.Exit(invert_photos(photos, out, request, Show(as_json)))
 
 
@@ -215,6 +216,7 @@ def edit(
     steps: options.Steps = None,
     seed: options.Seed = None,
     start: options.Start = None,
+    encoder: options.OwnEncoder = None,
     face: options.Face = 0,
     no_align: options.NoAlign = False,
     label: options.Label = None,
@@ -228,7 +230,9 @@ def edit(
     from zplus.command.editing import Wish, edit_source
     from zplus.command.inverting import Request
 
-    request = Request(model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label)
+    request = Request(
+        model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label, encoder
+    )
     pasted = None if no_paste else paste
     wish = Wish(tuple(direction or ()), feature, pasted, photo, keep, tuple(to or ()), sweep, mask)
     edit_source(source, out, wish, request, Show(as_json))

@@ -8,7 +8,7 @@ import typer
 from zplus.command import options
 from zplus.command.show import Show
 
-training = typer.Typer(help="Train a generator of your own.", no_args_is_help=True)
+training = typer.Typer(help="Train a generator of your own, or an encoder for one.", no_args_is_help=True)
 
 
 @training.command("generator")
@@ -61,3 +61,73 @@ def train_generator(
         "precision": precision, "snapshot_minutes": snapshot_minutes, "seed": seed,
     }  # fmt: skip
     run_training(data, out, resolution, holdout, cpu, start, wishes, Show(as_json))
+
+
+@training.command("encoder")
+def train_encoder(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    photos: Annotated[
+        Path | None, typer.Option("--photos", help="Aligned photos to learn from as well: a folder or a zip.")
+    ] = None,
+    layer: options.Layer = None,
+    pairs: Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, a multiple of 200.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the training.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pairs in a step, of all devices.")] = None,
+    images: Annotated[int | None, typer.Option("--images", min=1, help="Of them, those rendered and compared.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")] = None,
+    channels: Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")] = None,
+    hidden: Annotated[int | None, typer.Option("--hidden", min=8, max=2048, help="Width before the codes.")] = None,
+    snapshot_minutes: Annotated[
+        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
+    ] = None,
+    seed: options.Seed = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Train the encoder of a generator: codes in W+ and Z+, and F.
+
+    Pairs of pictures and known codes are made first. The same command again goes on from the last snapshot.
+    """
+    from zplus.command.training import train_encoder as run_training
+
+    wishes = {
+        "pairs": pairs, "steps": steps, "batch": batch, "images": images, "learning_rate": learning_rate,
+        "snapshot_minutes": snapshot_minutes, "seed": seed,
+    }  # fmt: skip
+    sizes = {"channels": channels, "hidden": hidden}
+    run_training(model, out, photos, layer, device, wishes, sizes, Show(as_json))
+
+
+@training.command("base-code")
+def train_base_code(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    photos: Annotated[
+        Path | None, typer.Option("--photos", help="Aligned photos to learn from as well: a folder or a zip.")
+    ] = None,
+    layer: options.Layer = None,
+    pairs: Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, a multiple of 200.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the training.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pairs in a step, of all devices.")] = None,
+    images: Annotated[int | None, typer.Option("--images", min=1, help="Of them, those rendered and compared.")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")] = None,
+    channels: Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")] = None,
+    snapshot_minutes: Annotated[
+        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
+    ] = None,
+    seed: options.Seed = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Train an encoder that gives F alone, at any layer (BDInvert).
+
+    Pairs of pictures and known codes are made first. The same command again goes on from the last snapshot.
+    """
+    from zplus.command.training import train_encoder as run_training
+
+    wishes = {
+        "pairs": pairs, "steps": steps, "batch": batch, "images": images, "learning_rate": learning_rate,
+        "snapshot_minutes": snapshot_minutes, "seed": seed,
+    }  # fmt: skip
+    run_training(model, out, photos, layer, device, wishes, {"channels": channels, "forms": ()}, Show(as_json))

@@ -15,6 +15,7 @@ from zplus.faces.align import Aligned
 from zplus.generators import Generator
 from zplus.images import to_tensor
 from zplus.inversion import Progress, invert, preset
+from zplus.inversion.encoder import load_encoder
 from zplus.inversion.execution import best_execution, has_compiler
 from zplus.inversion.optimize import DRIFT_BOUND
 from zplus.latent import Latent, load_latent
@@ -22,7 +23,9 @@ from zplus.perception.identity import Identity
 from zplus.perception.quality import measure_quality
 from zplus.spaces import make_space, render
 
-ORIGINS = ("common", "random", "mean")  # where a code begins when no latent is given
+ORIGINS = ("encoder", "common", "random", "mean")  # where a code begins when no latent is given
+
+STRANGE = 3.0  # deviations beyond which a photo is unlike what an encoder learnt from
 
 Watch = Callable[[Progress], None]
 
@@ -43,6 +46,7 @@ class Request:
     align: bool = True
     device: str = "cpu"
     label: int | None = None
+    encoder: str | None = None
 
 
 class Inverter:
@@ -54,6 +58,7 @@ class Inverter:
         self.start, self.origin = _start(request.start)
         self.generator: Generator = open_generator(request.model, request.device, request.label)
         make_space(request.space, self.generator, request.layer, request.psi)
+        self.encoder = load_encoder(request.encoder, self.generator) if request.encoder else None
         self.identity = _identity(show)
         self.execution = best_execution(self.generator.device)
         if request.device == "cpu" and not self.execution.compiled and not has_compiler():
@@ -80,6 +85,7 @@ class Inverter:
                 self.start,
                 step,
                 self.execution,
+                self.encoder,
                 steps=asked.steps,
                 seed=asked.seed,
                 origin=self.origin,
@@ -102,6 +108,12 @@ class Inverter:
             found.append(
                 f"The feature map lies {drift:.2f} of its length from what the codes give (bound {DRIFT_BOUND}): "
                 "edits may look weak or smeared."
+            )
+        strange = latent.figures.get("strangeness", [0.0])[0]
+        if strange > STRANGE:
+            found.append(
+                f"The photo lies {strange:.1f} deviations from what the encoder learnt from (bound {STRANGE}): "
+                "the result may be poor; see whether it shows a face, upright and cut as the model expects it."
             )
         if self.identity is not None and math.isnan(quality["identity_distance"]):
             found.append("No face was seen in the crop or its reconstruction, so there is no identity distance.")

@@ -13,13 +13,16 @@ Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus mod
 OwnModel = Annotated[str | None, typer.Option("--model", help="The file of the generator, if it has no name.")]
 Label = Annotated[int | None, typer.Option("--label", min=0, help="The class that a conditional model is to show.")]
 Space = Annotated[str, typer.Option("--space", help="z, z+, w, w+, s; with a feature map f/z, f/z+, f/w, f/w+, f/s.")]
-Method = Annotated[str, typer.Option("--method", help="default, released or paper-1.")]
+Method = Annotated[str, typer.Option("--method", help="default, e4e, idinvert, bdinvert, ii2s, released, paper-1.")]
 Layer = Annotated[str | None, typer.Option("--layer", help="Where the feature map sits: a resolution or a layer.")]
 Psi = Annotated[float, typer.Option("--psi", help="Truncation, 0 to 1; 1 is none.")]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the inversion; by default the method's.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of what is drawn at random.")]
 Start = Annotated[
-    str | None, typer.Option("--start", help="Where to begin: common, random, mean, or the file of a latent.")
+    str | None, typer.Option("--start", help="Where to begin: encoder, common, random, mean, or the file of a latent.")
+]
+OwnEncoder = Annotated[
+    str | None, typer.Option("--encoder", help="The file of an encoder; by default the one that comes for the model.")
 ]
 NoAlign = Annotated[bool, typer.Option("--no-align", help="The photo is an aligned face already.")]
 Face = Annotated[int, typer.Option("--face", min=0, help="Which face: 0 is the largest, 1 the next.")]

@@ -1,14 +1,17 @@
-"""The command `train generator`: a folder or zip of pictures to a generator of one's own."""
+"""The commands `train`: pictures to a generator of one's own, a generator to its encoder."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zplus.command.prepare import output_folder
+from zplus.command.prepare import open_generator, output_folder
 from zplus.command.show import Show
-from zplus.errors import MissingExtraError
+from zplus.errors import ImageError, MissingExtraError
+from zplus.inversion.encoder import config_for
 from zplus.training.data import Pictures, read_pictures
 from zplus.training.settings import TrainSettings
+
+SHOWN = 10  # broken pictures that are named; of more only the number is told
 
 
 def train_generator(
@@ -28,8 +31,7 @@ def train_generator(
         raise MissingExtraError(error.name or "accelerate", "train") from error
     folder = output_folder(folder)
     data = _read(source, resolution, holdout, show)
-    wanted = {name: value for name, value in wishes.items() if value is not None}
-    settings = TrainSettings(resolution=data.resolution, **wanted)
+    settings = TrainSettings(resolution=data.resolution, **_given(wishes))
     samples, generator = folder / "samples.png", folder / "generator.safetensors"
     show.say(f"{len(data.train)} pictures of {data.resolution} px. Samples appear in {samples}.")
     show.say("An interrupted run goes on from its last snapshot when the command is run again.")
@@ -38,6 +40,47 @@ def train_generator(
     show.result({"generator": generator, "samples": samples, **last}, f"{generator} after {last['kimg']:g} kimg")
 
 
+def train_encoder(
+    model: str,
+    folder: Path,
+    source: Path | None,
+    layer: str | None,
+    device: str,
+    wishes: Mapping[str, Any],
+    sizes: Mapping[str, Any],
+    show: Show,
+) -> None:
+    """Train an encoder in a folder, or go on there.
+
+    `wishes` are fields of EncoderSettings, `sizes` of EncoderConfig; None for the default.
+    """
+    try:
+        import zplus.training.encoder as training  # noqa: PLC0415  (an extra)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "accelerate", "train") from error
+    settings, folder = training.EncoderSettings(**_given(wishes)), output_folder(folder)
+    generator = open_generator(model, device)
+    config = config_for(generator, layer, **_given(sizes))
+    photos = None if source is None else _read(source, config.side, 0, show)
+    show.say(f"Held-out pictures, and what the encoder makes of them, appear in {folder / 'samples.png'}.")
+    with show.stage("Making pairs", settings.pairs) as make, show.stage("Training", settings.steps) as tick:
+        last = training.train_encoder(settings, generator, config, folder, photos, tick, make)
+    encoder = folder / "encoder.safetensors"
+    show.result(
+        {"encoder": encoder, "samples": folder / "samples.png", **last}, f"{encoder} after {settings.steps} steps"
+    )
+
+
+def _given(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wishes.items() if value is not None}
+
+
 def _read(source: Path, resolution: int | None, holdout: int, show: Show) -> Pictures:
+    broken: list[ImageError] = []
     with show.stage("Reading pictures") as tick:
-        return read_pictures(source, resolution, holdout, lambda done, total: tick(done, f"of {total}"))
+        found = read_pictures(source, resolution, holdout, lambda done, total: tick(done, f"of {total}"), broken.append)
+    for error in broken[:SHOWN]:
+        show.warn(f"{error} It is left out.")
+    if len(broken) > SHOWN:
+        show.warn(f"{len(broken)} pictures are broken and left out.")
+    return found

@@ -54,25 +54,34 @@ def read_pictures(
     resolution: int | None = None,
     holdout: int = 0,
     tick: Callable[[int, int], None] = lambda done, total: None,
+    broken: Callable[[ImageError], None] | None = None,
 ) -> Pictures:
     """The pictures of a folder or zip in the order of their names, the last `holdout` of them held out.
 
     Each is cut to its central square and resized (Lanczos) to `resolution`, by default the shorter side of the first.
-    Raises ImageError where there are none, or one is damaged; `tick` hears how many of how many are read.
+    Raises ImageError where there are none, or one is damaged, unless `broken` wants to hear of those, which are then
+    left out; `tick` hears how many of how many are read.
     """
     source = Path(source)
     names = _names(source)
-    if not 0 <= holdout < len(names):
-        raise ZplusError(f"{holdout} of {len(names)} pictures cannot be held out: leave some to learn from.")
-    side, pixels = 0, np.empty(0, np.uint8)
+    side, count, pixels = 0, 0, np.empty(0, np.uint8)
     for i, (name, path) in enumerate(_files(source, names)):
-        picture = _read(name, path)
-        if i == 0:
+        tick(i + 1, len(names))
+        try:
+            picture = _read(name, path)
+        except ImageError as error:
+            if broken is None:
+                raise
+            broken(error)
+            continue
+        if not side:
             side = _checked(resolution or min(picture.size), name)
             pixels = _room((len(names), side, side, 3))
-        pixels[i] = np.asarray(_square(picture, side))
-        tick(i + 1, len(names))
-    return Pictures(pixels[: len(names) - holdout], pixels[len(names) - holdout :])
+        pixels[count] = np.asarray(_square(picture, side))
+        count += 1
+    if not 0 <= holdout < count:
+        raise ZplusError(f"{holdout} of {count} pictures cannot be held out: leave some to learn from.")
+    return Pictures(pixels[: count - holdout], pixels[count - holdout : count])
 
 
 def to_batch(pixels: Pixels) -> Float[Tensor, "n 3 r r"]:

@@ -56,8 +56,8 @@ class EncoderSettings:
     snapshot_minutes: float = 10.0
 
     def __post_init__(self) -> None:
-        if not (self.pairs > CHUNK and self.steps >= 1 and 1 <= self.images <= self.batch):
-            raise ZplusError(f"An encoder needs more than {CHUNK} pairs, a step, and a row to compare.")
+        if not (self.steps >= 1 and 1 <= self.images <= self.batch and self.learning_rate > 0):
+            raise ZplusError("Training an encoder needs a step, a rate, and from 1 row to all of a batch to compare.")
 
 
 class Batch(NamedTuple):

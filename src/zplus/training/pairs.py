@@ -69,8 +69,8 @@ class Pairs:
     @property
     def chunks(self) -> int:
         """How many files there are."""
-        if self.count < 1 or self.count % CHUNK:
-            raise ZplusError(f"{self.count} pairs were asked for: take a multiple of {CHUNK}.")
+        if self.count < 2 * CHUNK or self.count % CHUNK:
+            raise ZplusError(f"{self.count} pairs were asked for: take a multiple of {CHUNK}, twice that at least.")
         return self.count // CHUNK
 
     @cached_property
