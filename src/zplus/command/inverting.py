@@ -67,7 +67,8 @@ class Inverter:
     def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
         """The latent of a crop, with the progress shown."""
         asked = self.request
-        total = preset(asked.method, steps=asked.steps).steps
+        settings = preset(asked.method, steps=asked.steps)
+        total = settings.steps + settings.tuning
         with self.show.stage(title, total) as tick:
 
             def step(progress: Progress) -> None:

@@ -5,6 +5,7 @@
 A generator knows nothing of spaces, losses, or the files of others.
 """
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -147,6 +148,20 @@ class Generator(nn.Module):
     def synthesize(self, signals: Signals) -> Float[Tensor, "n 3 r r"]:
         """The image, RGB in [-1, 1] (values a little outside occur), float32 [N,3,R,R]."""
         return self.finish(self.head(signals, len(self.layers) - 1), signals)
+
+    def tuned(self, offsets: Mapping[str, Tensor]) -> "Generator":
+        """A copy with offsets added to its weights, by name, which goes by the same fingerprints (PTI).
+
+        Raises ZplusError where an offset is none of this generator.
+        """
+        known, found = (self.fingerprint, self.mapping_fingerprint), copy.deepcopy(self)
+        found.__dict__["fingerprint"], found.__dict__["mapping_fingerprint"] = known
+        weights = dict(found.named_parameters())
+        for name, offset in offsets.items():
+            if name not in weights or weights[name].shape != offset.shape:
+                raise ZplusError(f"There is no weight {name[:60]} of this size in {self.name}.")
+            weights[name].data.add_(offset.to(weights[name]))
+        return found
 
     def layer(self, name: str) -> int:
         """The index of a layer by its full name, or by resolution: "32" is the last one at 32x32."""

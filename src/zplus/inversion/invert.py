@@ -9,8 +9,9 @@ from torch import Tensor
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.inversion.encoder import Encoder, encoder_of
-from zplus.inversion.execution import Execution
+from zplus.inversion.execution import Execution, best_execution
 from zplus.inversion.optimize import Callback, optimize
+from zplus.inversion.pti import tune
 from zplus.inversion.settings import preset
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS
@@ -44,8 +45,12 @@ def invert(
     point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
     settings = preset(method, **changes)
     photos = photos.to(generator.device)
+    lpips, execution = _lpips(generator.device), execution or best_execution(generator.device)
     encoder = encoder or encoder_of(generator)
-    return optimize(where, photos, _lpips(generator.device), settings, point, callback, execution, encoder)
+    latent = optimize(where, photos, lpips, settings, point, callback, execution, encoder)
+    if settings.tuning:
+        latent = tune(generator, latent, photos, lpips, settings, execution, callback)
+    return latent
 
 
 @cache

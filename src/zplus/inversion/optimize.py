@@ -60,7 +60,7 @@ def optimize(
     then codes and F move together. `start` continues from a point of this space, and so does what the encoder gives
     where the settings ask for it. Raises DivergedError, and ZplusError where a method needs an encoder.
     """
-    clock, execution = _Clock(settings.steps, callback), execution or best_execution(target.device)
+    clock, execution = Clock(settings.steps + settings.tuning, callback), execution or best_execution(target.device)
     encoding = None if encoder is None else Encoding(encoder, lpips, space, execution.autocast(target.device))
     if encoding is None and (settings.origin == "encoder" or settings.domain):
         raise ZplusError(f"{space.generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
@@ -93,8 +93,8 @@ def optimize(
 
 
 @dataclass
-class _Clock:
-    """Counts the steps over both stages, and asks the callback."""
+class Clock:
+    """Counts the steps over all stages, and asks the callback."""
 
     steps: int
     callback: Callback | None
@@ -102,11 +102,19 @@ class _Clock:
     stopped: bool = False
     began: float = field(default_factory=time.perf_counter)
 
+    @classmethod
+    def after(cls, latent: Latent, steps: int, callback: Callback | None) -> "Clock":
+        """A clock that goes on where the inversion of a latent stopped."""
+        done, seconds = latent.figures["steps"][0], latent.figures["seconds"][0]
+        return cls(done + steps, callback, done, began=time.perf_counter() - seconds)
+
     @property
     def seconds(self) -> float:
+        """Since it began."""
         return time.perf_counter() - self.began
 
     def report(self, _: int, loss: Tensor, image: Tensor) -> bool:
+        """A step is done; whether to stop."""
         self.step += 1
         if self.callback and self.callback(Progress(self.step, self.steps, loss, image, self.seconds)):
             self.stopped = True
@@ -125,7 +133,7 @@ class _Problem:
         self.layer = default_layer(space.generator) if space.layer is None else space.layer
         self.synthesis = make_synthesis(space.generator, self.layer, space.noise, execution)
 
-    def move_code(self, code: Tensor, steps: int, clock: _Clock) -> Tensor:
+    def move_code(self, code: Tensor, steps: int, clock: Clock) -> Tensor:
         """The code after descending while F, if any, follows it."""
 
         def objective(offset: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +142,7 @@ class _Problem:
         offset = Variable(torch.zeros_like(code), self.settings.code_lr)
         return self.code(code, self._descend(objective, [offset], code, steps, clock)[0])
 
-    def move_both(self, code: Tensor, state: State | None, steps: int, clock: _Clock) -> tuple[Tensor, State]:
+    def move_both(self, code: Tensor, state: State | None, steps: int, clock: Clock) -> tuple[Tensor, State]:
         """Code and F after descending together, F held to "self" or to its start."""
         with torch.no_grad():
             initial = state or self.space.head(code)
@@ -175,7 +183,7 @@ class _Problem:
         return loss, image
 
     def _descend(
-        self, objective: Objective, variables: list[Variable], origin: Tensor, steps: int, clock: _Clock
+        self, objective: Objective, variables: list[Variable], origin: Tensor, steps: int, clock: Clock
     ) -> list[Tensor]:
         """Both stages' descent; the first variable is the code's offset from `origin`."""
 

@@ -32,6 +32,10 @@ class Settings:
     candidates: int = 8
     sphere: Literal["implicit", "riemannian"] = "implicit"
     patience: int = 60  # steps without a better loss after which a row rests
+    tuning: int = 0  # steps in which the generator's weights are tuned afterwards (PTI)
+    tuning_lr: float = 3e-4
+    tuning_loss: float = 0.03  # where tuning ends
+    locality: float = 0.1  # weight of what tuning changes in the pictures of other codes
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -47,6 +51,8 @@ PRESETS = {
     "default": Settings(),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
     "e4e": Settings(steps=0, origin="encoder"),
+    # pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744), made for w
+    "pti": Settings(tuning=350),
     # the paper's release: Adam 0.01 constant on codes and F from the first step, random start, F held to the base code
     "released": replace(RELEASED, origin="random", base="encoder"),
     # BDInvert (Kang et al. 2021, arXiv 2110.04464), made for f/w+: the same from the mean face, and a P-norm

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zplus.errors import LatentError
+from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator, State
 from zplus.latent import Latent, Point
 from zplus.spaces.registry import make_space
@@ -21,10 +21,19 @@ def space_of(generator: Generator, latent: Latent) -> Space:
             f"This latent belongs to {latent.generator} ({latent.fingerprint}), not to {generator.name} "
             f"({generator.fingerprint}): load that generator, or invert the photo again with this one."
         )
+    if latent.offsets:
+        generator = _tuned(generator, latent)
     space = make_space(latent.space, generator, latent.layer, latent.psi, latent.cutoff, latent.noise)
     if not (_fits(space, latent.inverted) and _fits(space, latent.point)):
         raise LatentError(f"This latent is damaged (its sizes are not those of {space.name}): invert the photo again.")
     return space
+
+
+def _tuned(generator: Generator, latent: Latent) -> Generator:
+    try:
+        return generator.tuned(latent.offsets)
+    except ZplusError as error:
+        raise LatentError(f"This latent is damaged ({error}): invert the photo again.") from None
 
 
 def _fits(space: Space, point: Point) -> bool:

@@ -1,0 +1,99 @@
+"""Pivotal tuning (Roich et al. 2021, PTI, arXiv 2106.05744): the generator's weights bend until a code shows the photo.
+
+The pivot is a latent of any space, found by any method; its code stays, and what the weights change by is kept with it.
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Adam
+
+from zplus.errors import DivergedError, ZplusError
+from zplus.generators import Generator
+from zplus.inversion.execution import Execution, make_synthesis
+from zplus.inversion.objective import Distance
+from zplus.inversion.optimize import Callback, Clock
+from zplus.inversion.settings import Settings
+from zplus.latent import Latent, Point
+from zplus.perception.lpips import LPIPS
+from zplus.spaces import Space, make_space, space_of, state_of
+from zplus.spaces.convert import convert_code
+from zplus.spaces.registry import default_layer
+
+ALONG = 0.5  # how far towards a sample of the prior the codes lie whose pictures should stay (section 3.3)
+EVERY = 4  # steps between two looks at them
+
+
+def tune(
+    generator: Generator,
+    pivot: Latent,
+    target: Float[Tensor, "n 3 r r"],
+    lpips: LPIPS,
+    settings: Settings,
+    execution: Execution,
+    callback: Callback | None = None,
+) -> Latent:
+    """The pivot with weight offsets under which it shows the photo; the generator itself stays as it is.
+
+    All of the synthesis that acts is tuned, but not the mapping: z and w mean what they meant. `settings` says for how
+    many steps, at which rate, which loss is near enough, and how much pictures of other codes must stay as they were.
+    Raises ZplusError for several photos at once, and DivergedError.
+    """
+    if len(target) != 1:
+        raise ZplusError("The weights are tuned to one photo at a time: invert the photos one by one.")
+    changed = generator.tuned({})
+    weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
+    space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)
+    after, before = View(space, execution), View(space_of(generator, pivot), execution)
+    near = make_space("w+", generator, None, pivot.psi, pivot.cutoff, pivot.noise)
+    centre = convert_code(before.space, point.code, near)
+    distance, optimizer = Distance(target, lpips, settings, execution), Adam(weights.values(), settings.tuning_lr)
+    least, best, clock = torch.inf, pivot.offsets, Clock.after(pivot, settings.tuning, callback)
+    for step in range(settings.tuning):
+        image = after(space, point)
+        loss = distance(image)
+        if loss.item() < least:
+            least, best = loss.item(), _offsets(generator, weights)
+        if clock.report(step, loss.detach(), image.detach()) or not loss.isfinite() or least <= settings.tuning_loss:
+            break
+        if settings.locality and step % EVERY == 0:
+            other = Point(near.interpolate(centre, near.common_sample(1, step), ALONG))
+            with torch.no_grad():
+                was = Distance(before(near, other), lpips, settings, execution)
+            loss = loss + settings.locality * was(after(_on(changed, near), other))
+        optimizer.zero_grad()
+        loss.sum().backward()
+        optimizer.step()
+    if least == torch.inf:
+        raise DivergedError("The tuning never had a finite loss: lower its rate, or begin with another latent.")
+    figures = pivot.figures | {"steps": [clock.step], "seconds": [clock.seconds], "tuning_loss": [least]}
+    return replace(pivot, offsets=best, figures=figures)
+
+
+class View:
+    """Points of spaces of one generator to pictures, with gradients to its weights."""
+
+    def __init__(self, space: Space, execution: Execution):
+        self.space, self.execution = space, execution
+        self.layer = default_layer(space.generator) if space.layer is None else space.layer
+        self.synthesis = make_synthesis(space.generator, self.layer, space.noise, execution)
+
+    def __call__(self, space: Space, point: Point) -> Float[Tensor, "n 3 r r"]:
+        """The pictures of a point."""
+        signals = space.signals(point.code)
+        state = state_of(point) or space.generator.head(signals, self.layer)
+        with self.execution.autocast(point.code.device):
+            return self.synthesis(signals.styles, *state).float()
+
+
+def _on(generator: Generator, space: Space) -> Space:
+    return type(space)(generator, space.layer, space.psi, space.cutoff, space.noise_mode)
+
+
+def _offsets(generator: Generator, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the weights changed by, where they did."""
+    before = dict(generator.named_parameters())
+    changes = {name: x.detach() - before[name] for name, x in weights.items()}
+    return {name: x for name, x in changes.items() if x.any()}

@@ -1,0 +1,116 @@
+"""Pivotal tuning: the photo comes nearer, the code and the generator stay, and the latent is whole by itself."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from networks import random_lpips
+from points import direction_of, generator_of, image_of, latent_at, point_of
+from tiny import TINY
+from zplus.editing import edit
+from zplus.errors import DivergedError, LatentError, ZplusError
+from zplus.inversion import Settings, optimize
+from zplus.inversion.execution import Execution
+from zplus.inversion.pti import tune
+from zplus.latent import load_latent, save_latent
+from zplus.spaces import make_space, render
+
+EAGER = Execution("float32", False)
+SETTINGS = Settings(steps=3, tuning=20, tuning_lr=0.01, tuning_loss=0.0, lpips=0.1, lpips_size=32, candidates=2)
+
+
+@pytest.fixture(scope="module")
+def lpips():
+    return random_lpips("vgg")
+
+
+@pytest.fixture(scope="module", params=sorted(TINY))
+def generator(request):
+    return generator_of(request.param)
+
+
+def photo(generator):
+    space = make_space("w+", generator)
+    picture = image_of(space, point_of(space, 1)).clamp(-1, 1).clone()
+    picture[:, :, 4:12, 4:12] = 0.8
+    return picture
+
+
+def tuned(generator, space, lpips, settings=SETTINGS, **more):
+    target = photo(generator)
+    pivot = optimize(make_space(space, generator), target, lpips, settings, execution=EAGER)
+    return pivot, tune(generator, pivot, target, lpips, settings, EAGER, **more)
+
+
+@pytest.mark.parametrize("space", ["w", "z+", "s", "f/z+"])
+def test_the_photo_comes_nearer_and_only_weights_move(space, generator, lpips):
+    before = {name: x.clone() for name, x in generator.state_dict().items()}
+    pivot, latent = tuned(generator, space, lpips)
+    errors = [(render(generator, x) - photo(generator)).square().mean() for x in (pivot, latent)]
+    assert errors[1] < 0.9 * errors[0]
+    assert torch.equal(latent.inverted.code, pivot.inverted.code)
+    assert latent.offsets and not any(name.startswith("mapping.") for name in latent.offsets)
+    assert all(torch.equal(x, before[name]) for name, x in generator.state_dict().items())
+    assert latent.figures["steps"] == [23]
+
+
+def test_the_file_shows_the_same_and_edits_apply(generator, lpips, tmp_path):
+    _, latent = tuned(generator, "w+", lpips)
+    save_latent(latent, tmp_path / "a.safetensors")
+    loaded = load_latent(tmp_path / "a.safetensors")
+    assert torch.equal(render(generator, loaded), render(generator, latent))
+    moved = edit(generator, loaded, {direction_of(generator): 1.0})
+    assert not torch.equal(render(generator, moved), render(generator, loaded))
+    back = edit(generator, moved, {direction_of(generator): -1.0})
+    assert torch.equal(render(generator, back), render(generator, loaded))
+
+
+def test_locality_keeps_the_pictures_of_other_codes(lpips):
+    generator = generator_of("mobile")
+    space, changes = make_space("w", generator), {}
+    for weight in (0.0, 3.0):
+        _, latent = tuned(generator, "w", lpips, replace(SETTINGS, locality=weight, tuning=20))
+        other = make_space("w", generator.tuned(latent.offsets))
+        point = point_of(space, 8, seed=3)
+        changes[weight] = (image_of(other, point) - image_of(space, point)).square().mean()
+    assert changes[3.0] < 0.8 * changes[0.0]
+
+
+def test_it_ends_when_it_is_near_enough_or_told_to(lpips):
+    generator, seen = generator_of("skip"), []
+    _, latent = tuned(generator, "w", lpips, replace(SETTINGS, tuning_loss=1e9))
+    assert latent.figures["steps"] == [4] and not latent.offsets
+
+    def stop(progress):
+        seen.append((progress.step, progress.steps))
+        return progress.step == 5
+
+    tuned(generator, "w", lpips, callback=stop)
+    assert seen == [(4, 23), (5, 23)]
+
+
+def test_what_is_refused(lpips):
+    generator = generator_of("skip")
+    space, target = make_space("w", generator), photo(generator)
+    pivot = optimize(space, target.expand(2, -1, -1, -1), lpips, SETTINGS, execution=EAGER)
+    with pytest.raises(ZplusError, match="one photo at a time"):
+        tune(generator, pivot, target.expand(2, -1, -1, -1), lpips, SETTINGS, EAGER)
+    with pytest.raises(DivergedError):
+        tune(generator, pivot[0], target * float("nan"), lpips, SETTINGS, EAGER)
+
+
+@pytest.mark.parametrize("offsets", [{"x": torch.zeros(1)}, {"mapping.fc0.bias": torch.zeros(1, 1)}])
+def test_offsets_of_another_generator_are_refused(offsets):
+    generator = generator_of("skip")
+    with pytest.raises(LatentError, match="no weight"):
+        render(generator, replace(latent_at(make_space("w", generator), 1), offsets=offsets))
+
+
+def test_a_tuned_generator_goes_by_the_same_names():
+    generator = generator_of("skip")
+    name, weight = next((n, x) for n, x in generator.named_parameters() if n.startswith("synthesis"))
+    found = generator.tuned({name: torch.ones_like(weight)})
+    assert found.fingerprint == generator.fingerprint
+    assert found.mapping_fingerprint == generator.mapping_fingerprint
+    torch.testing.assert_close(dict(found.named_parameters())[name], weight + 1)
