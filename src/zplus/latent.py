@@ -16,7 +16,7 @@ from zplus.errors import LatentError
 from zplus.files import atomic
 
 VERSION = "1"
-OFFSET = "offset."  # what the names of weight offsets begin with in the file
+ADDED, OFFSET = "added.", "offset."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
     "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "mode": dict, "settings": dict,
@@ -58,6 +58,7 @@ class Latent:
     mask, where there is one, is where the edits show: [N,1,s,s] in [0,1], of any side s.
     layer names where F sits ("b32.conv1") and is None without F; psi and cutoff are the truncation (of the first
     `cutoff` codes, None for all), noise the mode of the noise; fingerprint and mapping_fingerprint name the generator.
+    added is what is added to the state after other layers, by their names, whatever the edits (SAM).
     offsets is what weights of the generator are changed by for this latent, by their names (PTI).
     mode says how it was computed, settings with which options, figures how well (one value a row).
     """
@@ -75,6 +76,7 @@ class Latent:
     edits: tuple[Edit, ...] = ()
     mask: Tensor | None = None
     feature: str = "moved"
+    added: dict[str, Tensor] = field(default_factory=dict)
     offsets: dict[str, Tensor] = field(default_factory=dict)
     mode: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Latent:
             inverted=self.inverted.each(lambda x: x[rows]),
             edited=self.edited and self.edited.each(lambda x: x[rows]),
             mask=None if self.mask is None else self.mask[rows],
+            added={name: x[rows] for name, x in self.added.items()},
             figures={name: values[rows] for name, values in self.figures.items()},
         )
 
@@ -110,6 +113,7 @@ def save_latent(latent: Latent, path: str | Path) -> None:
     tensors |= {f"edit.{i}": edit.direction.vector for i, edit in enumerate(latent.edits)}
     if latent.mask is not None:
         tensors["mask"] = latent.mask
+    tensors |= {f"{ADDED}{name}": x for name, x in latent.added.items()}
     tensors |= {f"{OFFSET}{name}": x for name, x in latent.offsets.items()}
     plain = ("space", "generator", "fingerprint", "mapping_fingerprint", "layer", "psi", "cutoff", "noise", "feature")
     header = {name: getattr(latent, name) for name in (*plain, "mode", "settings", "figures")}
@@ -129,15 +133,13 @@ def load_latent(path: str | Path) -> Latent:
             if metadata.get("version") != VERSION:
                 raise LatentError(f"{path} was written by another version of zplus: update it with pip.")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        offsets = {name.removeprefix(OFFSET): tensors.pop(name) for name in list(tensors) if name.startswith(OFFSET)}
+        added, offsets = _taken(tensors, ADDED), _taken(tensors, OFFSET)
         header = json.loads(metadata["latent"])
         _check(header, tensors)
-        for name, x in offsets.items():
-            _check_numbers(name, x)
         header["edits"] = tuple(_edit(text, tensors[f"edit.{i}"]) for i, text in enumerate(header["edits"]))
         edited = _point("edited", tensors) if "edited.code" in tensors else None
-        mask = tensors.get("mask")
-        return Latent(**header, inverted=_point("inverted", tensors), edited=edited, mask=mask, offsets=offsets)
+        inverted, mask = _point("inverted", tensors), tensors.get("mask")
+        return Latent(**header, inverted=inverted, edited=edited, mask=mask, added=added, offsets=offsets)
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
     except DAMAGE as error:
@@ -160,6 +162,14 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     mask = tensors.get("mask")
     if mask is not None and (mask.shape[1] != 1 or mask.min() < 0 or mask.max() > 1):
         raise ValueError("mask is not [N, 1, s, s] in [0, 1]")
+
+
+def _taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, taken out."""
+    found = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+    for name, x in found.items():
+        _check_numbers(name, x)
+    return found
 
 
 def _check_numbers(name: str, x: Tensor) -> None:

@@ -17,12 +17,12 @@ from zplus.errors import ZplusError
 from zplus.generators import save_generator
 from zplus.images import read_image
 from zplus.inversion.encode import Encoding
-from zplus.inversion.encoder import config_for, load_encoder
+from zplus.inversion.encoder import config_for, load_encoder, sight
 from zplus.inversion.execution import Execution
 from zplus.spaces import make_space, state_of
 from zplus.training import encoder as training
 from zplus.training import pairs as pairing
-from zplus.training.data import Pictures, to_batch
+from zplus.training.data import Pictures
 from zplus.training.encoder import EncoderSettings, train_encoder
 from zplus.training.pairs import Pairs
 
@@ -62,12 +62,13 @@ def photos(n=6, side=32):
 def test_pairs_are_pictures_of_their_codes(generator, tmp_path):
     pairs = Pairs(generator, tmp_path, 16, 32, 0)
     done = []
-    pairs.make(done.append)
+    pairs.make(random_lpips("vgg"), done.append)
     assert done[-1] == 16 and done == sorted(done)
-    pixels, codes = pairs.rows([3, 11])
+    pictures, seen, codes = pairs.rows([3, 11])
     space = make_space("w+", generator)
     images = generator.synthesize(space.decode(codes)).clamp(-1, 1)
-    assert (to_batch(pixels) - images).abs().max() < 0.005
+    assert (pictures - images).abs().max() < 0.005
+    torch.testing.assert_close(seen, sight(random_lpips("vgg"), pictures), rtol=2e-3, atol=2e-3)
     assert not torch.equal(codes[0], codes[1])
 
 
@@ -79,21 +80,23 @@ def test_some_pairs_have_two_codes_and_some_one(generator, tmp_path):
 
 def test_pairs_that_are_there_are_not_made_again(generator, tmp_path):
     pairs = Pairs(generator, tmp_path, 16, 32, 0)
-    pairs.make()
-    first, second = (pairs.path(chunk) for chunk in range(2))
-    before, kept = first.stat().st_mtime_ns, np.load(second)
-    second.unlink()
-    pairs.make()
-    assert first.stat().st_mtime_ns == before
-    assert np.array_equal(np.load(second), kept)
+    pairs.make(random_lpips("vgg"))
+    paths = [pairs.path(kind, chunk) for kind in ("pictures", "seen") for chunk in range(2)]
+    before, kept = [path.stat().st_mtime_ns for path in paths], [np.load(path) for path in paths]
+    for path in paths[1:3]:
+        path.unlink()
+    pairs.make(random_lpips("vgg"))
+    after = [path.stat().st_mtime_ns for path in paths]
+    assert [x == y for x, y in zip(before, after, strict=True)] == [True, False, False, True]
+    assert all(np.array_equal(np.load(path), x) for path, x in zip(paths, kept, strict=True))
     other = Pairs(generator, tmp_path, 16, 32, 1)
-    assert not {other.path(0), other.path(1)} & {first, second}
+    assert not {other.path("seen", 0), other.path("pictures", 1)} & set(paths)
 
 
 def test_an_odd_number_of_pairs_is_refused(generator, tmp_path):
     for count in (0, 8, 13):
         with pytest.raises(ZplusError, match="a multiple of"):
-            Pairs(generator, tmp_path, count, 32, 0).make()
+            Pairs(generator, tmp_path, count, 32, 0).make(random_lpips("vgg"))
 
 
 # Learning
@@ -121,7 +124,7 @@ def test_pictures_come_nearer(generator, tmp_path):
         settings = replace(TINY, pairs=24, steps=steps, batch=8, learning_rate=0.001, progressive=0.0, **only)
         run(tmp_path / str(steps), generator, settings, channels=16, hidden=32)
         encoder = load_encoder(tmp_path / str(steps) / "encoder.safetensors", generator)
-        target = to_batch(Pairs(generator, tmp_path / "1" / "pairs", 24, 32, 0).rows(list(range(16)))[0])
+        target = Pairs(generator, tmp_path / "1" / "pairs", 24, 32, 0).rows(list(range(16))).pictures
         for name in ("w+", "z+", "f/w+", "f/z+"):
             space = make_space(name, generator)
             point = Encoding(encoder, random_lpips("vgg"), space, EAGER.autocast(torch.device("cpu"))).point(target)
@@ -174,8 +177,8 @@ def test_what_comes_out_can_be_used(generator, tmp_path):
     assert read_image(tmp_path / "samples.png").shape == (5 * 32, 8 * 32, 3)
     pairs = Pairs(generator, tmp_path / "pairs", 24, 32, 0)
     seen = Encoding(encoder, random_lpips("vgg"), make_space("f/z+", generator), EAGER.autocast(torch.device("cpu")))
-    assert 0.3 < seen.strangeness(to_batch(pairs.rows([0, 1, 2, 3, 4])[0])).mean() < 3
-    assert seen.strangeness(torch.ones(1, 3, 32, 32)) > seen.strangeness(to_batch(pairs.rows([0])[0]))
+    assert 0.3 < seen.strangeness(pairs.rows([0, 1, 2, 3, 4]).pictures).mean() < 3
+    assert seen.strangeness(torch.ones(1, 3, 32, 32)) > seen.strangeness(pairs.rows([0]).pictures)
 
 
 def test_an_encoder_of_f_alone(generator, tmp_path):

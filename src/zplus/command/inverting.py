@@ -67,8 +67,7 @@ class Inverter:
     def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
         """The latent of a crop, with the progress shown."""
         asked = self.request
-        settings = preset(asked.method, steps=asked.steps)
-        total = settings.steps + settings.tuning
+        total = preset(asked.method, steps=asked.steps).all_steps
         with self.show.stage(title, total) as tick:
 
             def step(progress: Progress) -> None:

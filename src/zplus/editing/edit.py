@@ -91,7 +91,7 @@ class Editor:
     @torch.inference_mode()
     def picture(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
         """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
-        if self.execution is None:
+        if self.execution is None or self.latent.added:
             return render(self.space.generator, edited)
         image = self._rendered(edited.point.plain(self.space.generator.device))
         return image if edited.edited is None else masked(edited.mask, image, lambda: self._reconstruction)

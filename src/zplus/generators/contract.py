@@ -44,7 +44,11 @@ class Feature(NamedTuple):
 
     def apply(self, state: State) -> State:
         """The state after a layer, changed by this feature."""
-        rgb = self.state.rgb if state.rgb is None or self.state.rgb is None else self._blend(state.rgb, self.state.rgb)
+        rgb = self.state.rgb
+        if rgb is None and self.mode == "add":
+            rgb = state.rgb
+        elif rgb is not None and state.rgb is not None:
+            rgb = self._blend(state.rgb, rgb)
         return State(self._blend(state.features, self.state.features), rgb)
 
     def _blend(self, old: Tensor, new: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from zplus.inversion.encoder import Encoder, encoder_of
 from zplus.inversion.execution import Execution, best_execution
 from zplus.inversion.optimize import Callback, optimize
 from zplus.inversion.pti import tune
+from zplus.inversion.sam import adapt
 from zplus.inversion.settings import preset
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS
@@ -48,6 +49,8 @@ def invert(
     lpips, execution = _lpips(generator.device), execution or best_execution(generator.device)
     encoder = encoder or encoder_of(generator)
     latent = optimize(where, photos, lpips, settings, point, callback, execution, encoder)
+    if settings.adapting:
+        latent = adapt(where, latent, photos, lpips, settings, execution, callback)
     if settings.tuning:
         latent = tune(generator, latent, photos, lpips, settings, execution, callback)
     return latent

@@ -60,7 +60,7 @@ def optimize(
     then codes and F move together. `start` continues from a point of this space, and so does what the encoder gives
     where the settings ask for it. Raises DivergedError, and ZplusError where a method needs an encoder.
     """
-    clock, execution = Clock(settings.steps + settings.tuning, callback), execution or best_execution(target.device)
+    clock, execution = Clock(settings.all_steps, callback), execution or best_execution(target.device)
     encoding = None if encoder is None else Encoding(encoder, lpips, space, execution.autocast(target.device))
     if encoding is None and (settings.origin == "encoder" or settings.domain):
         raise ZplusError(f"{space.generator.name} has no encoder, which this method needs: 'zplus train encoder'.")

@@ -32,11 +32,19 @@ class Settings:
     candidates: int = 8
     sphere: Literal["implicit", "riemannian"] = "implicit"
     patience: int = 60  # steps without a better loss after which a row rests
+    adapting: int = 0  # steps in which the code and maps that are added to several layers move together (SAM)
+    tau: float = 0.1  # LPIPS of a segment below which nothing is added there
+    added: float = 1e-3  # weight of the mean square of what is added, in units of the features' spread
     tuning: int = 0  # steps in which the generator's weights are tuned afterwards (PTI)
     tuning_lr: float = 3e-4
     tuning_loss: float = 0.03  # where tuning ends
     locality: float = 0.1  # weight of what tuning changes in the pictures of other codes
     seed: int = 0
+
+    @property
+    def all_steps(self) -> int:
+        """Of all stages."""
+        return self.steps + self.adapting + self.tuning
 
     def __post_init__(self) -> None:
         if self.steps < 0 or (self.steps == 0 and self.origin != "encoder"):
@@ -51,6 +59,8 @@ PRESETS = {
     "default": Settings(),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
     "e4e": Settings(steps=0, origin="encoder"),
+    # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+
+    "sam": Settings(steps=30, adapting=70),
     # pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744), made for w
     "pti": Settings(tuning=350),
     # the paper's release: Adam 0.01 constant on codes and F from the first step, random start, F held to the base code

@@ -1,6 +1,7 @@
 """From a latent to its picture, on the generator that it belongs to and on no other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.errors import LatentError, ZplusError
-from zplus.generators import Generator, State
+from zplus.generators import Feature, Generator, State
 from zplus.latent import Latent, Point
 from zplus.spaces.registry import make_space
 from zplus.spaces.space import Space
@@ -24,7 +25,7 @@ def space_of(generator: Generator, latent: Latent) -> Space:
     if latent.offsets:
         generator = _tuned(generator, latent)
     space = make_space(latent.space, generator, latent.layer, latent.psi, latent.cutoff, latent.noise)
-    if not (_fits(space, latent.inverted) and _fits(space, latent.point)):
+    if not (_fits(space, latent.inverted) and _fits(space, latent.point) and _fit(space, latent.added, len(latent))):
         raise LatentError(f"This latent is damaged (its sizes are not those of {space.name}): invert the photo again.")
     return space
 
@@ -44,6 +45,13 @@ def _fits(space: Space, point: Point) -> bool:
     _, side, channels, _ = space.generator.layers[space.layer]
     wanted = [(n, *space.shape), (n, channels, side, side), (n, 3, side, side)]
     return point.features is not None and sizes == wanted[: len(sizes)]
+
+
+def _fit(space: Space, added: Mapping[str, Tensor], n: int) -> bool:
+    """Whether all that is added has a layer of its size, and none where F is."""
+    places = {layer.name: (n, layer.channels, layer.resolution, layer.resolution) for layer in space.generator.layers}
+    own = None if space.layer is None else space.generator.layers[space.layer].name
+    return all(name != own and places.get(name) == tuple(x.shape) for name, x in added.items())
 
 
 def state_of(point: Point) -> State | None:
@@ -75,8 +83,8 @@ def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     Where the latent has a mask, the reconstruction shows outside of it, pixel for pixel.
     """
     space = space_of(generator, latent)
-    image = _picture(space, latent.point)
-    return image if latent.edited is None else masked(latent.mask, image, lambda: _picture(space, latent.inverted))
+    image = _picture(space, latent, latent.point)
+    return masked(latent.mask, image, lambda: _picture(space, latent, latent.inverted)) if latent.edited else image
 
 
 def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
@@ -87,6 +95,10 @@ def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Ten
     return torch.lerp(reconstruction(), edited, wide)
 
 
-def _picture(space: Space, point: Point) -> Tensor:
-    point = point.plain(space.generator.device)
-    return space.generator.synthesize(space.decode(point.code, state_of(point))).clamp(-1, 1)
+def _picture(space: Space, latent: Latent, point: Point) -> Tensor:
+    device = space.generator.device
+    point = point.plain(device)
+    signals = space.decode(point.code, state_of(point))
+    layers = {space.generator.layer(name): x.to(device) for name, x in latent.added.items()}
+    features = {k: Feature(State(x), "add") for k, x in layers.items()}
+    return space.generator.synthesize(replace(signals, features={**signals.features, **features})).clamp(-1, 1)

@@ -5,7 +5,7 @@ known F; pictures like what was shown, each of the forms in turn; codes that a c
 small offsets (Tov et al. 2021, arXiv 2102.02766, sections 4.1 and 4.2; those of the z+ form act in z).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from zplus.training.data import Pictures, to_batch
 from zplus.training.log import to_tensorboard
 from zplus.training.loop import Report, check_shared, descend, run
 from zplus.training.losses import discriminator_loss, generator_loss, r1_penalty
-from zplus.training.pairs import CHUNK, Pairs
+from zplus.training.pairs import CHUNK, Pairs, Sample
 
 SHOWN = 8  # held-out pairs on the sheet; their LPIPS is in the log
 R1_EVERY, R1_WEIGHT = 16, 10.0  # of the critics, as in e4e
@@ -61,10 +61,9 @@ class EncoderSettings:
 
 
 class Batch(NamedTuple):
-    """Pictures [N,3,s,s], their codes in W+ [N,L,w], and photos [images,3,s,s] whose codes nobody knows."""
+    """Pairs, and photos [images,3,s,s] whose codes nobody knows."""
 
-    pictures: Tensor
-    codes: Tensor
+    pairs: Sample
     photos: Tensor | None
 
 
@@ -72,10 +71,16 @@ class EncoderTrainer:
     """The encoder, a critic for each of its forms, and how they learn."""
 
     def __init__(
-        self, settings: EncoderSettings, generator: Generator, config: EncoderConfig, accelerator: Accelerator
+        self,
+        settings: EncoderSettings,
+        generator: Generator,
+        config: EncoderConfig,
+        lpips: LPIPS,
+        accelerator: Accelerator,
+        held_out: Sample,
     ):
         self.settings, self.accelerator, self.config = settings, accelerator, config
-        self.generator, self.lpips = generator, LPIPS("vgg").to(generator.device)
+        self.generator, self.lpips, self.held_out = generator, lpips, held_out
         self.execution = best_execution(generator.device)
         self.space = make_space("f/w+", generator, config.layer)
         self.layer = generator.layer(config.layer)
@@ -88,7 +93,6 @@ class EncoderTrainer:
         self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
         self.networks |= {f"critic of {form}": network for form, network in self.critics.items()}
         self.optimizers = {name: Adam(x.parameters(), settings.learning_rate) for name, x in self.networks.items()}
-        self.held_out: Batch | None = None
 
     @property
     def outputs(self) -> list[str]:
@@ -97,12 +101,12 @@ class EncoderTrainer:
         return [*forms, *(f"f/{form}" for form in forms)] or ["f"]
 
     @torch.no_grad()
-    def measure(self, batches: Iterator[Batch]) -> None:
-        """Take over what is known of the prior, and of pictures from a few batches."""
+    def measure(self, samples: Iterable[Sample]) -> None:
+        """Take over what is known of the prior, and of pictures from some samples."""
         encoder, known = self.encoder, self.space.statistics
         encoder.w_mean.copy_(known.w_mean)
         encoder.w_spread.copy_(make_space("w+", self.generator).spread.squeeze())
-        rows = [(self._see(batch.pictures), self.space.head(batch.codes).features) for batch in batches]
+        rows = [(sample.seen, self.space.head(sample.codes).features) for sample in samples]
         seen, features = (torch.cat(parts) for parts in zip(*rows, strict=True))
         encoder.feature_mean.copy_(features.mean((0, 2, 3), keepdim=True))
         encoder.feature_std.copy_(features.std((0, 2, 3), keepdim=True) + 1e-6)
@@ -115,12 +119,16 @@ class EncoderTrainer:
         settings = self.settings
         for optimizer in self.optimizers.values():
             optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(step, settings.steps, 0.02, "cosine")
-        seen, done = self._see(batch.pictures), step / settings.steps
+        _, seen, codes = batch.pairs
+        done = step / settings.steps
         active = 1 + int(self.generator.num_codes * min(1.0, done / max(settings.progressive, 1e-9)))
         figures: dict[str, Tensor] = {}
         loss = torch.zeros((), device=seen.device)
-        encoded = {form: self.encoder.code_and_offsets(seen, form, active) for form in self.config.forms}
-        wanted = torch.cat(self.generator.styles(batch.codes), 1)
+        with self.execution.autocast(seen.device):
+            encoded = {form: self.encoder.code_and_offsets(seen, form, active) for form in self.config.forms}
+            features = self.encoder.base_code(seen).float()
+        encoded = {form: (code.float(), offsets.float()) for form, (code, offsets) in encoded.items()}
+        wanted = torch.cat(self.generator.styles(codes), 1)
         for form, (code, offsets) in encoded.items():
             styles = torch.cat(self.generator.styles(self._w(code, form)), 1)
             error = ((styles - wanted) / self.space.statistics.style_std).square().mean()
@@ -128,8 +136,7 @@ class EncoderTrainer:
             fooled = generator_loss(self.critics[form](code.flatten(0, 1)))
             loss = loss + settings.styles * error + settings.offsets * length + settings.critic * fooled
             figures |= {f"styles {form}": error, f"offsets {form}": length}
-        features = self.encoder.base_code(seen)
-        error = ((features - self.space.head(batch.codes).features) / self.encoder.feature_std).square().mean()
+        error = ((features - self.space.head(codes).features) / self.encoder.feature_std).square().mean()
         loss, figures["feature"] = loss + settings.feature * error, error
         if done >= settings.images_from:
             distance = self._compare(batch, step, encoded, features)
@@ -152,7 +159,7 @@ class EncoderTrainer:
     ) -> dict[str, Tensor]:
         """The weighted distances of the pictures of one form to what was shown: the first rows, or photos in turn."""
         count, output = self.settings.images, self.outputs[step % len(self.outputs)]
-        shown, known = batch.pictures[:count], batch.codes[:count]
+        shown, known = batch.pairs.pictures[:count], batch.pairs.codes[:count]
         form = output.removeprefix("f/") if self.config.forms else None
         codes = encoded[form][0][:count] if form else None
         features = features[:count]
@@ -192,9 +199,7 @@ class EncoderTrainer:
     @torch.inference_mode()
     def publish(self, folder: Path, lines: list[dict[str, Any]]) -> None:
         """Write the encoder, and held-out pairs beside what the encoder makes of them; their LPIPS goes to the log."""
-        assert self.held_out is not None
-        pictures, codes, _ = self.held_out
-        seen = self._see(pictures)
+        pictures, seen, codes = self.held_out
         columns, features = [pictures], self.encoder.base_code(seen)
         for output in self.outputs:
             w = self._w(self.encoder.code(seen, output[2:] or output), output[-2:]) if self.config.forms else codes
@@ -244,25 +249,20 @@ def train_encoder(
     keep_freed_memory()
     accelerator = Accelerator(cpu=generator.device.type == "cpu")
     check_shared(settings.batch, accelerator.num_processes)
+    lpips = LPIPS("vgg").to(generator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pairs = Pairs(generator, folder / "pairs", settings.pairs, config.side, settings.seed)
-    pairs.make(lambda done: make_report(done, f"of {settings.pairs}"))
-    trainer = EncoderTrainer(settings, generator, config, accelerator)
-    mine = slice(accelerator.process_index, None, accelerator.num_processes)
+    pairs.make(lpips, lambda done: make_report(done, f"of {settings.pairs}"))
+    held_out = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
+    trainer = EncoderTrainer(settings, generator, config, lpips, accelerator, held_out)
 
     def batch(step: int) -> Batch:
-        pictures, codes = pairs.batch(step, settings.batch, held_out=CHUNK)
+        sample = pairs.batch(step, settings.batch, held_out=CHUNK)
+        mine = Sample(*(x[accelerator.process_index :: accelerator.num_processes] for x in sample))
         shown = None if photos is None else photos.batch(settings.seed, step, settings.images)
-        return Batch(
-            _pictures(pictures[mine], generator), codes[mine], None if shown is None else _pictures(shown, generator)
-        )
+        return Batch(mine, None if shown is None else to_batch(shown).to(generator.device))
 
-    pictures, codes = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
-    trainer.held_out = Batch(_pictures(pictures, generator), codes, None)
+    def begin() -> None:
+        trainer.measure(pairs.batch(step, settings.batch, CHUNK) for step in range(CHUNK // settings.batch))
+
     data = f"{generator.fingerprint} {config} {'' if photos is None else photos.fingerprint}"
-    return run(
-        trainer, data, batch, folder, report, lambda: trainer.measure(map(batch, range(CHUNK // settings.batch)))
-    )
-
-
-def _pictures(pixels: np.ndarray, generator: Generator) -> Tensor:
-    return to_batch(pixels).to(generator.device)
+    return run(trainer, data, batch, folder, report, begin)

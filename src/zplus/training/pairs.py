@@ -1,23 +1,28 @@
-"""Samples of a generator whose codes are known: what an encoder learns from, made once and kept in a folder."""
+"""Samples of a generator whose codes are known: what an encoder learns from, made once and kept in a folder.
+
+What the encoder sees of a picture is kept with it, because its trunk does not learn and would be most of every step.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import ZplusError
 from zplus.files import atomic
 from zplus.generators import Generator
 from zplus.images import to_pixels
+from zplus.inversion.encoder import sight
 from zplus.inversion.execution import best_execution, make_synthesis
-from zplus.perception.lpips import at
+from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
-from zplus.training.data import chosen_rows
+from zplus.training.data import chosen_rows, to_batch
 from zplus.training.losses import mix_styles
 
 CHUNK = 200  # pictures in a file; a killed run makes at most one anew
@@ -25,9 +30,17 @@ ROWS = 4  # rendered at once
 MIXED = 0.5  # the part that has two codes, so that layers are learnt apart
 
 
+class Sample(NamedTuple):
+    """Pictures in [-1, 1], what an encoder sees of them, and their codes in W+."""
+
+    pictures: Float[Tensor, "n 3 s s"]
+    seen: Float[Tensor, "n c g g"]
+    codes: Float[Tensor, "n l w"]
+
+
 @dataclass(frozen=True)
 class Pairs:
-    """Pictures and the codes that made them: `count` samples of the prior of a generator."""
+    """Pictures and the codes that made them: `count` samples of the prior of a generator, half of them of two codes."""
 
     generator: Generator
     folder: Path
@@ -35,10 +48,16 @@ class Pairs:
     side: int
     seed: int
 
-    def path(self, chunk: int) -> Path:
-        """Where a chunk of pictures is kept, named by all that decides what it holds."""
-        name = f"{self.generator.fingerprint[:12]}-{self.side}px-{self.seed}-{chunk:04}.npy"
-        return self.folder / name
+    def path(self, kind: str, chunk: int) -> Path:
+        """Where the "pictures" of a chunk, or what is "seen" of them, are kept, named by all that decides on them."""
+        return self.folder / f"{self.generator.fingerprint[:12]}-{self.side}px-{self.seed}-{chunk:04}-{kind}.npy"
+
+    @property
+    def chunks(self) -> int:
+        """How many files of a kind there are."""
+        if self.count < 2 * CHUNK or self.count % CHUNK:
+            raise ZplusError(f"{self.count} pairs were asked for: take a multiple of {CHUNK}, twice that at least.")
+        return self.count // CHUNK
 
     @torch.no_grad()
     def codes(self, chunk: int) -> Float[Tensor, "n l w"]:
@@ -48,41 +67,63 @@ class Pairs:
         w = self.generator.map(z.to(self.generator.device))
         return mix_styles(w.cpu(), self.generator.num_codes, MIXED, random).to(w)
 
-    def make(self, tick: Callable[[int], None] = lambda done: None) -> None:
-        """Render what is not yet in the folder."""
+    def make(self, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None) -> None:
+        """Render, and look at, what is not yet in the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         execution, space = best_execution(self.generator.device), make_space("w+", self.generator)
         synthesis = make_synthesis(self.generator, 0, space.noise, execution, gradients=False)
+        look = execution.freeze(partial(sight, lpips))
+
+        def picture(rows: Tensor) -> np.ndarray:
+            signals = space.signals(rows)
+            image = synthesis(signals.styles, *self.generator.head(signals, 0)).float()
+            return np.stack([to_pixels(x) for x in at(image, self.side)])
+
         for chunk in range(self.chunks):
-            if not self.path(chunk).exists():
-                parts = []
-                for code in self.codes(chunk).split(ROWS):
-                    with torch.inference_mode(), execution.autocast(code.device):
-                        signals = space.signals(code)
-                        image = synthesis(signals.styles, *self.generator.head(signals, 0)).float()
-                    parts += [to_pixels(x) for x in at(image, self.side)]
-                    tick(chunk * CHUNK + len(parts))
-                with atomic(self.path(chunk)) as temporary:
-                    np.save(temporary, np.stack(parts))
+
+            def count(rows: int, part: float, chunk: int = chunk) -> None:
+                tick(chunk * CHUNK + int(part * rows))
+
+            with torch.inference_mode(), execution.autocast(self.generator.device):
+                pixels = self._kept("pictures", chunk, picture, self.codes(chunk), lambda rows: count(rows, 0.5))
+                images = to_batch(np.array(pixels)).to(self.generator.device)
+                self._kept("seen", chunk, lambda x: look(x).half().cpu().numpy(), images, lambda rows: count(rows, 1.0))
             tick((chunk + 1) * CHUNK)
 
-    @property
-    def chunks(self) -> int:
-        """How many files there are."""
-        if self.count < 2 * CHUNK or self.count % CHUNK:
-            raise ZplusError(f"{self.count} pairs were asked for: take a multiple of {CHUNK}, twice that at least.")
-        return self.count // CHUNK
+    def _kept(
+        self,
+        kind: str,
+        chunk: int,
+        make: Callable[[Tensor], np.ndarray],
+        inputs: Tensor,
+        tick: Callable[[int], None],
+    ) -> np.ndarray:
+        """A chunk from its file, or made from its inputs, a few rows at a time, and written."""
+        path = self.path(kind, chunk)
+        if not path.exists():
+            parts = []
+            for rows in inputs.split(ROWS):
+                parts.append(make(rows))
+                tick(ROWS * len(parts))
+            with atomic(path) as temporary:
+                np.save(temporary, np.concatenate(parts))
+        return np.load(path, mmap_mode="r")
 
     @cached_property
-    def _known(self) -> tuple[list[np.ndarray], Tensor]:
-        pictures = [np.load(self.path(chunk), mmap_mode="r") for chunk in range(self.chunks)]
-        return pictures, torch.cat([self.codes(chunk) for chunk in range(self.chunks)])
+    def _files(self) -> tuple[list[np.ndarray], list[np.ndarray], Tensor]:
+        pictures, seen = (
+            [np.load(self.path(kind, chunk), mmap_mode="r") for chunk in range(self.chunks)]
+            for kind in ("pictures", "seen")
+        )
+        return pictures, seen, torch.cat([self.codes(chunk) for chunk in range(self.chunks)])
 
-    def batch(self, step: int, size: int, held_out: int) -> tuple[UInt8[np.ndarray, "n s s 3"], Float[Tensor, "n l w"]]:
-        """The pictures and codes of a step: every epoch shows each pair but the last ones once, in its own order."""
+    def batch(self, step: int, size: int, held_out: int) -> Sample:
+        """The pairs of a step: every epoch shows each but the last `held_out` once, in an order of its own."""
         return self.rows(chosen_rows(self.seed, step, size, self.count - held_out))
 
-    def rows(self, rows: list[int]) -> tuple[UInt8[np.ndarray, "n s s 3"], Float[Tensor, "n l w"]]:
+    def rows(self, rows: list[int]) -> Sample:
         """Some of the pairs."""
-        pictures, codes = self._known
-        return np.stack([pictures[i // CHUNK][i % CHUNK] for i in rows]), codes[rows]
+        pictures, seen, codes = self._files
+        pixels, features = (np.stack([x[i // CHUNK][i % CHUNK] for i in rows]) for x in (pictures, seen))
+        device = self.generator.device
+        return Sample(to_batch(pixels).to(device), torch.from_numpy(features).to(device).float(), codes[rows])

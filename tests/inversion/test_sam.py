@@ -1,0 +1,107 @@
+"""SAM: maps are added where the code alone is poor, the deeper the poorer, and the latent is whole by itself."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from networks import random_lpips
+from points import direction_of, generator_of, image_of, latent_at, normal, point_of
+from tiny import TINY
+from zplus.editing import Editor, edit
+from zplus.errors import LatentError, ZplusError
+from zplus.inversion import Settings, optimize
+from zplus.inversion.execution import Execution
+from zplus.inversion.sam import adapt, choose, depths, error_map
+from zplus.latent import load_latent, save_latent
+from zplus.spaces import make_space, render
+
+EAGER = Execution("float32", False)
+SETTINGS = Settings(steps=5, adapting=12, lpips_size=32, candidates=2, tau=0.05, lpips=0.1)
+
+
+@pytest.fixture(scope="module")
+def lpips():
+    return random_lpips("vgg")
+
+
+@pytest.fixture(scope="module", params=sorted(TINY))
+def generator(request):
+    return generator_of(request.param)
+
+
+def photos(generator, n=2):
+    space = make_space("w+", generator)
+    picture = image_of(space, point_of(space, n)).clamp(-1, 1).clone()
+    picture[:, :, 4:12, 4:12] = 0.8
+    return picture
+
+
+def adapted(generator, name, lpips, settings=SETTINGS, n=2):
+    space, target = make_space(name, generator), photos(generator, n)
+    quick = optimize(space, target, lpips, settings, execution=EAGER)
+    return quick, adapt(space, quick, target, lpips, settings, EAGER)
+
+
+def test_depths_grow_with_the_error():
+    error = torch.full((1, 1, 8, 8), 0.01)
+    error[..., 3:] = 0.12
+    error[..., 6:] = 1.0
+    assert choose(error, 3, 0.1)[0, 0, 4].tolist() == [0, 0, 0, 0, 1, 3, 3, 3]  # by the mean of 3 x 3 segments
+    assert (choose(error * 0, 3, 0.1) == 0).all()
+
+
+def test_the_error_is_largest_where_the_picture_is_wrong(lpips):
+    image = torch.zeros(1, 3, 64, 64)
+    other = image.clone()
+    other[..., :16, :16] = 0.7
+    error = error_map(lpips, image, other)
+    assert error[..., :8, :8].mean() > 3 * error[..., 16:, 16:].mean()
+    assert (error_map(lpips, image, image) == 0).all()
+
+
+@pytest.mark.parametrize("name", ["w+", "z+", "s"])
+def test_it_comes_nearer_than_the_code_alone(name, generator, lpips):
+    target = photos(generator)
+    quick, latent = adapted(generator, name, lpips)
+    before, after = ((render(generator, x) - target).square().mean((1, 2, 3)) for x in (quick, latent))
+    assert (after < before).all()
+    space = make_space(name, generator)
+    torch.testing.assert_close(space.retract(latent.inverted.code), latent.inverted.code)
+    shares = torch.tensor([latent.figures[f"depth_{depth}"] for depth in range(len(depths(space)) + 1)])
+    torch.testing.assert_close(shares.sum(0), torch.ones(2))
+    assert latent.figures["steps"] == [17, 17]
+
+
+def test_nothing_is_added_where_the_code_is_good_enough(lpips):
+    generator = generator_of("skip")
+    _, latent = adapted(generator, "w+", lpips, replace(SETTINGS, tau=1e6))
+    assert all((x == 0).all() for x in latent.added.values())
+    assert latent.figures["depth_0"] == [1.0, 1.0]
+
+
+def test_the_file_rows_and_edits(generator, lpips, tmp_path):
+    _, latent = adapted(generator, "z+", lpips)
+    save_latent(latent, tmp_path / "a.safetensors")
+    loaded = load_latent(tmp_path / "a.safetensors")
+    image = render(generator, latent)
+    assert torch.equal(render(generator, loaded), image)
+    torch.testing.assert_close(render(generator, latent[1]), image[1:], rtol=1e-4, atol=1e-4)
+    moved = edit(generator, loaded, {direction_of(generator): 1.0})
+    assert not torch.equal(render(generator, moved), image)
+    torch.testing.assert_close(Editor(generator, loaded, EAGER).picture(moved), render(generator, moved))
+    back = edit(generator, moved, {direction_of(generator): -1.0})
+    assert torch.equal(render(generator, back), image)
+
+
+def test_what_is_refused(lpips):
+    generator = generator_of("skip")
+    space, target = make_space("f/z+", generator), photos(generator)
+    with pytest.raises(ZplusError, match=r"choose z\+"):
+        adapt(space, optimize(space, target, lpips, SETTINGS, execution=EAGER), target, lpips, SETTINGS, EAGER)
+    latent = latent_at(make_space("w+", generator), 1)
+    for added in ({"b8.conv1": normal(1, 3, 8, 8)}, {"x": normal(1, 8, 8, 8)}, {"b8.conv1": normal(2, 8, 8, 8)}):
+        with pytest.raises(LatentError, match="damaged"):
+            render(generator, replace(latent, added=added))
+    with pytest.raises(LatentError, match="damaged"):
+        render(generator, replace(latent_at(space, 1), added={"b8.conv1": normal(1, 8, 8, 8)}))
