@@ -3,11 +3,14 @@
     python benchmarks/direction_cards.py [--samples 16]
 
 Fresh samples of the prior move from one unit below to one above in Z+; half of that change, in standard deviations of
-each score over the prior, is a row of the matrix. Writes docs/images/directions.jpg: two of the faces at -3 to 3.
+each score over the prior, is a row of the matrix, which goes into the card of each. Writes docs/images/directions.jpg: two of
+the faces at -3 to 3.
 """
 
 import argparse
 import json
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from PIL import Image
 
 from machine import RESULTS, save_result
 from steering import ONE_EACH
+from zplus.direction import save_direction
 from zplus.editing import Editor, directions_of
 from zplus.generators import load_generator
 from zplus.images import to_pixels, write_image
@@ -24,6 +28,7 @@ from zplus.spaces import latent_of, make_space, render
 
 SHOWN, STRENGTHS, SIDE = (0, 5), (-3.0, -1.5, 0.0, 1.5, 3.0), 128
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "directions.jpg"
+DIRECTIONS = Path(str(files("zplus.editing"))) / "directions" / "ffhq-mobile"
 
 
 def main() -> None:
@@ -49,6 +54,8 @@ def main() -> None:
         print(name, matrix[name], flush=True)
         shown = [picture(editors[i], name, strength) for i in SHOWN for strength in STRENGTHS]
         strips.append(np.concatenate([np.asarray(Image.fromarray(x).reduce(1024 // SIDE)) for x in shown], 1))
+        path = DIRECTIONS / f"{name}.safetensors"
+        save_direction(replace(directions[name], card=directions[name].card | {"moves": matrix[name]}), path)
     write_image(PICTURE, np.concatenate(strips), "generated faces along " + ", ".join(directions))
     save_result("direction_cards", {"space": "z+", "psi": 0.8, "samples": given.samples, "moves": matrix})
 

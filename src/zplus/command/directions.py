@@ -76,7 +76,8 @@ def show_list(model: str, show: Show) -> None:
 def show_card(name: str, model: str, show: Show) -> None:
     """All that is known of a direction."""
     described = _described(find_direction(name, open_generator(model, "cpu")))
-    show.result(described, table(("", ""), list(described.items())).lstrip("\n"))
+    cells = [(key, _in_short(value)) for key, value in described.items()]
+    show.result(described, table(("", ""), cells).lstrip("\n"))
 
 
 def learn(wish: Wish, show: Show) -> None:
@@ -218,6 +219,11 @@ def _write_all(found: Sequence[Direction], paths: Sequence[Path], show: Show) ->
     rows = [{"direction": path, **_described(one)} for one, path in zip(found, paths, strict=True)]
     cells = [(path, one.space, f"{one.unit:.3f}") for one, path in zip(found, paths, strict=True)]
     show.result({"results": rows, "warnings": show.warnings}, table(("DIRECTION", "SPACE", "UNIT"), cells))
+
+
+def _in_short(value: Any) -> str:
+    """What a card holds, for a person; of a matrix's row each number with its sign."""
+    return ", ".join(f"{name} {x:+.2f}" for name, x in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _described(direction: Direction) -> Mapping[str, Any]:
