@@ -8,15 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from command_line import assert_refused, cache_with_networks, leftovers, needs_lpips, picture
+from networks import random_encoder
+from tiny import tiny_stylegan2
 from zplus.command import batch, inverting
 from zplus.command.inverting import Inverter
 from zplus.images import read_image
 from zplus.inversion import execution
+from zplus.inversion.encoder import save_encoder
+from zplus.inversion.settings import PRESETS
 from zplus.latent import load_latent
 
 pytestmark = needs_lpips
@@ -247,3 +253,66 @@ def test_photos_are_left_as_they_are(invert, photo, tmp_path):
     invert(photo)
     with Image.open(photo) as image, Image.open(copy) as before:
         assert image.tobytes() == before.tobytes()
+
+
+# Methods
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    path = tmp_path / "encoder.safetensors"
+    save_encoder(random_encoder(tiny_stylegan2()), path)
+    return path
+
+
+def test_an_encoder_alone_and_as_a_start(invert, photo, encoder):
+    alone = invert(photo, "--json", "--method", "e4e", "--encoder", encoder).json
+    assert (alone["method"], alone["steps"], alone["space"]) == ("e4e", 0, "f/z+")
+    latent = load_latent(alone["latent"])
+    assert latent.figures["strangeness"][0] > 0
+    started = invert(photo, "--json", "--encoder", encoder).json
+    assert started["steps"] == 2
+    assert invert(photo, "--json", "--encoder", encoder, "--start", "common").code == 0
+
+
+def test_a_photo_unlike_the_domain_is_warned_of(invert, photo, tmp_path):
+    encoder = random_encoder(tiny_stylegan2())
+    encoder.seen_std.fill_(1e-3)
+    save_encoder(encoder, tmp_path / "narrow.safetensors")
+    result = invert(photo, "--json", "--method", "e4e", "--encoder", tmp_path / "narrow.safetensors")
+    assert result.code == 0
+    assert any("deviations from what the encoder learnt from" in line for line in result.json["warnings"])
+
+
+@pytest.mark.parametrize(("method", "space", "part"), [("sam", "w+", "added"), ("pti", "w", "offsets")])
+def test_methods_that_change_more_than_codes(method, space, part, invert, zplus, model, photo, direction, monkeypatch):
+    short = replace(PRESETS[method], steps=2, lpips_size=32, candidates=2, adapting=min(2, PRESETS[method].adapting))
+    monkeypatch.setitem(PRESETS, method, replace(short, tuning=min(2, short.tuning)))
+    record = invert(photo, "--json", "--method", method, "--space", space).json
+    assert record["steps"] == 4 and getattr(load_latent(record["latent"]), part)
+    out = photo.parent / "edited.png"
+    options = ["-d", f"{direction}=1", "--no-paste", "-o", out, "--model", model]
+    assert zplus("edit", record["latent"], *options).code == 0
+    assert not np.array_equal(read_image(out), read_image(record["reconstruction"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--method", "e4e"], "has no encoder"),
+        (["--method", "e4f"], "did you mean 'e4e'"),
+        (["--method", "sam"], "SAM adds feature maps to a space of codes"),
+        (["--encoder", "none.safetensors"], "no file"),
+    ],
+)
+def test_methods_that_cannot_be(invert, photo, options, words):
+    result = invert(photo, *options)
+    assert_refused(result)
+    assert words in result.err
+
+
+def test_an_encoder_of_another_generator_is_refused(invert, photo, tmp_path):
+    save_encoder(random_encoder(tiny_stylegan2(seed=1)), tmp_path / "other.safetensors")
+    result = invert(photo, "--encoder", tmp_path / "other.safetensors")
+    assert_refused(result)
+    assert "another generator" in result.err
