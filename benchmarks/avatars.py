@@ -1,21 +1,25 @@
-"""A generator trained on small pictures: its distance to held-out ones, and held-out ones inverted in all ten spaces.
+"""A generator trained on small pictures: its distance to held-out ones, and held-out ones inverted by any method.
 
     python benchmarks/avatars.py DATA MODEL [--name avatars64] [--holdout 500] [--photos 64] [--steps 200]
+    python benchmarks/avatars.py DATA MODEL --methods e4e default sam ... [--spaces w+ z+ f/z+] [--steps 100]
 
-DATA is the folder or zip that MODEL was trained on without its last --holdout pictures. Writes NAME.png: 16 samples,
-each with its three nearest training pictures by features of VGG16.
+DATA is the folder or zip that MODEL was trained on without its last --holdout pictures. By default all ten spaces by
+the default method, and NAME.png: 16 samples, each with its three nearest training pictures by features of VGG16. With
+--methods only these, written to benchmarks/results/NAME_methods.json. --steps is the most of any method.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from machine import save_result
+from methods import FORMS
 from zplus.generators import Signals, load_generator
 from zplus.images import to_pixels, write_image
-from zplus.inversion import invert
+from zplus.inversion import PRESETS, invert
 from zplus.perception.lpips import LPIPS
 from zplus.spaces import SPACES, render
 from zplus.training.data import read_pictures, to_batch
@@ -57,10 +61,14 @@ def distances(generator, data, lpips: LPIPS, path: Path) -> dict:
     }  # fmt: skip
 
 
-def inversions(generator, pixels: np.ndarray, lpips: LPIPS, steps: int) -> dict[str, dict[str, float]]:
+def inversions(
+    generator, pixels: np.ndarray, lpips: LPIPS, spaces: Sequence[str], method: str, steps: int
+) -> dict[str, dict[str, float]]:
     target, found = to_batch(pixels), {}
-    for space in SPACES:
-        latent = invert(generator, target, space, steps=steps, lpips_size=generator.resolution)
+    for space in spaces:
+        latent = invert(
+            generator, target, space, method, lpips_size=generator.resolution, steps=min(steps, PRESETS[method].steps)
+        )
         image = render(generator, latent)
         with torch.inference_mode():
             distance = torch.cat([lpips(a[None], b[None]) for a, b in zip(image, target, strict=True)])
@@ -69,7 +77,7 @@ def inversions(generator, pixels: np.ndarray, lpips: LPIPS, steps: int) -> dict[
             "lpips_vgg": round(float(distance.median()), 4),
             "seconds": round(latent.figures["seconds"][0] * len(pixels), 1),
         }
-        print(space, found[space], flush=True)
+        print(method, space, found[space], flush=True)
     return found
 
 
@@ -81,13 +89,23 @@ def main() -> None:
     parser.add_argument("--holdout", type=int, default=500)
     parser.add_argument("--photos", type=int, default=64)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--spaces", nargs="+", default=list(SPACES))
     given = parser.parse_args()
     generator, lpips = load_generator(given.model), LPIPS("vgg")
     data = read_pictures(given.data, generator.resolution, given.holdout)
+    some = data.held_out[: given.photos]
+    if given.methods:
+        result = {"photos": given.photos, "steps": given.steps, "methods": {}}
+        for method in given.methods:
+            spaces = FORMS.get(method, given.spaces)
+            result["methods"][method] = inversions(generator, some, lpips, spaces, method, given.steps)
+            save_result(f"{given.name}_methods", result)
+        return
     result = {"distances": distances(generator, data, lpips, Path(f"{given.name}.png"))}
     print(result, flush=True)
     if given.photos:
-        spaces = inversions(generator, data.held_out[: given.photos], lpips, given.steps)
+        spaces = inversions(generator, some, lpips, SPACES, "default", given.steps)
         result |= {"photos": given.photos, "steps": given.steps, "spaces": spaces}
     save_result(given.name, result)
 

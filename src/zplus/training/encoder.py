@@ -159,23 +159,26 @@ class EncoderTrainer:
     ) -> dict[str, Tensor]:
         """The weighted distances of the pictures of one form to what was shown: the first rows, or photos in turn."""
         count, output = self.settings.images, self.outputs[step % len(self.outputs)]
-        shown, known = batch.pairs.pictures[:count], batch.pairs.codes[:count]
-        form = output.removeprefix("f/") if self.config.forms else None
-        codes = encoded[form][0][:count] if form else None
-        features = features[:count]
         if batch.photos is not None and step // len(self.outputs) % 2:
-            shown = batch.photos
-            seen = self._see(shown)
-            codes = self.encoder.code(seen, form) if form else None
-            features, known = self.encoder.base_code(seen), self.space.mean(count)
-        w = known if form is None or codes is None else self._w(codes, form)
-        image = at(self._render(w, features if output.startswith("f") else None), self.config.side)
+            shown, seen = batch.photos, self._see(batch.photos)
+            w, features = self._encoded_w(output, seen, self.space.mean(count)), self.encoder.base_code(seen)
+        else:
+            shown, w = batch.pairs.pictures[:count], batch.pairs.codes[:count]
+            if encoded:
+                form = output.removeprefix("f/")
+                w = self._w(encoded[form][0][:count], form)
+        image = at(self._render(w, features[:count] if output.startswith("f") else None), self.config.side)
         with self.execution.autocast(image.device):
             perceptual = self.lpips(image, shown).mean()
         return {
             f"mse {output}": self.settings.mse * (image - shown).square().mean(),
             f"lpips {output}": self.settings.lpips * perceptual,
         }
+
+    def _encoded_w(self, output: str, seen: Tensor, known: Tensor) -> Tensor:
+        """The codes in W+ under which an output is rendered: the encoder's, or known ones where it gives F alone."""
+        form = output.removeprefix("f/")
+        return self._w(self.encoder.code(seen, form), form) if self.config.forms else known
 
     def _render(self, w: Tensor, features: Tensor | None) -> Tensor:
         """The pictures of codes in W+, under F where it is given."""
@@ -202,23 +205,15 @@ class EncoderTrainer:
         pictures, seen, codes = self.held_out
         columns, features = [pictures], self.encoder.base_code(seen)
         for output in self.outputs:
-            w = self._w(self.encoder.code(seen, output[2:] or output), output[-2:]) if self.config.forms else codes
-            images = [
-                at(
-                    self._render(w[i : i + 1], features[i : i + 1] if output.startswith("f") else None),
-                    self.config.side,
-                )
-                for i in range(len(w))
-            ]
-            columns.append(torch.cat(images))
+            rows = zip(self._encoded_w(output, seen, codes).split(1), features.split(1), strict=True)
+            images = [self._render(w, x if output.startswith("f") else None) for w, x in rows]
+            columns.append(at(torch.cat(images), self.config.side))
             lines[-1][f"held out {output}"] = float(self.lpips(columns[-1], pictures).mean())
         sheet = np.concatenate([to_pixels(torch.cat(list(column), 2)) for column in columns])
         write_image(folder / "samples.png", sheet, f"encoded for {self.generator.name}")
-        self.encoder.card = {
-            "model": self.generator.name,
-            "steps": round(lines[-1]["kimg"] * 1000 / self.settings.batch),
-        }
-        self.encoder.card |= {"pairs": self.settings.pairs, "seconds": lines[-1]["seconds"]}
+        steps = round(lines[-1]["kimg"] * 1000 / self.settings.batch)
+        self.encoder.card = {"model": self.generator.name, "pairs": self.settings.pairs, "steps": steps}
+        self.encoder.card["seconds"] = lines[-1]["seconds"]
         self.encoder.card |= {name: x for name, x in lines[-1].items() if name.startswith("held out")}
         save_encoder(self.encoder, folder / "encoder.safetensors")
         to_tensorboard(folder, lines[-1], sheet)
