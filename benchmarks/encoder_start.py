@@ -3,8 +3,8 @@
     python benchmarks/encoder_start.py WORK [--photos 4] [--steps 20 30 40 60 80 110]
 
 WORK is that of portraits.py: its aligned portraits are inverted by the default method for each number of steps, fewest
-first, until LPIPS-VGG(256) is at most .05, from the encoder and from the common start. Seconds are those of the run that
-reached it, the encoder's included; a first run that is thrown away has compiled everything.
+first, until LPIPS-VGG(256) is at most .05, from the encoder and from the common start. Seconds are those of the run
+that reached it, the encoder's included; a first run that is thrown away has compiled everything.
 """
 
 import argparse
