@@ -19,6 +19,7 @@ from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import render
 
 GOAL = 0.05
+STARTS = {"encoder": {"origin": "encoder"}, "common": {"origin": "common", "base": "head"}}
 
 
 def main() -> None:
@@ -30,11 +31,11 @@ def main() -> None:
     generator, lpips, rows = load_generator("ffhq-mobile"), LPIPS("vgg"), []
     for i, path in enumerate(sorted(given.work.glob("*.aligned.png"))[: given.photos]):
         target = to_tensor(read_image(path))
-        for origin in ("encoder", "common"):
+        for origin, settings in STARTS.items():
             if i == 0:
-                invert(generator, target, "f/z+", origin=origin, steps=4)
+                invert(generator, target, "f/z+", steps=4, **settings)
             for steps in given.steps:
-                latent = invert(generator, target, "f/z+", origin=origin, steps=steps)
+                latent = invert(generator, target, "f/z+", steps=steps, **settings)
                 distance = float(lpips(at(render(generator, latent), 256), at(target, 256)))
                 row = {"photo": i, "origin": origin, "steps": steps, "lpips_vgg": round(distance, 4)}
                 rows.append(row | {"seconds": round(latent.figures["seconds"][0], 1)})

@@ -30,7 +30,7 @@ from zplus.spaces import render
 METHODS: dict[str, dict[str, Any]] = {
     "e4e": {"method": "e4e"},
     "default": {},
-    "without encoder": {"origin": "common"},
+    "without encoder": {"origin": "common", "base": "head"},
     "idinvert": {"method": "idinvert"},
     "bdinvert": {"method": "bdinvert"},
     "ii2s": {"method": "ii2s"},

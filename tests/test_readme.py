@@ -22,7 +22,8 @@ MISSING = [name for name in KNOWN if not is_here(name)]
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_python_of_the_readme_runs(number, tmp_path, monkeypatch):
     torch.set_num_threads(1)
-    monkeypatch.setitem(PRESETS, "default", replace(PRESETS["default"], steps=2, candidates=1))
+    for name in ("default", "hybrid"):
+        monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], steps=2, candidates=1))
     monkeypatch.setenv("ZPLUS_EAGER", "1")
     monkeypatch.chdir(tmp_path)
     shutil.copy(ASTRONAUT, tmp_path / "me.jpg")

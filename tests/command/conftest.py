@@ -24,7 +24,8 @@ def _one_thread():
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """LPIPS at 32 px, eager, and no debugging."""
-    monkeypatch.setitem(PRESETS, "default", replace(PRESETS["default"], steps=2, lpips_size=32, candidates=2))
+    for name in ("default", "hybrid"):
+        monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], steps=2, lpips_size=32, candidates=2))
     monkeypatch.setattr(quality, "LPIPS_SIDE", 32)
     monkeypatch.setenv("ZPLUS_EAGER", "1")
     monkeypatch.delenv("ZPLUS_DEBUG", raising=False)

@@ -17,7 +17,8 @@ MISSING = [name for name in KNOWN if not is_here(name)]
 
 @pytest.mark.skipif(bool(MISSING), reason=f"run 'zplus pull' first: {', '.join(MISSING)} are not here")
 def test_the_main_show(zplus, tmp_path, monkeypatch):
-    monkeypatch.setitem(PRESETS, "default", replace(PRESETS["default"], candidates=1))
+    for name in ("default", "hybrid"):
+        monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], candidates=1))
     monkeypatch.setattr(showcase, "SINGLES", (("smile",), ("yaw",)))
     monkeypatch.setattr(showcase, "PAIRS", ((0, 1),))
     monkeypatch.setattr(showcase, "STRIP", (0.0, 1.0))

@@ -290,7 +290,18 @@ def test_presets():
     assert (released.steps, released.code_lr, released.feature_lr, released.decay) == (1200, 0.01, 0.01, "constant")
     assert (released.mse, released.lpips, released.consistency, released.target) == (1.0, 10.0, 10.0, "initial")
     assert schedule(0, released.steps, released.warmup, released.decay) == 1.0
-    assert set(PRESETS) == {"default", "e4e", "released", "bdinvert", "ii2s", "idinvert", "paper-1", "pti", "sam"}
+    assert set(PRESETS) == {
+        "default",
+        "hybrid",
+        "e4e",
+        "released",
+        "bdinvert",
+        "ii2s",
+        "idinvert",
+        "paper-1",
+        "pti",
+        "sam",
+    }
     assert preset("paper-1").target == "self" and preset("paper-1").mse == 0.0
     with pytest.raises(UnknownNameError, match="did you mean 'released'"):
         preset("release")

@@ -15,8 +15,9 @@ from zplus.faces.align import Aligned
 from zplus.generators import Generator
 from zplus.images import to_tensor
 from zplus.inversion import Progress, invert, preset
-from zplus.inversion.encoder import load_encoder
+from zplus.inversion.encoder import encoder_of, load_encoder
 from zplus.inversion.execution import best_execution, has_compiler
+from zplus.inversion.invert import chosen
 from zplus.inversion.optimize import DRIFT_BOUND
 from zplus.latent import Latent, load_latent
 from zplus.perception.identity import Identity
@@ -58,7 +59,8 @@ class Inverter:
         self.start, self.origin = _start(request.start)
         self.generator: Generator = open_generator(request.model, request.device, request.label)
         make_space(request.space, self.generator, request.layer, request.psi)
-        self.encoder = load_encoder(request.encoder, self.generator) if request.encoder else None
+        given = request.encoder
+        self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
         self.identity = _identity(show)
         self.execution = best_execution(self.generator.device)
         if request.device == "cpu" and not self.execution.compiled and not has_compiler():
@@ -67,7 +69,8 @@ class Inverter:
     def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
         """The latent of a crop, with the progress shown."""
         asked = self.request
-        total = preset(asked.method, steps=asked.steps).all_steps
+        method = chosen(asked.method, self.encoder, self.start or self.origin)
+        total = preset(method, steps=asked.steps).all_steps
         with self.show.stage(title, total) as tick:
 
             def step(progress: Progress) -> None:

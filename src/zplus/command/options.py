@@ -13,7 +13,12 @@ Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus mod
 OwnModel = Annotated[str | None, typer.Option("--model", help="The file of the generator, if it has no name.")]
 Label = Annotated[int | None, typer.Option("--label", min=0, help="The class that a conditional model is to show.")]
 Space = Annotated[str, typer.Option("--space", help="z, z+, w, w+, s; with a feature map f/z, f/z+, f/w, f/w+, f/s.")]
-Method = Annotated[str, typer.Option("--method", help="default, e4e, idinvert, bdinvert, ii2s, released, paper-1.")]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method", help="default (hybrid with an encoder), e4e, idinvert, bdinvert, ii2s, sam, pti, released, paper-1."
+    ),
+]
 Layer = Annotated[str | None, typer.Option("--layer", help="Where the feature map sits: a resolution or a layer.")]
 Psi = Annotated[float, typer.Option("--psi", help="Truncation, 0 to 1; 1 is none.")]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the inversion; by default the method's.")]

@@ -12,7 +12,7 @@ from zplus.generators import State
 from zplus.inversion.encoder import Encoder, sight
 from zplus.latent import Point
 from zplus.perception.lpips import LPIPS, at
-from zplus.spaces import Space, convert, make_space
+from zplus.spaces import Space, convert, make_space, state_of
 from zplus.spaces.convert import convert_code
 
 
@@ -32,30 +32,30 @@ class Encoding:
 
     @torch.no_grad()
     def point(self, photos: Float[Tensor, "n 3 r r"]) -> Point:
-        """The point of the space, with F where it has one; carried on to its layer where that is a later one."""
-        if not self.encoder.config.forms:
-            raise ZplusError("This encoder gives F alone, no codes: train one with 'zplus train encoder'.")
-        seen, space = self.see(photos), self.space
-        name, layer = self.form if space.layer is None else f"f/{self.form}", self.encoder.config.layer
-        source = make_space(name, space.generator, layer, space.psi, space.cutoff, space.noise_mode)
-        code = self.encoder.code(seen, self.form)
-        point = Point(code)
-        if source.layer is not None:
-            point = Point(code, self.encoder.base_code(seen), source.head(code).rgb)
-        return convert(source, point, space)[0]
-
-    @torch.no_grad()
-    def base_code(self, photos: Float[Tensor, "n 3 r r"], code: Float[Tensor, "n k d"]) -> State | None:
-        """The state after the space's layer, RGB as the code gives it; None where the encoder's F sits elsewhere."""
-        space = self.space
-        if space.layer is None or space.generator.layers[space.layer].name != self.encoder.config.layer:
-            return None
-        return State(self.encoder.base_code(self.see(photos)), space.head(code).rgb)
+        """The point of the space, with F where it has one."""
+        code = self.code(photos)
+        return Point(code, *(self.base_code(photos, code) or ()))
 
     def code(self, images: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n k d"]:
         """The code in the space, with gradients to the images."""
+        if not self.encoder.config.forms:
+            raise ZplusError("This encoder gives F alone, no codes: train one with 'zplus train encoder'.")
         source = make_space(self.form, self.space.generator)
         return convert_code(source, self.encoder.code(self.see(images), self.form), self.space)
+
+    @torch.no_grad()
+    def base_code(self, photos: Float[Tensor, "n 3 r r"], code: Float[Tensor, "n k d"]) -> State | None:
+        """The state F in an F/X space, RGB as the code gives it.
+
+        It is carried on to the space's layer where that is a later one than the encoder's, and head(code) at earlier
+        ones.
+        """
+        space, layer = self.space, self.encoder.config.layer
+        if space.layer is None:
+            return None
+        source = make_space(space.name, space.generator, layer, space.psi, space.cutoff, space.noise_mode)
+        point = Point(code, self.encoder.base_code(self.see(photos)), source.head(code).rgb)
+        return state_of(convert(source, point, space)[0])
 
     @torch.no_grad()
     def strangeness(self, photos: Float[Tensor, "n 3 r r"]) -> Float[Tensor, " n"]:

@@ -34,7 +34,8 @@ def invert(
 ) -> Latent:
     """The latent of N aligned photos, RGB in [-1, 1] at the generator's resolution.
 
-    method is a preset of `zplus.inversion.PRESETS`, `changes` are settings that differ from it (see Settings);
+    method is a preset of `zplus.inversion.PRESETS`; "default" is "hybrid" where the generator has an encoder and
+    nothing else is given to begin with. `changes` are settings that differ from it (see Settings);
     `start` is a latent of this generator to go on from, converted to this space; `encoder` is the one to use instead of
     that which comes for the generator. Raises ZplusError and DivergedError.
     """
@@ -44,16 +45,22 @@ def invert(
         raise ZplusError(f"The photo is {got} pixels, but {generator.name} needs {wanted}: align it.")
     where = make_space(space, generator, layer, psi)
     point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
-    settings = preset(method, **changes)
+    encoder = encoder or encoder_of(generator)
+    settings = preset(chosen(method, encoder, start or changes.get("origin")), **changes)
     photos = photos.to(generator.device)
     lpips, execution = _lpips(generator.device), execution or best_execution(generator.device)
-    encoder = encoder or encoder_of(generator)
     latent = optimize(where, photos, lpips, settings, point, callback, execution, encoder)
     if settings.adapting:
         latent = adapt(where, latent, photos, lpips, settings, execution, callback)
     if settings.tuning:
         latent = tune(generator, latent, photos, lpips, settings, execution, callback)
     return latent
+
+
+def chosen(method: str, encoder: Encoder | None, start: object) -> str:
+    """The preset that "default" means, for an encoder and a start (a latent or the name of an origin) or none."""
+    codes = encoder is not None and bool(encoder.config.forms)
+    return "hybrid" if method == "default" and codes and start in (None, "auto", "encoder") else method
 
 
 @cache

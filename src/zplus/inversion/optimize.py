@@ -57,18 +57,21 @@ def optimize(
     """Invert N photos, RGB in [-1, 1] at the generator's resolution, each row on its own.
 
     In F/X spaces the codes alone move first and F follows as head(code), so that the codes below F mean something;
-    then codes and F move together. `start` continues from a point of this space, and so does what the encoder gives
-    where the settings ask for it. Raises DivergedError, and ZplusError where a method needs an encoder.
+    then F begins as the encoder gives it, where there is one, and codes and F move together. `start` continues from a
+    point of this space instead. Raises DivergedError, and ZplusError where a method needs an encoder.
     """
     clock, execution = Clock(settings.all_steps, callback), execution or best_execution(target.device)
     encoding = None if encoder is None else Encoding(encoder, lpips, space, execution.autocast(target.device))
     if encoding is None and (settings.origin == "encoder" or settings.domain):
         raise ZplusError(f"{space.generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
-    if start is None and encoding is not None and settings.origin in ("auto", "encoder"):
-        start = encoding.point(target)
-    code = starting_code(space, target, settings) if start is None else start.code
     state = None if start is None else state_of(start)
     problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution, encoding)
+    if start is not None:
+        code = start.code
+    elif encoding is not None and settings.origin in ("auto", "encoder") and encoding.encoder.config.forms:
+        code = encoding.code(target).detach()
+    else:
+        code = starting_code(space, target, settings)
     code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
     if state is None and code_steps:
         code = problem.move_code(code, code_steps, clock)

@@ -28,7 +28,7 @@ class Settings:
     delta: float = 0.0
     domain: float = 0.0  # weight of |code - E(picture)|^2, E being the encoder (IDInvert)
     origin: Literal["auto", "encoder", "common", "random", "mean"] = "auto"  # of the code; "auto": encoder, else common
-    base: Literal["head", "encoder"] = "head"  # of F, where the code is not the encoder's; without encoder head(code)
+    base: Literal["encoder", "head"] = "encoder"  # where F begins; "head" or without encoder: head(code)
     candidates: int = 8
     sphere: Literal["implicit", "riemannian"] = "implicit"
     patience: int = 60  # steps without a better loss after which a row rests
@@ -57,6 +57,8 @@ RELEASED = Settings(
 )  # fmt: skip
 PRESETS = {
     "default": Settings(),
+    # from the encoder's code and F: nearer, sooner, and edits move further than from the best of a few samples
+    "hybrid": Settings(steps=60, code_share=0.0, origin="encoder"),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
     "e4e": Settings(steps=0, origin="encoder"),
     # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+
@@ -64,15 +66,15 @@ PRESETS = {
     # pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744), made for w
     "pti": Settings(tuning=350),
     # the paper's release: Adam 0.01 constant on codes and F from the first step, random start, F held to the base code
-    "released": replace(RELEASED, origin="random", base="encoder"),
+    "released": replace(RELEASED, origin="random"),
     # BDInvert (Kang et al. 2021, arXiv 2110.04464), made for f/w+: the same from the mean face, and a P-norm
-    "bdinvert": replace(RELEASED, origin="mean", base="encoder", p_norm=0.01),
+    "bdinvert": replace(RELEASED, origin="mean", p_norm=0.01),
     # II2S (Zhu et al. 2020, arXiv 2012.09036), made for w+
     "ii2s": replace(RELEASED, steps=1300, lpips=1.0, p_norm=0.001, origin="mean", patience=1300),
     # IDInvert (Zhu et al. 2020, arXiv 2004.00049), made for w+; LPIPS stands for its distance of VGG features
     "idinvert": replace(RELEASED, steps=100, lpips=1.0, consistency=1.0, domain=2.0, origin="encoder"),
     # paper 1: z and the features follow L_p + L_r jointly, F held to the generator's own features of z
-    "paper-1": replace(RELEASED, mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random"),
+    "paper-1": replace(RELEASED, mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random", base="head"),
 }
 
 
