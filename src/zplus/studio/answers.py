@@ -56,11 +56,11 @@ def loaded(visit: Visit) -> Iterator[Values]:
     yield values | {"status": status("Ready: drop a photo, take the example, or sample a face.")}
 
 
-def took(visit: Visit, key: str) -> Iterator[Values]:
-    """A file was dropped."""
-    session, parcel = visit.session, visit.parcels.take(str(key))
+def took(visit: Visit, came: dict[str, str]) -> Iterator[Values]:
+    """A file was dropped: the page tells its id, or why there is none."""
+    session, parcel = visit.session, visit.parcels.take(str(came.get("key")))
     if parcel is None:
-        raise ZplusError("This file did not arrive: drop it again.")
+        raise ZplusError(str(came.get("refusal") or "This file did not arrive: drop it again."))
     yield {"status": status("Reading the file and looking for faces ...", "busy")}
     kind = session.take(parcel.content, parcel.name)
     yield everything(session) | {"status": status("The latent is open." if kind == "latent" else _found(session))}

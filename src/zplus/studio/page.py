@@ -9,6 +9,7 @@ import gradio as gr
 
 from zplus.studio import answers
 from zplus.studio.answers import COMPARED, FEATURES, MOST_SLIDERS, SPACES, Answer, Visit, failed
+from zplus.studio.guard import LARGEST_UPLOAD
 from zplus.studio.visitors import Visitors
 
 QUEUE = 64  # waiting calls of all visitors together; beyond, they are refused
@@ -48,7 +49,11 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
     p["status"] = gr.HTML(answers.status("Loading ...", "busy"), elem_id="status")
     with gr.Row(elem_id="studio"):
         with gr.Column(scale=1, min_width=300):
-            p["drop"] = gr.HTML(html_template=_asset("drop.html"), js_on_load=_asset("drop.js"), elem_id="drop")
+            p["drop"] = gr.HTML(
+                html_template=_asset("drop.html").replace("LARGEST", str(LARGEST_UPLOAD)),
+                js_on_load=_asset("drop.js"),
+                elem_id="drop",
+            )
             p["example"] = gr.Button("Take the example photo")
             p["faces"] = gr.HTML(elem_id="faces", visible=False)
             p["face"] = gr.Radio([], label="Which face", visible=False, elem_id="face")
@@ -134,7 +139,7 @@ def _told(answer: Answer, p: dict[str, Any], visitors: Visitors) -> Callable[...
 
     def call(request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
         key = request.session_hash or ""
-        carried = [event._data["key"]] if event._data and "key" in event._data else []
+        carried = [event._data] if isinstance(event._data, dict) and "key" in event._data else []
         visit = None
         try:
             visit = Visit(visitors.session(key), key, visitors.parcels)

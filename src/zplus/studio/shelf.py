@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, crop
 from zplus.files import atomic
-from zplus.images import MAX_PIXELS, fitted, read_image, write_image
+from zplus.images import fitted, read_image, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.studio.pictures import Pixels
 
@@ -87,10 +88,7 @@ class Shelf:
             raise ZplusError("This is no longer in the gallery: load the page again.")
         latent, target = load_latent(place / LATENT), None
         if size and (place / PHOTO).is_file():
-            quad = np.array(json.loads((place / FACTS).read_text(encoding="utf-8"))["quad"], dtype=float)
-            if quad.shape != (4, 2) or not np.isfinite(quad).all():
-                raise ZplusError("This part of the gallery is damaged: delete it.")
-            target = crop(read_image(place / PHOTO, MAX_PIXELS), quad, size)
+            target = crop(read_image(place / PHOTO), _quad(place / FACTS), size)
         return latent, target, item
 
     def look(self, key: str) -> Pixels:
@@ -107,3 +105,14 @@ class Shelf:
         if place == self.folder or place.is_symlink() or not place.is_dir():
             raise ZplusError("This is no longer in the gallery: load the page again.")
         return place
+
+
+def _quad(facts: Path) -> Float[np.ndarray, "4 2"]:
+    """Where the crop lies in the photo."""
+    try:
+        quad = np.array(json.loads(facts.read_text(encoding="utf-8"))["quad"], dtype=float)
+    except (OSError, ValueError, LookupError, TypeError):
+        quad = np.zeros(0)
+    if quad.shape != (4, 2) or not np.isfinite(quad).all():
+        raise ZplusError("This part of the gallery is damaged: delete its folder.")
+    return quad

@@ -2,13 +2,17 @@
 const zone = element.querySelector('.drop'), input = element.querySelector('input');
 const send = async file => {
   if (!file) return;
+  const largest = Number(zone.dataset.largest), told = {key: ''};
   zone.classList.add('busy');
   try {
+    if (file.size > largest) throw new Error(`This file is larger than ${largest / 1e6} MB: make it smaller first.`);
     const answer = await fetch('upload?name=' + encodeURIComponent(file.name), {method: 'POST', body: file});
-    trigger('upload', answer.ok ? {key: await answer.text()} : {key: '', error: await answer.text()});
-  } catch {
-    trigger('upload', {key: ''});
+    if (!answer.ok) throw new Error(await answer.text());
+    told.key = await answer.text();
+  } catch (error) {
+    told.refusal = error instanceof TypeError ? '' : error.message;  // TypeError: the connection broke
   }
+  trigger('upload', told);
   zone.classList.remove('busy');
   input.value = '';
 };
