@@ -20,12 +20,26 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 """
 
+SHORT = """
+from dataclasses import replace
+from zplus.command.app import main
+from zplus.inversion.settings import PRESETS
+from zplus.studio.models import QUALITIES
+PRESETS["default"] = replace(PRESETS["default"], lpips_size=64)
+QUALITIES["quick"] = {"steps": 8}
+main()
+"""
+
 
 class Studio:
-    """The program `zplus studio`, on a free port; `asked` holds every other machine that it tried to reach."""
+    """The program `zplus studio`, on a free port; `asked` holds every other machine that it tried to reach.
 
-    def __init__(self, folder: Path, *options: str, port: int = 0):
-        command = [sys.executable, "-m", "zplus", "studio", "--port", str(port), "--no-open", *options]
+    short: inversions judge smaller pictures, and quick ones take fewer steps.
+    """
+
+    def __init__(self, folder: Path, *options: str, port: int = 0, short: bool = False):
+        program = ["-c", SHORT] if short else ["-m", "zplus"]
+        command = [sys.executable, *program, "studio", "--port", str(port), "--no-open", *options]
         self._asked = folder / "asked"
         (folder / "watch").mkdir(exist_ok=True)
         (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(str(self._asked)), encoding="utf-8")

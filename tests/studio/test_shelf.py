@@ -25,8 +25,14 @@ def shelf(tmp_path):
 def kept(models, shelf):
     """A session whose face is on the shelf."""
     session = Session(models, shelf)
-    session.sample("tiny.safetensors", "z+", 1)
+    put(session, 1)
     return session
+
+
+def put(session, seed):
+    session.sample("tiny.safetensors", "z+", seed)
+    opened = session.opened
+    session.kept = session.shelf.add(session.name, session.model, opened.latent, None, opened.after(False))
 
 
 @needs_faces
@@ -112,7 +118,7 @@ def test_a_damaged_place_of_the_crop_is_refused(kept, shelf):
 
 
 def test_the_newest_comes_first(kept, shelf):
-    kept.sample("tiny.safetensors", "z+", 2)
+    put(kept, 2)
     assert [item.name for item in shelf.items()] == ["sample-2", "sample-1"]
 
 
@@ -125,3 +131,10 @@ def test_a_place_that_cannot_be_a_folder(tmp_path):
 def test_without_a_folder_nothing_is_reopened(session):
     with pytest.raises(ZplusError, match="--keep"):
         session.reopen("0" * 32)
+
+
+def test_faces_of_nobody_are_not_kept(models, shelf):
+    session = Session(models, shelf)
+    session.sample("tiny.safetensors", "z+", 1)
+    session.save()
+    assert session.kept is None and shelf.items() == []

@@ -1,9 +1,7 @@
-"""What the page answers to each thing that a visitor does: new values by the names of its parts (parts.py)."""
+"""What the page answers to each thing that a visitor does: new values by the names of its parts."""
 
-import os
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -14,18 +12,14 @@ import gradio as gr
 
 from zplus.errors import ZplusError
 from zplus.studio.parcels import Parcels
+from zplus.studio.showing import FEATURES, Values, editing, everything, gallery_of, idle, progress, status, steps, view
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
-    from zplus.studio.job import Job, Seen
+    from zplus.studio.job import Job
     from zplus.studio.session import Session
 
-Values = dict[str, Any]
 Answer = Callable[..., Iterator[Values]]  # of a Visit and the values of some parts
-MOST_SLIDERS = 16
 COMPARED = ("w+", "z+", "f/z+")
-SHOWN_ON_SHELF = 24
-CUT = "The picture is cut already"
-FEATURES = {"Moved with the edit": "moved", "Only added to": "added", "Left as it is": "fixed"}
 SPACES = {
     "f/z+": "F/Z+ - your photo as it looks",
     "z+": "Z+ - strong edits, likeness is enough",
@@ -41,12 +35,6 @@ class Visit:
     session: "Session"
     owner: str
     parcels: Parcels
-
-
-def status(words: str, kind: str = "") -> str:
-    """A line that screen readers speak; kind "error" or "busy"."""
-    role = 'role="alert"' if kind == "error" else 'role="status" aria-live="polite"'
-    return f'<p class="status {kind}" {role}>{escape(words)}</p>'
 
 
 def loaded(visit: Visit) -> Iterator[Values]:
@@ -84,9 +72,9 @@ def sampled(visit: Visit, model: str, space: str, seed: float | None) -> Iterato
 def inverted(visit: Visit, model: str, space: str, quality: str, face: int | None) -> Iterator[Values]:
     """An inversion, with live progress."""
     session = visit.session
-    how = import_how()(model, space, quality, 0 if face is None else int(face))
+    how = _how()(model, space, quality, 0 if face is None else int(face))
     job = session.invert(how)
-    yield from _followed(session, job)
+    yield from _followed(job)
     yield everything(session) | {"status": status(_ended(session, job))}
 
 
@@ -94,13 +82,13 @@ def compared(visit: Visit, quality: str, face: int | None) -> Iterator[Values]:
     """The same edit in several spaces."""
     found: list[str] = []
     session = visit.session
-    how = import_how()(session.model, quality=quality, face=0 if face is None else int(face))
-    job = session.compare(COMPARED, how, lambda pictures: found.append(_figures(pictures)))
-    yield from _followed(session, job)
+    how = _how()(session.model, quality=quality, face=0 if face is None else int(face))
+    job = session.compare(COMPARED, how, lambda pictures: found.append(gallery_of(pictures)))
+    yield from _followed(job)
     words = "The same edit in several spaces is below." if found else "Cancelled."
     yield (
-        _idle(session)
-        | _view(session, False)
+        idle(session)
+        | view(session, False)
         | {
             "spaces": gr.update(value="".join(found), visible=bool(found)),
             "status": status(words),
@@ -123,9 +111,9 @@ def moved(visit: Visit, where: str, feature: str, *strengths: float) -> Iterator
     given = tuple(float(x) for x in strengths[: len(opened.sliders)])
     began = time.perf_counter()
     session.move(type(opened.wish)(given, FEATURES.get(feature, opened.wish.feature)))
-    values = _view(session, where == "photo")
+    values = view(session, where == "photo")
     session.save_soon()
-    yield values | _steps(session) | {"status": status(f"Shown after {time.perf_counter() - began:.2f} s.")}
+    yield values | steps(session) | {"status": status(f"Shown after {time.perf_counter() - began:.2f} s.")}
 
 
 def stepped(visit: Visit, where: str, way: str) -> Iterator[Values]:
@@ -134,7 +122,7 @@ def stepped(visit: Visit, where: str, way: str) -> Iterator[Values]:
     if opened is not None:
         {"undo": opened.history.undo, "redo": opened.history.redo, "reset": opened.reset}[way]()
         session.save_soon()
-    yield _editing(session) | _view(session, where == "photo") | {"status": status(f"Done: {way}.")}
+    yield editing(session) | view(session, where == "photo") | {"status": status(f"Done: {way}.")}
 
 
 def downloaded(visit: Visit, where: str, kind: str) -> Iterator[Values]:
@@ -166,74 +154,25 @@ def deleted(visit: Visit) -> Iterator[Values]:
     yield everything(visit.session) | {"status": status("Deleted: nothing of it is left here.")}
 
 
-def everything(session: "Session") -> Values:
-    """The whole page as it should look now."""
-    photo, known = session.photo is not None, session.opened is not None
-    crops = [(pixels, f"face {i}") for i, pixels in enumerate(session.thumbnails())] if photo else []
-    choices = [(caption if i else f"{caption} (the largest)", i) for i, (_, caption) in enumerate(crops)] + [(CUT, -1)]
-    in_photo = known and session.opened is not None and session.opened.has_photo
-    values: Values = {
-        "faces": gr.update(value=_figures(crops), visible=len(crops) > 1),
-        "face": gr.update(choices=choices, value=0 if crops else -1, visible=photo),
-        "where": gr.update(value="face", visible=in_photo),
-        "spaces": gr.update(visible=False),
-        "link": gr.update(visible=False),
-    }
-    return values | _idle(session) | _editing(session) | _view(session, False) | _shelf(session)
-
-
-def failed(error: BaseException, visit: Visit | None = None) -> Values:
-    """What went wrong, in words; nothing else changes, but that what failed is not running."""
-    if os.environ.get("ZPLUS_DEBUG"):
-        traceback.print_exception(error)
-    if isinstance(error, ZplusError):
-        words = " ".join(str(error).split())
-    elif isinstance(error, MemoryError) or "allocate memory" in str(error):
-        words = "There is not enough memory: close other programs, or use a smaller picture."
-    else:
-        words = f"Something unforeseen happened ({type(error).__name__}): start with ZPLUS_DEBUG=1 to see where."
-    told = {"status": status(words, "error")}
-    job = visit and visit.session.job
-    return told if visit is None or (job and job.running) else _idle(visit.session) | told
-
-
 def bundled_photo() -> Path:
     """The photo that comes with the package, beside this file or in the repository."""
     installed = Path(str(files("zplus.studio") / "astronaut.png"))
     return installed if installed.is_file() else Path(__file__).parents[3] / "examples" / "astronaut.png"
 
 
-def import_how() -> Any:
+def _how() -> Any:
     """The class How, whose module brings torch."""
     from zplus.studio.session import How
 
     return How
 
 
-def _followed(session: "Session", job: "Job") -> Iterator[Values]:
+def _followed(job: "Job") -> Iterator[Values]:
     """The progress of a job, with a live picture."""
     buttons = {"invert": gr.update(interactive=False), "compare": gr.update(interactive=False)}
     yield buttons | {name: gr.update(visible=True, interactive=True) for name in ("stop", "cancel")}
     for seen in job.watch():
-        values: Values = {"status": status(_progress(seen), "busy")}
-        if seen.image is not None:
-            values["view"] = {**_pictures(seen), "caption": f"step {seen.step} of {seen.steps}"}
-        yield values
-
-
-def _progress(seen: "Seen") -> str:
-    if not seen.step:
-        return f"{seen.stage} ..."
-    left = "" if seen.seconds_left is None else f", {seen.seconds_left:.0f} s left"
-    return f"{seen.stage}: step {seen.step} of {seen.steps}, loss {seen.loss:.4f}{left}"
-
-
-def _pictures(seen: "Seen") -> Values:
-    from zplus.images import fitted, to_pixels
-    from zplus.studio.pictures import address
-
-    assert seen.image is not None
-    return {"after": address(fitted(to_pixels(seen.image), 512))}
+        yield progress(seen)
 
 
 def _ended(session: "Session", job: "Job") -> str:
@@ -249,66 +188,3 @@ def _found(session: "Session") -> str:
     if not count:
         return "No face was seen: if the picture shows one, cut as the model expects it, invert it as it is."
     return "One face was found: invert it." if count == 1 else f"{count} faces were found: choose one, and invert it."
-
-
-def _idle(session: "Session") -> Values:
-    """Nothing is running."""
-    hidden = {name: gr.update(visible=False) for name in ("stop", "cancel")}
-    free = {"invert": gr.update(interactive=session.photo is not None), "compare": gr.update(interactive=True)}
-    return hidden | free
-
-
-def _editing(session: "Session") -> Values:
-    """The sliders, and what goes with them."""
-    opened, values = session.opened, {}
-    for i in range(MOST_SLIDERS):
-        if opened is None or i >= len(opened.sliders):
-            values[f"slider{i}"] = gr.update(visible=False, value=0)
-        else:
-            slider = opened.sliders[i]
-            shown = {"label": slider.label, "info": slider.hint or None, "value": opened.wish.strengths[i]}
-            values[f"slider{i}"] = gr.update(visible=True, **shown)
-    words = {value: key for key, value in FEATURES.items()}
-    mapped = opened is not None and opened.latent.space.startswith("f/")
-    values["feature"] = gr.update(visible=mapped, value=words[opened.wish.feature] if opened else words["moved"])
-    return values | _steps(session) | {"editing": gr.update(visible=opened is not None)}
-
-
-def _steps(session: "Session") -> Values:
-    opened = session.opened
-    return {
-        "undo": gr.update(interactive=opened is not None and opened.history.can_undo),
-        "redo": gr.update(interactive=opened is not None and opened.history.can_redo),
-    }
-
-
-def _view(session: "Session", in_photo: bool) -> Values:
-    """The comparison of before and after."""
-    from zplus.images import fitted
-    from zplus.studio.pictures import address
-
-    opened = session.opened
-    if opened is None:
-        before = address(fitted(session.photo, 1024)) if session.photo is not None else ""
-        return {"view": {"before": before, "after": before, "caption": "your photo" if before else ""}}
-    in_photo = in_photo and opened.has_photo
-    caption = f"{session.name}, {opened.latent.space.upper()} of {opened.latent.generator}"
-    return {"view": {"before": address(opened.before(in_photo)), "after": address(opened.after(in_photo))}
-            | {"caption": caption}}  # fmt: skip
-
-
-def _figures(pictures: Sequence[tuple[Any, str]]) -> str:
-    from zplus.studio.pictures import figures
-
-    return figures(pictures) if pictures else ""
-
-
-def _shelf(session: "Session") -> Values:
-    """The gallery, where a folder was named."""
-    if session.shelf is None:
-        return {}
-    items = session.shelf.items()
-    names = [(f"{item.name}, {item.space.upper()} of {item.model}, {item.day}", item.key) for item in items]
-    looks = [(session.shelf.look(item.key), item.name) for item in items[:SHOWN_ON_SHELF]]
-    shown = gr.update(value=_figures(looks), visible=bool(looks))
-    return {"gallery": gr.update(choices=names, value=session.kept), "looks": shown}

@@ -20,7 +20,16 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_UPLOAD = 64_000_000  # bytes: a photo of 64 million pixels as JPEG, or a latent with the weights it tunes
 LARGEST_CALL = 1_000_000  # bytes of what a slider or a button sends
-READ = {"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt", "/gradio_api/startup-events"}
+READ = {
+    "/",
+    "/alive",
+    "/config",
+    "/theme.css",
+    "/favicon.ico",
+    "/manifest.json",
+    "/robots.txt",
+    "/gradio_api/startup-events",
+}
 READ_BELOW = ("/assets/", "/static/", "/svelte/", "/download/", "/gradio_api/heartbeat/", "/gradio_api/queue/data")
 WRITTEN = {"/upload", "/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset"}
 COOKIE = "zplus_token"

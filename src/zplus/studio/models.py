@@ -17,16 +17,16 @@ from zplus.generators.zoo import model_path
 from zplus.inversion.encoder import encoder_of
 from zplus.inversion.execution import Execution, best_execution
 from zplus.inversion.settings import Settings, preset
+from zplus.studio import MOST_SLIDERS
 
 COMPONENTS = 5  # sliders of a generator that comes without directions
-REACH = 3.0  # standard deviations to either side
 HINTS = {
-    "smile": "less to more",
-    "age": "perceived: younger to older",
-    "gender": "perceived: more as a woman to more as a man",
-    "yaw": "head turned to the left to the right",
-    "pitch": "head down to up",
-    "mouth_open": "closed to open",
+    "smile": "less or more",
+    "age": "perceived: younger or older",
+    "gender": "perceived: more as a woman or as a man",
+    "yaw": "head turned to the left or to the right",
+    "pitch": "head down or up",
+    "mouth_open": "closed or open",
 }
 QUALITIES = {  # settings beside those of the preset
     "quick": {"steps": 30},
@@ -78,7 +78,9 @@ class Models:
                     replace(direction, name=f"component {i}")
                     for i, direction in enumerate(principal(generator, COMPONENTS), 1)
                 ]
-                self._sliders[name] = tuple(Slider(d.name.replace("_", " "), HINTS.get(d.name, ""), d) for d in found)
+                self._sliders[name] = tuple(
+                    Slider(d.name.replace("_", " "), HINTS.get(d.name, ""), d) for d in found[:MOST_SLIDERS]
+                )
             return self._sliders[name]
 
     @cached_property

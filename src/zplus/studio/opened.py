@@ -23,7 +23,7 @@ from zplus.latent import Edit, Latent, save_latent
 from zplus.spaces import render
 from zplus.studio.history import History
 from zplus.studio.models import Slider
-from zplus.studio.pictures import Pixels, animated, encoded
+from zplus.studio.pictures import Pixels, address, animated, encoded
 
 PREVIEW = 1024  # pixels of the longer side of what the page shows
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)  # parts of the edit
@@ -66,6 +66,7 @@ class Opened:
         self._editor = Editor(generator, latent, quick)
         self.latent = self._editor.edit({}) if rest else latent
         self._target, self._lock = target, RLock()
+        self._before: dict[bool, str] = {}
         self.history = History(Wish(strengths, latent.feature))
 
     @property
@@ -118,9 +119,11 @@ class Opened:
         with self._lock:
             return self._editor.picture(self.edited(wish, part))[0].cpu()
 
-    def before(self, in_photo: bool) -> Pixels:
-        """What is compared with: the photo or its crop, as large as the page shows it."""
-        return self._small.photo if in_photo else fitted(self.target.pixels, PREVIEW)
+    def before(self, in_photo: bool) -> str:
+        """The address of what is compared with: the photo or its crop, as large as the page shows it."""
+        if in_photo not in self._before:
+            self._before[in_photo] = address(self._small.photo if in_photo else fitted(self.target.pixels, PREVIEW))
+        return self._before[in_photo]
 
     def after(self, in_photo: bool) -> Pixels:
         """The edit, in the photo or as a crop, as large as the page shows it."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from zplus.studio import answers
-from zplus.studio.answers import COMPARED, FEATURES, MOST_SLIDERS, SPACES, Answer, Visit, failed
+from zplus.studio import MOST_SLIDERS, answers
+from zplus.studio.answers import COMPARED, SPACES, Answer, Visit
 from zplus.studio.guard import LARGEST_UPLOAD
+from zplus.studio.showing import FEATURES, failed, status
 from zplus.studio.visitors import Visitors
 
 QUEUE = 64  # waiting calls of all visitors together; beyond, they are refused
@@ -35,6 +36,12 @@ def build(visitors: Visitors) -> gr.Blocks:
 def looks() -> dict[str, Any]:
     """How the page looks: a theme of system fonts, and a style sheet."""
     theme = gr.themes.Default(primary_hue="teal", font=SYSTEM, font_mono=("ui-monospace", "monospace"))
+    shades = {"primary": ("*primary_700", "*primary_800"), "cancel": ("#b91c1c", "#991b1b")}  # white is read on them
+    for kind, (plain, hover) in shades.items():
+        for scheme in ("", "_dark"):
+            fill = f"button_{kind}_background_fill"
+            theme.set(**{f"{fill}{scheme}": plain, f"{fill}_hover{scheme}": hover})
+    theme.set(block_info_text_color="*body_text_color", block_info_text_color_dark="*body_text_color")
     return {"theme": theme, "css": _asset("page.css")}
 
 
@@ -45,8 +52,8 @@ def _asset(name: str) -> str:
 def _parts(visitors: Visitors) -> dict[str, Any]:
     """All parts of the page by name, in the order in which they are seen."""
     p: dict[str, Any] = {}
-    gr.HTML("<h1>zplus studio</h1><p>Edit a photo with sliders. It stays on this machine.</p>", elem_id="title")
-    p["status"] = gr.HTML(answers.status("Loading ...", "busy"), elem_id="status")
+    gr.HTML(html_template=_asset("title.html"), js_on_load=_asset("title.js"), elem_id="title")
+    p["status"] = gr.HTML(status("Loading ...", "busy"), elem_id="status")
     with gr.Row(elem_id="studio"):
         with gr.Column(scale=1, min_width=300):
             p["drop"] = gr.HTML(
@@ -67,7 +74,7 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
                 p["stop"] = gr.Button("Stop here, keep it", visible=False, elem_id="stop")
                 p["cancel"] = gr.Button("Cancel", visible=False, elem_id="cancel")
             with gr.Accordion("Or a face of nobody", open=False):
-                p["seed"] = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed")
+                p["seed"] = gr.Number(9, label="Seed", precision=0, minimum=0, elem_id="seed")
                 p["sample"] = gr.Button("Sample a face", elem_id="sample")
         with gr.Column(scale=2, min_width=300):
             p["view"] = gr.HTML({}, html_template=_asset("view.html"), js_on_load=_asset("view.js"), elem_id="view")
@@ -76,14 +83,14 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
             )
         with gr.Column(scale=1, min_width=300, visible=False, elem_id="editing") as p["editing"]:
             for i in range(MOST_SLIDERS):
-                p[f"slider{i}"] = gr.Slider(-3, 3, 0, step=0.1, label=f"slider {i}", visible=False)
+                p[f"slider{i}"] = gr.Slider(-10, 10, 0, step=0.1, label=f"slider {i}", visible=False)
             p["feature"] = gr.Radio(list(FEATURES), value="Moved with the edit", label="Detail of the photo")
             with gr.Row():
                 for way in ("undo", "redo", "reset"):
                     p[way] = gr.Button(way.capitalize(), size="sm", min_width=80, elem_id=way)
             with gr.Row():
                 for kind in KINDS:
-                    p[kind] = gr.Button(f"Save {kind}", size="sm", min_width=120, elem_id=f"save-{kind}")
+                    p[kind] = gr.Button(f"Save {kind}", size="sm", min_width=150, elem_id=f"save-{kind}")
             p["link"] = gr.HTML(elem_id="link", visible=False)
             p["compare"] = gr.Button(f"The same edit in {', '.join(COMPARED).upper()}", size="sm", elem_id="compare")
             p["delete"] = gr.Button("Delete this photo and its latent", variant="stop", size="sm", elem_id="delete")
@@ -140,13 +147,13 @@ def _told(answer: Answer, p: dict[str, Any], visitors: Visitors) -> Callable[...
     def call(request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
         key = request.session_hash or ""
         carried = [event._data] if isinstance(event._data, dict) and "key" in event._data else []
-        visit = None
+        session = None
         try:
-            visit = Visit(visitors.session(key), key, visitors.parcels)
-            for found in answer(visit, *values, *carried):
+            session = visitors.session(key)
+            for found in answer(Visit(session, key, visitors.parcels), *values, *carried):
                 yield {p[name]: value for name, value in found.items()}
         except Exception as error:
-            yield {p[name]: value for name, value in failed(error, visit).items()}
+            yield {p[name]: value for name, value in failed(error, session).items()}
 
     return call
 

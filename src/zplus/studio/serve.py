@@ -1,4 +1,4 @@
-"""From the command to a page that listens: the server, its own two routes for files, and the guard before all."""
+"""From the command to a page that listens: the server, its own routes, and the guard before all."""
 
 import os
 import secrets
@@ -67,15 +67,21 @@ def serve(
         say(f"The studio is at {address}  (Ctrl-C ends it)")
         if keep is not None:
             say(f"Inversions are kept in {keep}: they are biometric data, delete them when you are done.")
-        threading.Thread(target=visitors.session, args=("warming up",), daemon=True).start()  # loads torch
+        threading.Thread(target=visitors.warm_up, daemon=True).start()  # loads torch
         if open_page:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run(sockets=[bound])
 
 
 def application(visitors: Visitors) -> FastAPI:
-    """The page, the way in for files and the way out."""
+    """The page, the way in for files and the way out, and a sign of life."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    born = secrets.token_hex(8)
+
+    @app.get("/alive")
+    async def alive() -> Response:
+        return Response(born, headers={"cache-control": "no-store"}, media_type="text/plain")
 
     @app.post("/upload")
     async def upload(request: Request) -> Response:

@@ -111,7 +111,7 @@ class Session:
         opened, model = self._something(), self.model
 
         def work(job: Job) -> None:
-            pictures = [(opened.before(False), "before")]
+            pictures = [(opened.target.pixels, "before")]
             for space in spaces:
                 wanted = How(model, space, how.quality, how.face)
                 generator = self.models.generator(model)
@@ -132,7 +132,7 @@ class Session:
         point, _ = convert(start, Point(start.sample(1, seed)), kind)
         self.forget()
         self.name = f"sample-{seed}"
-        self._open(None, latent_of(kind, point, settings={"seed": seed}), None, model)
+        self._open(None, latent_of(kind, point, settings={"seed": seed}), None, model, keep=False)
 
     def open_latent(self, latent: Latent, name: str, target: Aligned | None = None) -> None:
         """Go on with a latent, with its photo if that is here. Raises LatentError where its model is not."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from zplus.errors import ZplusError
 from zplus.studio.parcels import Parcels
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Visitors:
         self._seen: dict[str, float] = {}
 
     def session(self, key: str) -> "Session":
-        """The session of a visitor, a new one upon the first call."""
+        """The session of a visitor, a new one upon the first call. Raises ZplusError for one without an id."""
+        if not key:
+            raise ZplusError("This page has lost its name: load it again.")
         with self._lock:
             if key not in self._sessions:
                 models, shelf = self._share()
@@ -39,6 +42,11 @@ class Visitors:
                 self._sessions[key] = import_module("zplus.studio.session").Session(models, shelf)
             self._seen[key] = time.monotonic()
             return self._sessions[key]
+
+    def warm_up(self) -> None:
+        """Load what all visitors share."""
+        with self._lock:
+            self._share()
 
     def leave(self, key: str) -> None:
         """A visitor has closed the page: nothing of theirs stays in memory."""

@@ -5,7 +5,7 @@ const show = () => {
   if (!figure) return;
   figure.hidden = !value.after;
   part('.empty').hidden = !figure.hidden;
-  for (const name of ['before', 'after']) if (value[name]) part('.' + name).src = value[name];
+  for (const name of ['before', 'after']) if (value[name] && part('.' + name).src !== value[name]) part('.' + name).src = value[name];
   if (value.caption !== undefined) part('figcaption').textContent = value.caption;
 };
 element.addEventListener('input', event => part('.stage').style.setProperty('--at', event.target.value + '%'));
