@@ -32,7 +32,10 @@ MOVE = """async ([label, values]) => {
         const began = performance.now(), before = image.src;
         slider.value = value;
         slider.dispatchEvent(new Event('input', {bubbles: true}));
-        while (image.src === before) await new Promise(done => setTimeout(done, 2));
+        while (image.src === before) {
+            if (performance.now() - began > 60000) throw new Error('no picture came');
+            await new Promise(done => setTimeout(done, 2));
+        }
         await image.decode();
         times.push((performance.now() - began) / 1000);
         await new Promise(done => setTimeout(done, 100));

@@ -83,11 +83,11 @@ class Visitor:
     def slider(self):
         return self.page.locator("#editing input[type=range]:visible").first
 
-    def moves(self, keys: int = 10):
+    def moves(self, keys: int = 10, key: str = "ArrowRight"):
         before = self.after
         self.slider.focus()
         for _ in range(keys):
-            self.page.keyboard.press("ArrowRight")
+            self.page.keyboard.press(key)
         expect(self.page.locator(".after")).not_to_have_attribute("src", before)
         self.says("Shown after")
         self.page.wait_for_timeout(300)  # the last one
@@ -147,10 +147,10 @@ def pixels(content: bytes, tmp_path):
 def test_from_a_photo_to_an_edited_photo_and_back_again(visit, photo, tmp_path):
     me = visit()
     me.gives("me.jpg", photo)
-    me.says("No face was seen")
+    me.says("No face was found")
     me.inverts()
     me.says(r"step \d+ of \d+, loss|Inverted", LONG)
-    me.says(r"Inverted in \d+ steps", LONG)
+    me.says("Inverted", LONG)
     before = me.after
     me.moves()
     edited, value = me.after, me.slider.input_value()
@@ -226,7 +226,7 @@ def test_a_strength_beyond_the_sliders_is_shown(visit, tmp_path):
     me.says("latent is open")
     values = me.page.evaluate("[...document.querySelectorAll('#editing input[type=range]')].map(x => Number(x.value))")
     assert 5 in values
-    me.moves(1)
+    me.moves(1, "ArrowLeft")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(visit):
 def test_an_inversion_can_be_cancelled_and_stopped(visit, photo):
     me = visit()
     me.gives("me.jpg", photo)
-    me.says("No face was seen")
+    me.says("No face was found")
     me.inverts("best")
     me.says(r"step \d+ of 300", LONG)
     expect(me.page.locator("figcaption", has_text="step")).to_be_visible()
@@ -280,9 +280,9 @@ def test_the_gallery_outlives_a_killed_program(browser, visit, photo, tmp_path):
     try:
         me = visit(studio)
         me.gives("me.jpg", photo)
-        me.says("No face was seen")
+        me.says("No face was found")
         me.inverts()
-        me.says(r"Inverted in", LONG)
+        me.says("Inverted", LONG)
         me.moves()
         value = me.slider.input_value()
         time.sleep(2)  # the sliders rest, and the edit is saved

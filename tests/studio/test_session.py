@@ -11,7 +11,7 @@ from PIL import Image
 from command_line import ASTRONAUT, needs_faces, needs_lpips, picture
 from studio_program import temporary_files
 from zplus.editing import edit, principal
-from zplus.errors import FaceError, ImageError, LatentError, UnknownNameError, ZplusError
+from zplus.errors import DownloadError, FaceError, ImageError, LatentError, UnknownNameError, ZplusError
 from zplus.faces.align import whole
 from zplus.images import read_image, to_pixels
 from zplus.inversion import Progress
@@ -145,6 +145,18 @@ def test_errors_of_the_thread_reach_the_visitor(session, photo):
     for how in (How("tiny"), How("tiny.safetensors", quality="bst")):
         with pytest.raises(UnknownNameError):
             session.invert(how)
+
+
+@needs_lpips
+def test_without_the_finder_of_faces_pictures_go_as_they_are(session, how, photo, monkeypatch):
+    def missing(pixels):
+        raise DownloadError("The files of face_recognition_models are not on this machine: run 'zplus pull faces'.")
+
+    monkeypatch.setattr(session.models.finder, "find", missing)
+    session.take(photo, "me.png")
+    assert "zplus pull faces" in session.why_no_face
+    finish(session.invert(how))
+    assert session.opened is not None
 
 
 @needs_faces

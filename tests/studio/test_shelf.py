@@ -70,6 +70,20 @@ def test_edits_are_saved_once_the_sliders_rest(kept, shelf, monkeypatch):
     assert shelf.open(kept.kept)[0].edits[0].strength == 1.5
 
 
+def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
+    def full(*_):
+        raise ZplusError("the disk is full")
+
+    monkeypatch.setattr(module, "REST", 0.01)
+    monkeypatch.setattr(shelf, "update", full)
+    kept.save_soon()
+    time.sleep(0.3)
+    assert "not in the gallery: the disk is full" in kept.trouble
+    monkeypatch.undo()
+    kept._save_alone()
+    assert kept.trouble == ""
+
+
 def test_deleting_takes_it_from_the_disk(kept, shelf):
     kept.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
     kept.save_soon()

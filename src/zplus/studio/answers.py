@@ -110,10 +110,13 @@ def moved(visit: Visit, where: str, feature: str, *strengths: float) -> Iterator
         raise ZplusError("There is nothing to edit yet: begin with a photo, or sample a face.")
     given = tuple(float(x) for x in strengths[: len(opened.sliders)])
     began = time.perf_counter()
-    session.move(type(opened.wish)(given, FEATURES.get(feature, opened.wish.feature)))
-    values = view(session, where == "photo")
+    wish = type(opened.wish)(given, FEATURES.get(feature, opened.wish.feature))
+    dragged = wish != opened.wish  # or else another view is asked for
+    session.move(wish)
+    values = view(session, where == "photo", only_after=dragged)
     session.save_soon()
-    yield values | steps(session) | {"status": status(f"Shown after {time.perf_counter() - began:.2f} s.")}
+    shown = status(f"Shown after {time.perf_counter() - began:.2f} s.")
+    yield values | steps(session) | {"status": status(session.trouble, "error") if session.trouble else shown}
 
 
 def stepped(visit: Visit, where: str, way: str) -> Iterator[Values]:
@@ -179,12 +182,13 @@ def _ended(session: "Session", job: "Job") -> str:
     if session.opened is None or (job.stopped and not job.kept):
         return "Cancelled."
     figures = session.opened.latent.figures
-    steps, seconds = figures.get("steps", [0])[0], figures.get("seconds", [0.0])[0]
-    return f"Inverted in {steps} steps and {seconds:.0f} s. Move a slider." + (" Stopped early." if job.stopped else "")
+    count, seconds = figures.get("steps", [0])[0], figures.get("seconds", [0.0])[0]
+    way = f"in {count} steps" if count else "by the encoder alone"
+    return f"Inverted {way}, {seconds:.0f} s. Move a slider." + (" Stopped early." if job.stopped else "")
 
 
 def _found(session: "Session") -> str:
     count = len(session.faces)
     if not count:
-        return "No face was seen: if the picture shows one, cut as the model expects it, invert it as it is."
+        return f"{session.why_no_face} A picture that is cut as the model expects it can be inverted as it is."
     return "One face was found: invert it." if count == 1 else f"{count} faces were found: choose one, and invert it."

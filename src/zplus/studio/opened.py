@@ -110,7 +110,8 @@ class Opened:
         """The latent after `part` of an edit."""
         pairs = zip(self.sliders, wish.strengths, strict=True)
         strengths = {slider.direction: part * strength for slider, strength in pairs if strength}
-        return self._editor.edit(strengths, feature=wish.feature)  # type: ignore[arg-type]
+        with self._lock:
+            return self._editor.edit(strengths, feature=wish.feature)  # type: ignore[arg-type]
 
     def picture(self, wish: Wish, part: float = 1.0) -> Tensor:
         """The edited crop [3, R, R] as it is shown while sliders move."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Timer
 
-from zplus.errors import FaceError, LatentError, ZplusError
+from zplus.errors import DownloadError, FaceError, LatentError, MissingExtraError, ZplusError
 from zplus.faces.align import Aligned, choose, crop, quad_of, whole
 from zplus.faces.landmarks import Face
 from zplus.generators import Generator
@@ -56,6 +56,9 @@ class Session:
         self.photo: Pixels | None = None
         self.name = ""
         self.faces: list[Face] = []
+        self.why_no_face = ""
+        self.in_photo = False  # whether the page shows the whole photo
+        self.trouble = ""  # of saving in the background
         self.opened: Opened | None = None
         self.kept: str | None = None  # the id on the shelf
         self.model = ""
@@ -83,8 +86,8 @@ class Session:
         self.photo, self.name = pixels, name
         try:
             self.faces = self.models.finder.find(pixels)
-        except FaceError:
-            self.faces = []
+        except (FaceError, DownloadError, MissingExtraError) as error:
+            self.why_no_face = str(error)
 
     def thumbnails(self) -> list[Pixels]:
         """The faces of the photo, the largest first, each as a small crop."""
@@ -159,7 +162,7 @@ class Session:
         """Bring the shelf up to date with the edits, once the sliders rest."""
         if self._saving is not None:
             self._saving.cancel()
-        self._saving = Timer(REST, self.save)
+        self._saving = Timer(REST, self._save_alone)
         self._saving.daemon = True
         self._saving.start()
 
@@ -167,6 +170,14 @@ class Session:
         """Bring the shelf up to date with the edits."""
         if self.shelf is not None and self.kept is not None and self.opened is not None:
             self.shelf.update(self.kept, self.opened.edited(self.opened.wish), self.opened.after(False))
+
+    def _save_alone(self) -> None:
+        """In a thread, where nobody is told of an error at once."""
+        try:
+            self.save()
+            self.trouble = ""
+        except (ZplusError, OSError) as error:
+            self.trouble = f"The last edits are not in the gallery: {error}"
 
     def move(self, wish: Wish) -> None:
         """The sliders were moved."""

@@ -111,8 +111,8 @@ def steps(session: "Session") -> Values:
     }
 
 
-def view(session: "Session", in_photo: bool) -> Values:
-    """The comparison of before and after."""
+def view(session: "Session", in_photo: bool, only_after: bool = False) -> Values:
+    """The comparison of before and after; what is not given again stays on the page as it is."""
     from zplus.images import fitted
     from zplus.studio.pictures import address
 
@@ -122,8 +122,9 @@ def view(session: "Session", in_photo: bool) -> Values:
         return {"view": {"before": before, "after": before, "caption": "your photo" if before else ""}}
     in_photo = in_photo and opened.has_photo
     caption = f"{session.name}, {opened.latent.space.upper()} of {opened.latent.generator}"
-    before, after = opened.before(in_photo), address(opened.after(in_photo))
-    return {"view": {"before": before, "after": after, "caption": caption}}
+    before = {} if only_after and session.in_photo == in_photo else {"before": opened.before(in_photo)}
+    session.in_photo = in_photo
+    return {"view": {**before, "after": address(opened.after(in_photo)), "caption": caption}}
 
 
 def gallery_of(pictures: Sequence[tuple[Any, str]]) -> str:
