@@ -16,7 +16,9 @@ def watch(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
         host = arguments[1][0] if event != "socket.getaddrinfo" else arguments[0]
         if host not in ("127.0.0.1", "localhost", "::1"):
-            open({!r}, "a").write(f"{{event}} {{host}}\\n")
+            with open({!r}, "a") as file:
+                file.write(f"{{event}} {{host}}\\n")
+            raise OSError("no other machine may be reached")
 sys.addaudithook(watch)
 """
 
@@ -31,6 +33,14 @@ main()
 """
 
 
+def watched(folder: Path) -> dict[str, str]:
+    """An environment whose Python reaches this machine alone, and writes to `asked` what else it was to reach."""
+    environment = {**cache_with_networks(folder), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(folder / "watch")}
+    (folder / "watch").mkdir(exist_ok=True)
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(str(folder / "asked")), encoding="utf-8")
+    return environment
+
+
 class Studio:
     """The program `zplus studio`, on a free port; `asked` holds every other machine that it tried to reach.
 
@@ -40,11 +50,8 @@ class Studio:
     def __init__(self, folder: Path, *options: str, port: int = 0, short: bool = False):
         program = ["-c", SHORT] if short else ["-m", "zplus"]
         command = [sys.executable, *program, "studio", "--port", str(port), "--no-open", *options]
-        self._asked = folder / "asked"
-        (folder / "watch").mkdir(exist_ok=True)
-        (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(str(self._asked)), encoding="utf-8")
+        self._asked, environment = folder / "asked", watched(folder)
         began = time.perf_counter()
-        environment = {**cache_with_networks(folder), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(folder / "watch")}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.lines: list[str] = []
         assert self.process.stderr is not None

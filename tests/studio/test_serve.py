@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from command_line import picture
-from studio_program import Studio
+from studio_program import Studio, watched
 from zplus.errors import MissingExtraError, ZplusError
 from zplus.studio.serve import PORT, listening
 
@@ -30,6 +30,17 @@ def test_it_is_there_within_5_seconds(running, tmp_path):
     assert min(running.seconds, again.seconds) < 5
     assert again.end() == 130
     assert "Traceback" not in "".join(again.lines)
+
+
+def test_it_asks_no_other_machine(running, tmp_path):
+    ask(running, "GET", "/")
+    assert running.asked == []
+    code = "import socket; socket.create_connection(('192.0.2.1', 9))"  # what the tests would see if it did
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=watched(tmp_path), capture_output=True, check=False).returncode
+        == 1
+    )
+    assert "192.0.2.1" in (tmp_path / "asked").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux")
