@@ -180,11 +180,17 @@ def test_from_a_photo_to_an_edited_photo_and_back_again(visit, photo, tmp_path):
     expect(me.slider).to_have_value("0")
 
 
-def test_shown_pictures_carry_the_mark(visit):
+def shown(address: str) -> bytes:
+    return base64.b64decode(address.partition(",")[2])
+
+
+def test_shown_pictures_carry_the_mark_and_photos_do_not(visit, photo):
     me = visit()
+    me.gives("me.jpg", photo)
+    me.says("No face was found")
+    assert MARK not in shown(me.after) and b"secret" not in shown(me.after)
     me.samples()
-    content = base64.b64decode(me.after.partition(",")[2])
-    assert MARK in content and Image.open(io.BytesIO(content)).size == (64, 64)
+    assert MARK in shown(me.after) and Image.open(io.BytesIO(shown(me.after))).size == (64, 64)
 
 
 def test_two_visitors_do_not_see_each_other(visit):

@@ -123,7 +123,8 @@ class Opened:
     def before(self, in_photo: bool) -> str:
         """The address of what is compared with: the photo or its crop, as large as the page shows it."""
         if in_photo not in self._before:
-            self._before[in_photo] = address(self._small.photo if in_photo else fitted(self.target.pixels, PREVIEW))
+            pixels = self._small.photo if in_photo else fitted(self.target.pixels, PREVIEW)
+            self._before[in_photo] = address(pixels, edited=not self.has_photo)
         return self._before[in_photo]
 
     def after(self, in_photo: bool) -> Pixels:

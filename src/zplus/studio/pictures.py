@@ -1,6 +1,7 @@
-"""Pictures for the page and for downloads: every one carries the mark of `write_image`."""
+"""Pictures for the page and for downloads: what a model had a hand in carries the mark of `write_image`."""
 
 import base64
+import io
 import tempfile
 from collections.abc import Sequence
 from html import escape
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from zplus.images import read_image, write_animation, write_image
 
@@ -42,15 +44,28 @@ def animated(frames: Sequence[Pixels], note: str) -> bytes:
         return path.read_bytes()
 
 
-def address(pixels: Pixels) -> str:
-    """A data address, so that no picture of the page has an address that others could ask for."""
-    return "data:image/jpeg;base64," + base64.b64encode(encoded(pixels, ".jpg")).decode()
+def address(pixels: Pixels, edited: bool = True) -> str:
+    """A data address, so that no picture of the page has an address that others could ask for.
+
+    edited: whether a model had a hand in it, which is then marked.
+    """
+    content = encoded(pixels, ".jpg") if edited else _plain(pixels)
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
 
 
-def figures(pictures: Sequence[tuple[Pixels, str]]) -> str:
+def _plain(pixels: Pixels) -> bytes:
+    """A JPEG of a picture that no model touched."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=90)
+    return content.getvalue()
+
+
+def figures(pictures: Sequence[tuple[Pixels, str]], edited: bool = True) -> str:
     """Pictures with captions, as HTML."""
     cells = []
     for pixels, caption in pictures:
         words = escape(caption)
-        cells.append(f'<figure><img src="{address(pixels)}" alt="{words}"><figcaption>{words}</figcaption></figure>')
+        cells.append(
+            f'<figure><img src="{address(pixels, edited)}" alt="{words}"><figcaption>{words}</figcaption></figure>'
+        )
     return f'<div class="figures">{"".join(cells)}</div>'

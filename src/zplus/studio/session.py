@@ -114,7 +114,7 @@ class Session:
         opened, model = self._something(), self.model
 
         def work(job: Job) -> None:
-            pictures = [(opened.target.pixels, "before")]
+            pictures = []
             for space in spaces:
                 wanted = How(model, space, how.quality, how.face)
                 generator = self.models.generator(model)

@@ -36,7 +36,7 @@ def everything(session: "Session") -> Values:
     choices = [(caption if i else f"{caption} (the largest)", i) for i, (_, caption) in enumerate(crops)] + [(CUT, -1)]
     in_photo = known and session.opened is not None and session.opened.has_photo
     values: Values = {
-        "faces": gr.update(value=gallery_of(crops), visible=len(crops) > 1),
+        "faces": gr.update(value=gallery_of(crops, edited=False), visible=len(crops) > 1),
         "face": gr.update(choices=choices, value=0 if crops else -1, visible=photo),
         "where": gr.update(value="face", visible=in_photo),
         "spaces": gr.update(visible=False),
@@ -118,20 +118,20 @@ def view(session: "Session", in_photo: bool, only_after: bool = False) -> Values
 
     opened = session.opened
     if opened is None:
-        before = address(fitted(session.photo, 1024)) if session.photo is not None else ""
+        before = address(fitted(session.photo, 1024), edited=False) if session.photo is not None else ""
         return {"view": {"before": before, "after": before, "caption": "your photo" if before else ""}}
     in_photo = in_photo and opened.has_photo
     caption = f"{session.name}, {opened.latent.space.upper()} of {opened.latent.generator}"
-    before = {} if only_after and session.in_photo == in_photo else {"before": opened.before(in_photo)}
+    old: Values = {} if only_after and session.in_photo == in_photo else {"before": opened.before(in_photo)}
     session.in_photo = in_photo
-    return {"view": {**before, "after": address(opened.after(in_photo)), "caption": caption}}
+    return {"view": {**old, "after": address(opened.after(in_photo)), "caption": caption}}
 
 
-def gallery_of(pictures: Sequence[tuple[Any, str]]) -> str:
+def gallery_of(pictures: Sequence[tuple[Any, str]], edited: bool = True) -> str:
     """Pictures with captions, side by side."""
     from zplus.studio.pictures import figures
 
-    return figures(pictures) if pictures else ""
+    return figures(pictures, edited) if pictures else ""
 
 
 def shelf(session: "Session") -> Values:
