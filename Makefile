@@ -7,11 +7,16 @@ PHOTO ?= examples/astronaut.png
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo studio test lint
 
 # Edit a photo and show it: out/demo/gallery.html. What is missing is pulled (about 220 MB, once).
 demo: $(VENV)/.faces
 	$(BIN)/zplus demo "$(PHOTO)" -o out/demo
+
+# The page to edit photos in the browser, with sliders. What is missing is pulled.
+studio: $(VENV)/.studio
+	$(BIN)/zplus pull all || echo "Not all models could be pulled: the page has those that are here."
+	$(BIN)/zplus studio
 
 # All tests. Those that need a model are skipped, with the reason, where it cannot be pulled.
 test: $(VENV)/.dev

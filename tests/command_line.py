@@ -55,6 +55,6 @@ def cache_with_networks(folder: Path) -> dict[str, str]:
     """An environment whose cache is `folder`, with the networks of the user's cache in it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("networks", "archives"):
-        if (cache_folder() / name).is_dir():
+        if (cache_folder() / name).is_dir() and not (folder / name).exists():
             (folder / name).symlink_to(cache_folder() / name, target_is_directory=True)
     return {**os.environ, "ZPLUS_CACHE": str(folder), "ZPLUS_EAGER": "1", "OMP_NUM_THREADS": "1"}

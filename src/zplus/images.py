@@ -84,6 +84,16 @@ def to_pixels(image: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
     return values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
+def fitted(pixels: UInt8[np.ndarray, "_ _ 3"], side: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The picture with its longer side at `side` pixels, or as it is if it is smaller than that."""
+    image = Image.fromarray(pixels)
+    scale = side / max(image.size)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
+    return np.array(image.resize(size, Image.Resampling.LANCZOS))
+
+
 def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str = "") -> None:
     """Write pixels as PNG, JPEG or WebP (by suffix), whole or not at all, marked as edited by a generative model.
 

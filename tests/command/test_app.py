@@ -15,7 +15,9 @@ print(run({}), "torch" in sys.modules, file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["invert", "--help"], ["edit", "--help"], ["--version"], ["inver"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["invert", "--help"], ["edit", "--help"], ["studio", "--help"], ["--version"], ["inver"]]
+)
 def test_answers_without_torch(arguments):
     done = subprocess.run([sys.executable, "-c", SILENT.format(arguments)], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] in ("0 False", "2 False")

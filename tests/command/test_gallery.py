@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from zplus.command.gallery import write_gallery
-from zplus.command.sheet import Cell, contact_sheet, fitted
+from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.showcase import Outcome, Results, Strip
 from zplus.faces.align import whole
+from zplus.images import fitted
 
 VOID = {"meta", "img", "input", "br"}
 

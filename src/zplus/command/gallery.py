@@ -13,11 +13,11 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-from zplus.command.sheet import Pixels, fitted
+from zplus.command.sheet import Pixels
 from zplus.command.showcase import JUDGES, Outcome, Results, Strip, signed
 from zplus.faces.align import Aligned
 from zplus.files import atomic
-from zplus.images import write_image
+from zplus.images import fitted, write_image
 
 LARGE, SMALL = 960, 320  # pixels of the longer side
 AROUND = 0.25  # of the crop's side: how much of the photo is seen around it

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from zplus.command.prepare import open_generator, output_folder
-from zplus.command.sheet import Cell, contact_sheet, fitted
+from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show
 from zplus.errors import ZplusError
-from zplus.images import to_pixels, write_image
+from zplus.images import fitted, to_pixels, write_image
 from zplus.spaces import make_space
 
 MOST = 10_000  # pictures in one go

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from zplus.images import fitted
+
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 GAP, TEXT = 12, 18  # pixels between pictures; height of the letters
@@ -33,13 +35,3 @@ def contact_sheet(rows: Sequence[Sequence[Cell]], side: int = 256) -> Pixels:
             sheet.paste(Image.fromarray(small), (x + (side - small.shape[1]) // 2, y + (side - small.shape[0]) // 2))
             draw.text((x + side / 2, y + side + TEXT), cell.caption, INK, font, anchor="mm")
     return np.array(sheet)
-
-
-def fitted(pixels: Pixels, side: int) -> Pixels:
-    """The picture with its longer side at `side` pixels, or as it is if it is smaller than that."""
-    image = Image.fromarray(pixels)
-    scale = side / max(image.size)
-    if scale >= 1:
-        return pixels
-    size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
-    return np.array(image.resize(size, Image.Resampling.LANCZOS))

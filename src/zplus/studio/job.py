@@ -1,0 +1,108 @@
+"""An inversion in a thread of its own: its progress seen from outside, and a way to stop it."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Thread
+from typing import Literal
+
+from torch import Tensor
+
+from zplus.inversion import Progress
+
+PACES = 20  # last steps that the time left is estimated from
+SURE_AFTER = 5  # steps; the first ones may compile for a minute
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be said at a moment; a step of 0 is before the first one, seconds_left None as long as it is unknown."""
+
+    stage: str
+    step: int = 0
+    steps: int = 0
+    loss: float = math.nan
+    seconds_left: float | None = None
+    image: Tensor | None = None  # [3, R, R] in [-1, 1]
+
+
+class Dropped(Exception):
+    """The work was cancelled, and nothing of it is wanted."""
+
+
+class Job:
+    """Runs `work(job)` in a thread; the work names its stages, gives its steps to `step` and may be stopped there."""
+
+    def __init__(self, work: Callable[["Job"], None]):
+        self.seen, self.error = Seen("Beginning"), None
+        self._work, self._stop = work, ""
+        self._paces: list[float] = []
+        self._last = time.perf_counter()
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    error: BaseException | None
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._thread.is_alive()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before its last step."""
+        return bool(self._stop)
+
+    @property
+    def kept(self) -> bool:
+        """Whether what it found is wanted."""
+        return self._stop != "drop"
+
+    def stop(self, how: Literal["keep", "drop"]) -> None:
+        """End at the next step; "keep" what there is, or "drop" it."""
+        self._stop = how
+
+    def stage(self, name: str) -> None:
+        """A new part of the work begins."""
+        self._check()
+        self.seen, self._paces, self._last = Seen(name), [], time.perf_counter()
+
+    def step(self, progress: Progress) -> bool:
+        """The callback of an inversion: True ends it here. Raises Dropped."""
+        self._check()
+        now = time.perf_counter()
+        self._paces = [*self._paces[-PACES:], now - self._last]
+        self._last = now
+        left = statistics.median(self._paces) * (progress.steps - progress.step)
+        known = left if len(self._paces) >= SURE_AFTER else None
+        loss, image = float(progress.loss.mean()), progress.image[0].detach()
+        self.seen = Seen(self.seen.stage, progress.step, progress.steps, loss, known, image)
+        return self._stop == "keep"
+
+    def watch(self, pause: float = 0.4) -> Iterator[Seen]:
+        """What is seen, every `pause` seconds until it ends. Raises what the work raised, but for Dropped."""
+        while self.running:
+            yield self.seen
+            self._thread.join(pause)
+        if self.error is not None and not isinstance(self.error, Dropped):
+            raise self.error
+
+    def wait_for(self, ready: Callable[[], bool], pause: float = 0.2) -> None:
+        """Wait until something outside is ready. Raises Dropped when told to stop meanwhile."""
+        while not ready():
+            self._check()
+            if self._stop:
+                raise Dropped
+            time.sleep(pause)
+
+    def _check(self) -> None:
+        if self._stop == "drop":
+            raise Dropped
+
+    def _run(self) -> None:
+        try:
+            self._work(self)
+        except BaseException as error:
+            self.error = error

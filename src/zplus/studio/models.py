@@ -1,0 +1,98 @@
+"""What all visitors share: generators, loaded when first asked for, their sliders, and the finder of faces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Lock, RLock
+
+import torch
+
+from zplus.direction import Direction
+from zplus.editing import directions_of, principal
+from zplus.errors import UnknownNameError
+from zplus.faces.landmarks import FaceFinder
+from zplus.generators import MODELS, Generator, load_generator
+from zplus.generators.zoo import model_path
+from zplus.inversion.encoder import encoder_of
+from zplus.inversion.execution import Execution, best_execution
+from zplus.inversion.settings import Settings, preset
+from zplus.studio import MOST_SLIDERS
+
+COMPONENTS = 5  # sliders of a generator that comes without directions
+HINTS = {
+    "smile": "less or more",
+    "age": "perceived: younger or older",
+    "gender": "perceived: more as a woman or as a man",
+    "yaw": "head turned to the left or to the right",
+    "pitch": "head down or up",
+    "mouth_open": "closed or open",
+}
+QUALITIES = {  # settings beside those of the preset
+    "quick": {"steps": 30},
+    "standard": {},
+    "best": {"steps": 300},
+}
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A direction as the page offers it."""
+
+    label: str
+    hint: str
+    direction: Direction
+
+
+class Models:
+    """The generators of this machine by name; `files` are those of the user's own checkpoints."""
+
+    def __init__(self, files: Sequence[Path] = (), device: str = "cpu"):
+        self.device, self.finder = device, FaceFinder()
+        self.files = {path.name: path for path in files}
+        self.turn = Lock()  # one inversion at a time, so that none takes twice as long
+        self._lock = RLock()
+        self._generators: dict[str, Generator] = {}
+        self._sliders: dict[str, tuple[Slider, ...]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Those that are here: the user's own first, then the zoo's."""
+        return [*self.files, *(name for name in MODELS if model_path(name).exists())]
+
+    def generator(self, name: str) -> Generator:
+        """A generator by name, loaded once."""
+        if name not in self.names:
+            raise UnknownNameError("model", name, self.names)
+        with self._lock:
+            if name not in self._generators:
+                self._generators[name] = load_generator(self.files.get(name, name), self.device)
+            return self._generators[name]
+
+    def sliders(self, name: str) -> tuple[Slider, ...]:
+        """The directions of a generator; where none come with it, the axes along which its pictures vary most."""
+        generator = self.generator(name)
+        with self._lock:
+            if name not in self._sliders:
+                found = list(directions_of(generator).values()) or [
+                    replace(direction, name=f"component {i}")
+                    for i, direction in enumerate(principal(generator, COMPONENTS), 1)
+                ]
+                self._sliders[name] = tuple(
+                    Slider(d.name.replace("_", " "), HINTS.get(d.name, ""), d) for d in found[:MOST_SLIDERS]
+                )
+            return self._sliders[name]
+
+    @cached_property
+    def execution(self) -> Execution:
+        """How pictures are computed while a slider moves."""
+        return best_execution(torch.device(self.device))
+
+
+def chosen(generator: Generator, quality: str) -> tuple[str, Settings]:
+    """The preset, and its settings, of a quality by name: quick is the encoder alone, where there is one."""
+    if quality not in QUALITIES:
+        raise UnknownNameError("quality", quality, QUALITIES)
+    if quality == "quick" and encoder_of(generator) is not None:
+        return "e4e", preset("e4e")
+    return "default", preset("default", **QUALITIES[quality])

@@ -1,0 +1,149 @@
+"""From the command to a page that listens: the server, its own routes, and the guard before all."""
+
+import os
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import quote
+
+for _name, _value in {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "GRADIO_SHARE": "False",
+    "GRADIO_MCP_SERVER": "False",
+}.items():
+    os.environ[_name] = _value  # before gradio is imported, which reads them then
+
+from zplus.errors import MissingExtraError, ZplusError  # noqa: E402
+
+try:
+    import gradio
+    import uvicorn
+    from fastapi import FastAPI, Request, Response
+except ImportError as error:
+    raise MissingExtraError("gradio", "studio") from error
+
+from zplus.studio import page  # noqa: E402
+from zplus.studio.guard import Guard  # noqa: E402
+from zplus.studio.visitors import UPLOADS, Visitors  # noqa: E402
+
+PORT = 7860  # where none is asked for; another free one where it is taken
+SHORTEST_TOKEN = 16  # characters
+
+
+def serve(
+    say: Callable[[str], None],
+    keep: Path | None = None,
+    files: Sequence[Path] = (),
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    token: str | None = None,
+    device: str = "cpu",
+    open_page: bool = False,
+) -> None:
+    """Serve the page until interrupted. Raises ZplusError where the address cannot be listened on, or is unsafe.
+
+    host: a loopback address, or another one together with a token. token: "" makes one up.
+    """
+    token = checked_token(host, token)
+    with listening(host, port) as bound:
+        number = bound.getsockname()[1]
+        visitors = Visitors(keep, files, device)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                Guard(application(visitors), hosts_of(host, number), token),
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=1,  # the page keeps a connection open, which would be waited for
+            )
+        )
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{number}/" + (f"?token={quote(token)}" if token else "")
+        say(f"The studio is at {address}  (Ctrl-C ends it)")
+        if keep is not None:
+            say(f"Inversions are kept in {keep}: they are biometric data, delete them when you are done.")
+        threading.Thread(target=visitors.warm_up, daemon=True).start()  # loads torch
+        if open_page:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server.run(sockets=[bound])
+
+
+def application(visitors: Visitors) -> FastAPI:
+    """The page, the way in for files and the way out, and a sign of life."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    born = secrets.token_hex(8)
+
+    @app.get("/alive")
+    async def alive() -> Response:
+        return Response(born, headers={"cache-control": "no-store"}, media_type="text/plain")
+
+    @app.post("/upload")
+    async def upload(request: Request) -> Response:
+        key = visitors.parcels.put(await request.body(), request.query_params.get("name", ""), UPLOADS)
+        return Response(key, media_type="text/plain")
+
+    @app.get("/download/{key}")
+    async def download(key: str) -> Response:
+        parcel = visitors.parcels.get(key)
+        if parcel is None:
+            return Response("This download is gone: ask for it again.", 404, media_type="text/plain")
+        named = f"attachment; filename*=UTF-8''{quote(parcel.name)}"
+        headers = {"content-disposition": named, "cache-control": "no-store"}
+        return Response(parcel.content, headers=headers, media_type="application/octet-stream")
+
+    blocks = page.build(visitors)
+    blocks.queue(max_size=page.QUEUE, api_open=False)
+    return gradio.mount_gradio_app(app, blocks, "/", footer_links=[], max_file_size=1, **page.looks())
+
+
+def checked_token(host: str, token: str | None) -> str:
+    """The token that visitors need, "" for none, which only a loopback address may have."""
+    if token is not None and 0 < len(token) < SHORTEST_TOKEN:
+        raise ZplusError(
+            f"The token is too short: give {SHORTEST_TOKEN} characters or more, or --token '' for a new one."
+        )
+    if token is None and not is_loopback(host):
+        raise ZplusError(f"{host} can be reached from other machines: add --token '' so that visitors need a token.")
+    return "" if token is None else token or secrets.token_urlsafe(24)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def hosts_of(host: str, port: int) -> set[str] | None:
+    """The names that the page goes by in the Host header; None where the address does not tell."""
+    if is_loopback(host):
+        names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}
+        return {f"{name}:{port}" for name in names}
+    if host in ("0.0.0.0", "::"):
+        return None
+    return {f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
+
+
+def listening(host: str, port: int | None) -> socket.socket:
+    """A socket on the port, or where none is asked for on PORT or any free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    problem: OSError | None = None
+    for number in (PORT, 0) if port is None else (port,):
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name != "nt":  # there it would let two programs share a port
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, number))
+            bound.listen(128)  # from here on a browser waits instead of being refused
+            return bound
+        except OSError as error:
+            bound.close()
+            problem = error
+    raise ZplusError(f"{host} port {port} cannot be listened on ({problem}): choose another with --port.")

@@ -1,0 +1,71 @@
+"""Who is visiting: a session each, by the id that the page chose at random, and what became of those that left."""
+
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from zplus.errors import ZplusError
+from zplus.studio.parcels import Parcels
+
+if TYPE_CHECKING:
+    from zplus.studio.models import Models
+    from zplus.studio.session import Session
+    from zplus.studio.shelf import Shelf
+
+MOST = 16  # visitors at a time; the one that was away longest makes room
+UPLOADS = "uploads"  # the owner of files that nobody has opened yet
+
+
+class Visitors:
+    """All sessions of this program. torch and the models are loaded with the first, once the page is up."""
+
+    def __init__(self, keep: Path | None = None, files: Sequence[Path] = (), device: str = "cpu"):
+        self.keep, self.parcels = keep, Parcels()
+        self._files, self._device = files, device
+        self._lock = Lock()
+        self._shared: tuple[Models, Shelf | None] | None = None
+        self._sessions: dict[str, Session] = {}
+        self._seen: dict[str, float] = {}
+
+    def session(self, key: str) -> "Session":
+        """The session of a visitor, a new one upon the first call. Raises ZplusError for one without an id."""
+        if not key:
+            raise ZplusError("This page has lost its name: load it again.")
+        with self._lock:
+            if key not in self._sessions:
+                models, shelf = self._share()
+                while len(self._sessions) >= MOST:
+                    self._close(min(self._seen, key=lambda k: self._seen[k]))
+                self._sessions[key] = import_module("zplus.studio.session").Session(models, shelf)
+            self._seen[key] = time.monotonic()
+            return self._sessions[key]
+
+    def warm_up(self) -> None:
+        """Load what all visitors share."""
+        with self._lock:
+            self._share()
+
+    def leave(self, key: str) -> None:
+        """A visitor has closed the page: nothing of theirs stays in memory."""
+        with self._lock:
+            self._close(key)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def _close(self, key: str) -> None:
+        session = self._sessions.pop(key, None)
+        self._seen.pop(key, None)
+        self.parcels.forget(key)
+        if session is not None:
+            session.forget()
+
+    def _share(self) -> "tuple[Models, Shelf | None]":
+        if self._shared is None:
+            models = import_module("zplus.studio.models").Models(self._files, self._device)
+            shelf = None if self.keep is None else import_module("zplus.studio.shelf").Shelf(self.keep)
+            self._shared = models, shelf
+        return self._shared

@@ -1,0 +1,182 @@
+"""The guard alone: what it passes on to a page that answers everything, and what it refuses."""
+
+import asyncio
+import json
+
+import pytest
+
+from zplus.errors import ZplusError
+from zplus.studio import guard as module
+from zplus.studio.guard import Guard
+from zplus.studio.serve import checked_token, hosts_of, is_loopback
+
+HOST = "127.0.0.1:7860"
+TOKEN = "a-token-of-enough-letters"
+
+
+async def everything(scope, receive, send):
+    """A page that reads what it is sent, and says how much that was."""
+    body = b""
+    if scope["method"] == "POST":
+        body = (await receive())["body"]
+    headers = [(b"access-control-allow-origin", b"*")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": str(len(body)).encode()})
+
+
+def ask(guard, method="GET", path="/", body=b"", query=b"", pieces=1, **headers):
+    """The status, headers and text of an answer."""
+    sent = []
+    named = {"host": HOST, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    scope = {"type": "http", "method": method, "path": path, "query_string": query, "scheme": "http"}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
+    size = max(1, len(body) // pieces)
+    parts = [body[i : i + size] for i in range(0, len(body), size)] or [b""]
+
+    async def receive():
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(guard(scope, receive, send))
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], found, b"".join(m.get("body", b"") for m in sent[1:]).decode()
+
+
+@pytest.fixture
+def guard():
+    return Guard(everything, hosts_of("127.0.0.1", 7860))
+
+
+@pytest.mark.parametrize("host", [HOST, "localhost:7860", "[::1]:7860"])
+def test_the_names_of_this_machine_are_answered(guard, host):
+    assert ask(guard, host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example:7860", "127.0.0.1", "127.0.0.1:80", "127.0.0.1.evil.example:7860", ""])
+def test_other_names_are_refused(guard, host):
+    assert ask(guard, host=host)[0] == 421
+
+
+def test_a_request_without_a_name_is_refused(guard):
+    assert ask(guard, host=None)[0] == 421
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:7860", "http://127.0.0.1:80", "http://localhost:7860"]
+)
+def test_other_sites_are_refused(guard, origin):
+    for method, path in (("POST", "/upload"), ("POST", "/gradio_api/queue/join"), ("GET", "/")):
+        assert ask(guard, method, path, b"{}", origin=origin)[0] == 403
+
+
+def test_its_own_page_is_answered(guard):
+    assert ask(guard, "POST", "/upload", b"x", origin=f"http://{HOST}")[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["cross-site", "same-site"])
+def test_pictures_cannot_be_shown_by_other_sites(guard, kind):
+    assert ask(guard, path="/download/0", sec_fetch_site=kind)[0] == 403
+    assert ask(guard, path="/download/0", sec_fetch_site="same-origin")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd", "/gradio_api/file/etc/passwd", "/file=/etc/passwd", "/gradio_api/upload",
+        "/gradio_api/proxy=https://example.org/", "/gradio_api/run/predict", "/gradio_api/call/x", "/monitoring",
+        "/gradio_api/openapi.json", "/gradio_api/mcp/", "/login", "/docs", "/static/../config", "/assets//etc/passwd",
+        "/static/..\\x", "/gradio_api/vibe-code", "/upload",
+    ],
+)  # fmt: skip
+def test_routes_that_the_page_does_not_need_are_refused(guard, path):
+    assert ask(guard, path=path)[0] == 404
+    if path != "/upload":
+        assert ask(guard, "POST", path, b"{}")[0] == 404
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        assert ask(guard, method, path)[0] == 404
+
+
+def test_uploads_are_bounded_in_bytes(guard, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_UPLOAD", 1000)
+    assert ask(guard, "POST", "/upload", b"x" * 1000, pieces=3)[2] == "1000"
+    for stated in (None, "1001", "5", "many", "-1"):  # whatever is stated, what comes counts
+        status, _, words = ask(guard, "POST", "/upload", b"x" * 1001, pieces=3, content_length=stated)
+        assert status == 413 and "larger than" in words
+    assert ask(guard, "POST", "/upload", b"x", content_length="1001")[0] == 413
+
+
+def test_calls_are_bounded_in_bytes(guard, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST_CALL", 100)
+    assert ask(guard, "POST", "/gradio_api/queue/join", b'{"a": 1}')[0] == 200
+    assert ask(guard, "POST", "/gradio_api/queue/join", b'"' + b"x" * 200 + b'"')[0] == 413
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", "1", "\\ud800", "[" * 100_000])
+def test_calls_that_are_none_are_refused(guard, text):
+    assert ask(guard, "POST", "/gradio_api/queue/join", text.encode())[0] == 400
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "https://example.org/x.png"])
+def test_calls_that_name_files_are_refused(guard, path):
+    call = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
+    hidden = json.dumps(call).replace("gradio.File", "gradio\\u002eFile")
+    for text in (json.dumps(call), hidden):
+        assert ask(guard, "POST", "/gradio_api/queue/join", text.encode())[0] == 400
+
+
+def test_answers_tell_the_browser_to_ask_nobody_else(guard):
+    for path in ("/", "/nothing"):
+        _, headers, _ = ask(guard, path=path)
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "//" not in headers["content-security-policy"] and "*" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff" and "access-control-allow-origin" not in headers
+
+
+def test_a_token_is_asked_for():
+    guard = Guard(everything, hosts_of("10.0.0.5", 7860), TOKEN)
+    name = {"host": "10.0.0.5:7860"}
+    assert ask(guard, **name)[0] == 401
+    assert ask(guard, query=b"token=wrong", **name)[0] == 401
+    assert ask(guard, path="/config", query=f"token={TOKEN}".encode(), **name)[0] == 401
+    status, headers, _ = ask(guard, query=f"token={TOKEN}".encode(), **name)
+    assert (status, headers["location"]) == (303, "/")
+    assert "HttpOnly" in headers["set-cookie"] and "SameSite=Strict" in headers["set-cookie"]
+    cookie = headers["set-cookie"].partition(";")[0]
+    assert ask(guard, cookie=cookie, **name)[0] == 200
+    assert ask(guard, cookie=cookie + "x", **name)[0] == 401
+    assert ask(guard, cookie=cookie, host="evil.example:7860")[0] == 421
+
+
+def test_an_address_of_all_networks_has_no_name_but_a_token():
+    with pytest.raises(ValueError):
+        Guard(everything, hosts_of("0.0.0.0", 7860))
+    assert ask(Guard(everything, hosts_of("0.0.0.0", 7860), TOKEN), host="any:7860")[0] == 401
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
+def test_other_addresses_need_a_token(host):
+    assert not is_loopback(host)
+    with pytest.raises(ZplusError, match="token"):
+        checked_token(host, None)
+    with pytest.raises(ZplusError, match="too short"):
+        checked_token(host, "secret")
+    assert checked_token(host, TOKEN) == TOKEN and len(checked_token(host, "")) >= 32
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.0.1"])
+def test_this_machine_needs_none(host):
+    assert is_loopback(host) and checked_token(host, None) == ""
+
+
+def test_websockets_are_closed(guard):
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(guard({"type": "websocket", "headers": [], "path": "/"}, None, send))
+    assert sent == ["websocket.close"]

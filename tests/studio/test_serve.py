@@ -1,0 +1,122 @@
+"""The program over HTTP: it is there soon, and hands out nothing but what is asked for by its id."""
+
+import http.client
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import picture
+from studio_program import Studio, watched
+from zplus.errors import MissingExtraError, ZplusError
+from zplus.studio.serve import PORT, listening
+
+
+def ask(studio, method, path, body=None, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port, timeout=30)
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer.status, dict(answer.getheaders()), text
+
+
+def test_it_is_there_within_5_seconds(running, tmp_path):
+    again = Studio(tmp_path)  # the first start may read the disk
+    assert ask(again, "GET", "/")[0] == 200
+    assert min(running.seconds, again.seconds) < 5
+    assert again.end() == 130
+    assert "Traceback" not in "".join(again.lines)
+
+
+def test_it_asks_no_other_machine(running, tmp_path):
+    ask(running, "GET", "/")
+    assert running.asked == []
+    code = "import socket; socket.create_connection(('192.0.2.1', 9))"  # what the tests would see if it did
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=watched(tmp_path), capture_output=True, check=False).returncode
+        == 1
+    )
+    assert "192.0.2.1" in (tmp_path / "asked").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux")
+def test_it_listens_on_this_machine_alone(running):
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    found = {line[1] for line in lines if line[3] == "0A" and line[1].endswith(f":{running.port:04X}")}
+    assert found == {f"0100007F:{running.port:04X}"} and running.address.startswith("http://127.0.0.1:")
+
+
+def test_the_page_has_no_fonts_of_others_and_counts_nobody(running):
+    status, _, text = ask(running, "GET", "/")
+    assert status == 200 and b"zplus studio" in text
+    assert b"fonts.googleapis" not in text and b'"analytics_enabled":true' not in text.replace(b" ", b"")
+    assert not re.search(rb"@import|url\([\"']?(https?:)?//", ask(running, "GET", "/theme.css")[2])
+
+
+def test_other_hosts_and_origins_are_refused(running):
+    assert ask(running, "GET", "/", Host="evil.example")[0] == 421
+    assert ask(running, "POST", "/upload", b"x", Origin="http://evil.example")[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/file=/etc/hostname", "/gradio_api/proxy=http://x/", "/docs"])
+def test_files_cannot_be_asked_for_by_path(running, path):
+    assert ask(running, "GET", path)[0] == 404
+
+
+@pytest.mark.parametrize("key", ["0" * 32, "..%2f..%2fetc%2fpasswd", "%2e%2e", "x"])
+def test_only_ids_that_were_given_out_are_downloads(running, key):
+    assert ask(running, "GET", f"/download/{key}")[0] == 404
+
+
+def test_an_upload_gets_an_id_and_can_be_had_by_it_alone(running, tmp_path):
+    status, _, key = ask(running, "POST", "/upload?name=..%2f..%2fme.png", picture(tmp_path / "me.png").read_bytes())
+    assert status == 200 and len(key) == 32
+
+
+def test_a_path_in_a_call_is_refused(running):
+    call = {"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}], "fn_index": 0, "session_hash": "a"}
+    assert ask(running, "POST", "/gradio_api/queue/join", json.dumps(call))[0] == 400
+
+
+def test_a_taken_port():
+    with listening("127.0.0.1", 0) as first, pytest.raises(ZplusError, match="--port"):
+        listening("127.0.0.1", first.getsockname()[1])
+
+
+def test_without_a_port_any_free_one_will_do():
+    with listening("127.0.0.1", None) as first, listening("127.0.0.1", None) as second:
+        numbers = [bound.getsockname()[1] for bound in (first, second)]
+        assert numbers[0] != numbers[1] and numbers[1] != PORT
+
+
+def test_an_address_of_others_without_a_token_is_refused():
+    command = [sys.executable, "-m", "zplus", "studio", "--host", "0.0.0.0", "--no-open"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and "--token" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_token_lets_in(tmp_path):
+    studio = Studio(tmp_path, "--host", "0.0.0.0", "--token", "")
+    try:
+        token = studio.address.partition("token=")[2]
+        assert len(token) >= 32 and ask(studio, "GET", "/")[0] == 401
+        status, headers, _ = ask(studio, "GET", f"/?token={token}")
+        assert status == 303
+        assert ask(studio, "GET", "/", Cookie=headers["set-cookie"].partition(";")[0])[0] == 200
+    finally:
+        studio.end()
+
+
+def test_help_and_the_page_itself_need_no_torch():
+    code = "import sys; from zplus.studio import serve; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['gradio'] = None; from zplus.studio import serve"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert MissingExtraError.__name__ in done.stderr and "zplus[studio]" in done.stderr

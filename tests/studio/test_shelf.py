@@ -1,0 +1,154 @@
+"""The gallery: nothing is lost, nothing but what is in it can be reached, and what is deleted is gone from the disk."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from command_line import leftovers, needs_faces, needs_lpips
+from studio_program import kept_in
+from zplus.errors import ZplusError
+from zplus.studio import session as module
+from zplus.studio.opened import Wish
+from zplus.studio.session import Session
+from zplus.studio.shelf import LOOK, PHOTO, Shelf
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return Shelf(tmp_path / "kept" / "here")
+
+
+@pytest.fixture
+def kept(models, shelf):
+    """A session whose face is on the shelf."""
+    session = Session(models, shelf)
+    put(session, 1)
+    return session
+
+
+def put(session, seed):
+    session.sample("tiny.safetensors", "z+", seed)
+    opened = session.opened
+    session.kept = session.shelf.add(session.name, session.model, opened.latent, None, opened.after(False))
+
+
+@needs_faces
+@needs_lpips
+def test_an_inversion_is_kept_with_its_photo_and_edits(models, shelf, how, photo, tmp_path):
+    session = Session(models, shelf)
+    session.take(photo, "me.png")
+    for _ in session.invert(how).watch():
+        pass
+    session.move(Wish((1.0, 0.0, 0.0, 0.0, 2.0)))
+    session.save()
+    expected = session.opened.after(True)
+    other = Session(models, Shelf(shelf.folder))  # as if the program had been killed and started again
+    (item,) = other.shelf.items()
+    assert (item.name, item.model, item.space) == ("me", "tiny.safetensors", "f/z+")
+    other.reopen(item.key)
+    assert other.opened.wish == session.opened.wish and other.opened.has_photo
+    assert np.abs(other.opened.after(True).astype(int) - expected).max() <= 1
+    stored = Image.open(shelf.folder / item.key / PHOTO)
+    assert (np.asarray(stored) == session.photo).all() and "Comment" not in stored.info  # nothing edited it
+    assert b"compositeWithTrained" in (shelf.folder / item.key / LOOK).read_bytes()
+    assert not leftovers(tmp_path)
+
+
+def test_edits_are_saved_once_the_sliders_rest(kept, shelf, monkeypatch):
+    monkeypatch.setattr(module, "REST", 0.05)
+    saved = []
+    update = shelf.update
+    monkeypatch.setattr(shelf, "update", lambda *a: saved.append(a[1]) or update(*a))
+    for strength in (0.5, 1.0, 1.5):
+        kept.move(Wish((strength, 0.0, 0.0, 0.0, 0.0)))
+        kept.save_soon()
+    time.sleep(0.5)
+    assert [one.edits[0].strength for one in saved] == [1.5]
+    assert shelf.open(kept.kept)[0].edits[0].strength == 1.5
+
+
+def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
+    def full(*_):
+        raise ZplusError("the disk is full")
+
+    monkeypatch.setattr(module, "REST", 0.01)
+    monkeypatch.setattr(shelf, "update", full)
+    kept.save_soon()
+    time.sleep(0.3)
+    assert "not in the gallery: the disk is full" in kept.trouble
+    monkeypatch.undo()
+    kept._save_alone()
+    assert kept.trouble == ""
+
+
+def test_deleting_takes_it_from_the_disk(kept, shelf):
+    kept.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.save_soon()
+    kept.delete()
+    time.sleep(0.1)
+    assert kept_in(shelf.folder) == [] and shelf.items() == [] and kept.opened is None
+
+
+def test_leaving_keeps_it(kept, shelf):
+    kept.forget()
+    assert len(shelf.items()) == 1
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "../..", "/etc", "0" * 32, "0" * 31 + "/", "a" * 33, "~"])
+def test_only_ids_of_the_gallery_are_opened_or_deleted(kept, shelf, tmp_path, key):
+    (tmp_path / "kept" / "precious").write_text("x", encoding="utf-8")
+    for call in (kept.reopen, shelf.delete, shelf.look):
+        with pytest.raises(ZplusError, match="no longer"):
+            call(key)
+    assert len(shelf.items()) == 1 and (tmp_path / "kept" / "precious").exists()
+
+
+def test_a_link_out_of_the_gallery_is_not_followed(kept, shelf, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (shelf.folder / ("b" * 32)).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(ZplusError, match="no longer"):
+        shelf.delete("b" * 32)
+    assert (tmp_path / "elsewhere").is_dir()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"time": "soon"}', "nonsense"])
+def test_what_is_damaged_is_passed_over(kept, shelf, text):
+    (shelf.folder / ("c" * 32)).mkdir()
+    (shelf.folder / ("c" * 32) / "facts.json").write_text(text, encoding="utf-8")
+    (shelf.folder / "a file").write_text("x", encoding="utf-8")
+    assert [item.key for item in shelf.items()] == [kept.kept]
+
+
+def test_a_damaged_place_of_the_crop_is_refused(kept, shelf):
+    facts = shelf.folder / kept.kept / "facts.json"
+    Image.new("RGB", (64, 64)).save(shelf.folder / kept.kept / PHOTO)
+    for quad in ([[1, 2]], [[float("nan")] * 2] * 4, "x", None):
+        facts.write_text(json.dumps({**json.loads(facts.read_text()), "quad": quad}), encoding="utf-8")
+        with pytest.raises(ZplusError, match="damaged"):
+            kept.reopen(kept.kept)
+
+
+def test_the_newest_comes_first(kept, shelf):
+    put(kept, 2)
+    assert [item.name for item in shelf.items()] == ["sample-2", "sample-1"]
+
+
+def test_a_place_that_cannot_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(ZplusError, match="cannot be made"):
+        Shelf(tmp_path / "file")
+
+
+def test_without_a_folder_nothing_is_reopened(session):
+    with pytest.raises(ZplusError, match="--keep"):
+        session.reopen("0" * 32)
+
+
+def test_faces_of_nobody_are_not_kept(models, shelf):
+    session = Session(models, shelf)
+    session.sample("tiny.safetensors", "z+", 1)
+    session.save()
+    assert session.kept is None and shelf.items() == []
