@@ -17,7 +17,7 @@ from zplus.images import to_tensor
 from zplus.inversion import Progress, invert, preset
 from zplus.inversion.encoder import encoder_of, load_encoder
 from zplus.inversion.execution import best_execution, has_compiler
-from zplus.inversion.invert import chosen
+from zplus.inversion.invert import chosen_method
 from zplus.inversion.optimize import DRIFT_BOUND
 from zplus.latent import Latent, load_latent
 from zplus.perception.identity import Identity
@@ -69,7 +69,7 @@ class Inverter:
     def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
         """The latent of a crop, with the progress shown."""
         asked = self.request
-        method = chosen(asked.method, self.encoder, self.start or self.origin)
+        method = chosen_method(asked.method, self.encoder, self.start or self.origin)
         total = preset(method, steps=asked.steps).all_steps
         with self.show.stage(title, total) as tick:
 

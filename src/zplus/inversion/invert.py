@@ -46,7 +46,7 @@ def invert(
     where = make_space(space, generator, layer, psi)
     point = None if start is None else convert(space_of(generator, start), start.point, where)[0]
     encoder = encoder or encoder_of(generator)
-    settings = preset(chosen(method, encoder, start or changes.get("origin")), **changes)
+    settings = preset(chosen_method(method, encoder, start or changes.get("origin")), **changes)
     photos = photos.to(generator.device)
     lpips, execution = _lpips(generator.device), execution or best_execution(generator.device)
     latent = optimize(where, photos, lpips, settings, point, callback, execution, encoder)
@@ -57,7 +57,7 @@ def invert(
     return latent
 
 
-def chosen(method: str, encoder: Encoder | None, start: object) -> str:
+def chosen_method(method: str, encoder: Encoder | None, start: object) -> str:
     """The preset that "default" means, for an encoder and a start (a latent or the name of an origin) or none."""
     codes = encoder is not None and bool(encoder.config.forms)
     return "hybrid" if method == "default" and codes and start in (None, "auto", "encoder") else method

@@ -16,6 +16,7 @@ from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators.zoo import model_path
 from zplus.inversion.encoder import encoder_of
 from zplus.inversion.execution import Execution, best_execution
+from zplus.inversion.invert import chosen_method
 from zplus.inversion.settings import Settings, preset
 from zplus.studio import MOST_SLIDERS
 
@@ -93,6 +94,8 @@ def chosen(generator: Generator, quality: str) -> tuple[str, Settings]:
     """The preset, and its settings, of a quality by name: quick is the encoder alone, where there is one."""
     if quality not in QUALITIES:
         raise UnknownNameError("quality", quality, QUALITIES)
-    if quality == "quick" and encoder_of(generator) is not None:
+    encoder = encoder_of(generator)
+    if quality == "quick" and encoder is not None:
         return "e4e", preset("e4e")
-    return "default", preset("default", **QUALITIES[quality])
+    method = chosen_method("default", encoder, None)
+    return method, preset(method, **QUALITIES[quality])
