@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from command_line import ASTRONAUT, needs_faces, needs_lpips, picture
+from networks import random_encoder
 from studio_program import temporary_files
 from zplus.editing import edit, principal
 from zplus.errors import DownloadError, FaceError, ImageError, LatentError, UnknownNameError, ZplusError
@@ -331,6 +332,6 @@ def test_what_is_deleted_is_gone(open_session):
 def test_quick_is_the_encoder_where_there_is_one(models, monkeypatch):
     generator = models.generator("tiny.safetensors")
     assert chosen(generator, "quick")[0] == "default"
-    monkeypatch.setattr("zplus.studio.models.encoder_of", lambda generator: object())
-    assert chosen(generator, "quick")[0] == "e4e"
+    monkeypatch.setattr("zplus.studio.models.encoder_of", random_encoder)
+    assert chosen(generator, "quick")[0] == "e4e" and chosen(generator, "standard")[0] == "hybrid"
     assert chosen(generator, "best")[1].steps > chosen(generator, "standard")[1].steps

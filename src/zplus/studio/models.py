@@ -20,7 +20,7 @@ from zplus.inversion.invert import chosen_method
 from zplus.inversion.settings import Settings, preset
 from zplus.studio import MOST_SLIDERS
 
-COMPONENTS = 5  # sliders of a generator that comes without directions
+LEAST_SLIDERS = 5  # of a generator that comes with fewer directions
 HINTS = {
     "smile": "less or more",
     "age": "perceived: younger or older",
@@ -71,14 +71,14 @@ class Models:
             return self._generators[name]
 
     def sliders(self, name: str) -> tuple[Slider, ...]:
-        """The directions of a generator; where none come with it, the axes along which its pictures vary most."""
+        """The directions of a generator; where these are few, axes along which its pictures vary most as well."""
         generator = self.generator(name)
         with self._lock:
             if name not in self._sliders:
-                found = list(directions_of(generator).values()) or [
-                    replace(direction, name=f"component {i}")
-                    for i, direction in enumerate(principal(generator, COMPONENTS), 1)
-                ]
+                found = list(directions_of(generator).values())
+                if missing := max(0, LEAST_SLIDERS - len(found)):
+                    components = enumerate(principal(generator, missing), 1)
+                    found += [replace(direction, name=f"component {i}") for i, direction in components]
                 self._sliders[name] = tuple(
                     Slider(d.name.replace("_", " "), HINTS.get(d.name, ""), d) for d in found[:MOST_SLIDERS]
                 )
