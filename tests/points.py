@@ -38,6 +38,14 @@ def image_of(space: Space, point: Point) -> Tensor:
     return space.generator.synthesize(space.decode(point.code, state_of(point)))
 
 
+def photos_of(generator: Generator, n: int = 2) -> Tensor:
+    """Pictures [n,3,32,32] off the manifold: samples with a bright square."""
+    space = make_space("w+", generator)
+    picture = image_of(space, point_of(space, n)).clamp(-1, 1).clone()
+    picture[:, :, 4:12, 4:12] = 0.8
+    return picture
+
+
 def direction_of(generator: Generator, kind: str = "w", seed: int = 7, name: str | None = None) -> Direction:
     """A direction about half as long as the spread of its space, the same for all codes."""
     space = make_space(kind, generator)

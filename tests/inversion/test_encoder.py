@@ -7,28 +7,19 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from networks import random_encoder, random_lpips
+from networks import random_encoder
 from points import generator_of, image_of, point_of
-from tiny import TINY, tiny_stylegan2
+from tiny import tiny_stylegan2
 from zplus.errors import LatentError, ZplusError
 from zplus.inversion import optimize, preset
 from zplus.inversion.encode import Encoding
 from zplus.inversion.encoder import config_for, load_encoder, save_encoder, sight
 from zplus.inversion.execution import Execution
+from zplus.latent import Point
 from zplus.spaces import SPACES, make_space, state_of
 from zplus.spaces.sphere import onto_sphere
 
 EAGER = Execution("float32", False)
-
-
-@pytest.fixture(scope="module")
-def lpips():
-    return random_lpips("vgg")
-
-
-@pytest.fixture(scope="module", params=sorted(TINY))
-def generator(request):
-    return generator_of(request.param)
 
 
 def photos(generator, n=3):
@@ -36,8 +27,15 @@ def photos(generator, n=3):
     return image_of(space, point_of(space, n)).clamp(-1, 1).clone()
 
 
-def encoding(encoder, lpips, space):
-    return Encoding(encoder, lpips, space, EAGER.autocast(torch.device("cpu")))
+def encoding(encoder, lpips, space, target):
+    return Encoding(encoder, lpips, space, EAGER.autocast(torch.device("cpu")), target)
+
+
+def encoded(encoder, lpips, space, target):
+    """The point of the space that the encoder gives."""
+    found = encoding(encoder, lpips, space, target)
+    code = found.code()
+    return Point(code, *(found.base_code(code) or ()))
 
 
 def test_what_is_seen_has_the_pixels_and_no_row_touches_another(lpips):
@@ -63,9 +61,9 @@ def test_codes_of_both_forms_are_those_of_the_network(generator, lpips):
     seen = sight(lpips, target)
     z, w = encoder.code(seen, "z+"), encoder.code(seen, "w+")
     torch.testing.assert_close(onto_sphere(z), z)
-    torch.testing.assert_close(encoding(encoder, lpips, make_space("f/z+", generator)).point(target).code, z)
+    torch.testing.assert_close(encoded(encoder, lpips, make_space("f/z+", generator), target).code, z)
     styles = torch.cat(generator.styles(w), 1)[:, None]
-    torch.testing.assert_close(encoding(encoder, lpips, make_space("s", generator)).point(target).code, styles)
+    torch.testing.assert_close(encoded(encoder, lpips, make_space("s", generator), target).code, styles)
 
 
 def test_offsets_join_layer_by_layer(lpips):
@@ -82,10 +80,10 @@ def test_f_is_that_of_the_network_and_is_carried_to_a_later_layer(lpips):
     generator = generator_of("mobile")
     encoder, target = random_encoder(generator, layer="8"), photos(generator)
     space = make_space("f/w+", generator, "8")
-    point = encoding(encoder, lpips, space).point(target)
+    point = encoded(encoder, lpips, space, target)
     torch.testing.assert_close(point.features, encoder.base_code(sight(lpips, target)))
     later = make_space("f/w+", generator, "16")
-    carried = encoding(encoder, lpips, later).point(target)
+    carried = encoded(encoder, lpips, later, target)
     pictures = [
         space.generator.synthesize(s.decode(p.code, state_of(p))) for s, p in ((space, point), (later, carried))
     ]
@@ -95,7 +93,8 @@ def test_f_is_that_of_the_network_and_is_carried_to_a_later_layer(lpips):
 def test_the_code_of_a_picture_has_gradients(lpips):
     generator = generator_of("skip")
     image = photos(generator).requires_grad_()
-    encoding(random_encoder(generator), lpips, make_space("z+", generator)).code(image)[..., 0].sum().backward()
+    seen = encoding(random_encoder(generator), lpips, make_space("z+", generator), photos(generator))
+    seen.code_of(image)[..., 0].sum().backward()
     assert image.grad.abs().max() > 0
 
 
@@ -107,8 +106,8 @@ def test_the_domain_term_draws_the_code_to_where_the_encoder_sees_it(lpips):
         settings = preset("idinvert", steps=25, code_lr=0.05, domain=weight, mse=0.0, lpips=0.0, lpips_size=32)
         start = point_of(space, 3)
         latent = optimize(space, target, lpips, settings, start, execution=EAGER, encoder=encoder)
-        code, seen = latent.inverted.code, encoding(encoder, lpips, space)
-        found[weight] = ((seen.code(image_of(space, latent.point)) - code) / space.spread).square().mean()
+        code, seen = latent.inverted.code, encoding(encoder, lpips, space, target)
+        found[weight] = ((seen.code_of(image_of(space, latent.point)) - code) / space.spread).square().mean()
     assert found[30.0] < 0.7 * found[0.0]
 
 
@@ -187,9 +186,9 @@ def test_no_file_and_no_encoder(tmp_path, lpips):
         optimize(make_space("w+", generator), photos(generator), lpips, preset("e4e"), execution=EAGER)
     alone = random_encoder(generator, forms=())
     with pytest.raises(ZplusError, match="gives F alone"):
-        encoding(alone, lpips, make_space("w+", generator)).point(photos(generator))
+        encoded(alone, lpips, make_space("w+", generator), photos(generator))
     with pytest.raises(ZplusError, match="no codes in z"):
-        encoding(random_encoder(generator, forms=("w+",)), lpips, make_space("z+", generator))
+        encoding(random_encoder(generator, forms=("w+",)), lpips, make_space("z+", generator), photos(generator))
 
 
 def test_an_encoder_of_f_alone_begins_f(lpips):

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from networks import random_encoder, random_lpips
-from points import generator_of, image_of, point_of
-from tiny import TINY
+from networks import random_encoder
+from points import generator_of, photos_of
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
 from zplus.inversion import PRESETS, Settings, optimize, preset
 from zplus.inversion.execution import Execution
@@ -19,31 +18,13 @@ EAGER = Execution("float32", False)
 SHORT = Settings(steps=12, lpips_size=32, candidates=2)
 
 
-@pytest.fixture(scope="module")
-def lpips():
-    return random_lpips("vgg")
-
-
-@pytest.fixture(scope="module", params=sorted(TINY))
-def generator(request):
-    return generator_of(request.param)
-
-
-def photos(generator, n=2):
-    """Pictures off the manifold: two samples mixed, with a bright square."""
-    space = make_space("w+", generator)
-    picture = image_of(space, point_of(space, n)).clamp(-1, 1).clone()
-    picture[:, :, 4:12, 4:12] = 0.8
-    return picture
-
-
 def run(space, target, lpips, settings=SHORT, **more):
     return optimize(space, target, lpips, settings, execution=EAGER, **more)
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_every_space_comes_nearer_to_the_photo_and_stays_inside(name, generator, lpips):
-    space, target, losses = make_space(name, generator), photos(generator), []
+    space, target, losses = make_space(name, generator), photos_of(generator), []
     latent = run(space, target, lpips, callback=lambda p: losses.append(p.loss))
     assert (torch.stack(losses).amin(0) < losses[0]).all()
     assert latent.space == name and len(latent) == 2
@@ -53,7 +34,7 @@ def test_every_space_comes_nearer_to_the_photo_and_stays_inside(name, generator,
 
 @pytest.mark.parametrize("name", ["z+", "f/z+", "f/w+"])
 def test_a_row_does_not_depend_on_its_company(name, generator, lpips):
-    space, target = make_space(name, generator), photos(generator, 3)
+    space, target = make_space(name, generator), photos_of(generator, 3)
     together, alone = [], []
     run(space, target, lpips, callback=lambda p: together.append(p.loss[1]))
     run(space, target[1:2], lpips, callback=lambda p: alone.append(p.loss[0]))
@@ -62,7 +43,7 @@ def test_a_row_does_not_depend_on_its_company(name, generator, lpips):
 
 
 def test_codes_are_fitted_before_f_departs(generator, lpips):
-    space, target = make_space("f/z+", generator), photos(generator)
+    space, target = make_space("f/z+", generator), photos_of(generator)
     latent = run(space, target, lpips, replace(SHORT, code_share=1.0))
     assert max(latent.figures["feature_drift"]) < 1e-6
     latent = run(space, target, lpips, replace(SHORT, code_share=0.5))
@@ -70,13 +51,13 @@ def test_codes_are_fitted_before_f_departs(generator, lpips):
 
 
 def test_a_strong_consistency_holds_f_to_the_code(generator, lpips):
-    space, target = make_space("f/z+", generator), photos(generator)
+    space, target = make_space("f/z+", generator), photos_of(generator)
     loose, tight = (run(space, target, lpips, replace(SHORT, consistency=weight)) for weight in (0.0, 1e4))
     assert max(tight.figures["feature_drift"]) < 0.5 * min(loose.figures["feature_drift"])
 
 
 def test_it_goes_on_from_a_latent_and_from_its_file(generator, lpips, tmp_path):
-    space, target, losses = make_space("f/z+", generator), photos(generator), []
+    space, target, losses = make_space("f/z+", generator), photos_of(generator), []
     first = run(space, target, lpips, callback=lambda p: losses.append(p.loss))
     save_latent(first, tmp_path / "a.safetensors")
     start = load_latent(tmp_path / "a.safetensors").point
@@ -87,7 +68,7 @@ def test_it_goes_on_from_a_latent_and_from_its_file(generator, lpips, tmp_path):
 
 
 def test_a_start_from_another_space_is_converted(generator, lpips):
-    z, target = make_space("z", generator), photos(generator)
+    z, target = make_space("z", generator), photos_of(generator)
     coarse = run(z, target, lpips)
     point, error = convert(z, coarse.point, make_space("f/w+", generator))
     assert error.max() < 1e-4
@@ -103,13 +84,13 @@ def test_a_callback_can_stop_it(lpips):
         seen.append(progress.step)
         return progress.step == 3
 
-    latent = run(make_space("f/z+", generator), photos(generator), lpips, callback=stop)
+    latent = run(make_space("f/z+", generator), photos_of(generator), lpips, callback=stop)
     assert seen == [1, 2, 3] and latent.figures["steps"] == [3, 3]
 
 
 def test_riemannian_steps_end_as_near(lpips):
     generator = generator_of("mobile")
-    space, target, ends = make_space("z+", generator), photos(generator), {}
+    space, target, ends = make_space("z+", generator), photos_of(generator), {}
     for sphere in ("implicit", "riemannian"):
         losses = []
         run(space, target, lpips, replace(SHORT, sphere=sphere), callback=lambda p: losses.append(p.loss))  # noqa: B023
@@ -119,7 +100,7 @@ def test_riemannian_steps_end_as_near(lpips):
 
 def test_consensus_keeps_the_codes_together(lpips):
     generator = generator_of("mobile")
-    space, target = make_space("z+", generator), photos(generator)
+    space, target = make_space("z+", generator), photos_of(generator)
 
     def spread(weight):
         code = run(space, target, lpips, replace(SHORT, consensus=weight)).inverted.code
@@ -133,20 +114,20 @@ def test_every_preset_runs(name, lpips):
     generator = generator_of("skip")
     encoder = random_encoder(generator)
     settings = preset(name, steps=4, lpips_size=32)
-    latent = run(make_space("f/z+", generator), photos(generator), lpips, settings, encoder=encoder)
+    latent = run(make_space("f/z+", generator), photos_of(generator), lpips, settings, encoder=encoder)
     assert latent.settings["steps"] == 4
 
 
 def test_the_same_seed_gives_the_same_bytes(lpips):
     generator = generator_of("mobile")
-    a, b = (run(make_space("f/z+", generator), photos(generator), lpips) for _ in range(2))
+    a, b = (run(make_space("f/z+", generator), photos_of(generator), lpips) for _ in range(2))
     assert torch.equal(a.inverted.code, b.inverted.code) and torch.equal(a.inverted.features, b.inverted.features)
 
 
 def test_what_is_refused(lpips):
     generator = generator_of("mobile")
     with pytest.raises(DivergedError):
-        run(make_space("z+", generator), photos(generator) * float("nan"), lpips)
+        run(make_space("z+", generator), photos_of(generator) * float("nan"), lpips)
     with pytest.raises(UnknownNameError, match="did you mean"):
         preset("relased")
     with pytest.raises(ZplusError, match="at least 1 step"):

@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from networks import random_lpips
-from points import direction_of, generator_of, image_of, latent_at, point_of
-from tiny import TINY
+from points import direction_of, generator_of, image_of, latent_at, photos_of, point_of
 from zplus.editing import edit
 from zplus.errors import DivergedError, LatentError, ZplusError
 from zplus.inversion import Settings, optimize
@@ -20,25 +18,8 @@ EAGER = Execution("float32", False)
 SETTINGS = Settings(steps=3, tuning=20, tuning_lr=0.01, tuning_loss=0.0, lpips=0.1, lpips_size=32, candidates=2)
 
 
-@pytest.fixture(scope="module")
-def lpips():
-    return random_lpips("vgg")
-
-
-@pytest.fixture(scope="module", params=sorted(TINY))
-def generator(request):
-    return generator_of(request.param)
-
-
-def photo(generator):
-    space = make_space("w+", generator)
-    picture = image_of(space, point_of(space, 1)).clamp(-1, 1).clone()
-    picture[:, :, 4:12, 4:12] = 0.8
-    return picture
-
-
 def tuned(generator, space, lpips, settings=SETTINGS, **more):
-    target = photo(generator)
+    target = photos_of(generator, 1)
     pivot = optimize(make_space(space, generator), target, lpips, settings, execution=EAGER)
     return pivot, tune(generator, pivot, target, lpips, settings, EAGER, **more)
 
@@ -47,7 +28,7 @@ def tuned(generator, space, lpips, settings=SETTINGS, **more):
 def test_the_photo_comes_nearer_and_only_weights_move(space, generator, lpips):
     before = {name: x.clone() for name, x in generator.state_dict().items()}
     pivot, latent = tuned(generator, space, lpips)
-    errors = [(render(generator, x) - photo(generator)).square().mean() for x in (pivot, latent)]
+    errors = [(render(generator, x) - photos_of(generator, 1)).square().mean() for x in (pivot, latent)]
     assert errors[1] < 0.9 * errors[0]
     assert torch.equal(latent.inverted.code, pivot.inverted.code)
     assert latent.offsets and not any(name.startswith("mapping.") for name in latent.offsets)
@@ -92,7 +73,7 @@ def test_it_ends_when_it_is_near_enough_or_told_to(lpips):
 
 def test_what_is_refused(lpips):
     generator = generator_of("skip")
-    space, target = make_space("w", generator), photo(generator)
+    space, target = make_space("w", generator), photos_of(generator, 1)
     pivot = optimize(space, target.expand(2, -1, -1, -1), lpips, SETTINGS, execution=EAGER)
     with pytest.raises(ZplusError, match="one photo at a time"):
         tune(generator, pivot, target.expand(2, -1, -1, -1), lpips, SETTINGS, EAGER)

@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from networks import random_lpips
-from points import direction_of, generator_of, image_of, latent_at, normal, point_of
-from tiny import TINY
+from points import direction_of, generator_of, latent_at, normal, photos_of
 from zplus.editing import Editor, edit
 from zplus.errors import LatentError, ZplusError
 from zplus.inversion import Settings, optimize
@@ -20,25 +18,8 @@ EAGER = Execution("float32", False)
 SETTINGS = Settings(steps=5, adapting=12, lpips_size=32, candidates=2, tau=0.05, lpips=0.1)
 
 
-@pytest.fixture(scope="module")
-def lpips():
-    return random_lpips("vgg")
-
-
-@pytest.fixture(scope="module", params=sorted(TINY))
-def generator(request):
-    return generator_of(request.param)
-
-
-def photos(generator, n=2):
-    space = make_space("w+", generator)
-    picture = image_of(space, point_of(space, n)).clamp(-1, 1).clone()
-    picture[:, :, 4:12, 4:12] = 0.8
-    return picture
-
-
 def adapted(generator, name, lpips, settings=SETTINGS, n=2):
-    space, target = make_space(name, generator), photos(generator, n)
+    space, target = make_space(name, generator), photos_of(generator, n)
     quick = optimize(space, target, lpips, settings, execution=EAGER)
     return quick, adapt(space, quick, target, lpips, settings, EAGER)
 
@@ -62,7 +43,7 @@ def test_the_error_is_largest_where_the_picture_is_wrong(lpips):
 
 @pytest.mark.parametrize("name", ["w+", "z+", "s"])
 def test_it_comes_nearer_than_the_code_alone(name, generator, lpips):
-    target = photos(generator)
+    target = photos_of(generator)
     quick, latent = adapted(generator, name, lpips)
     before, after = ((render(generator, x) - target).square().mean((1, 2, 3)) for x in (quick, latent))
     assert (after < before).all()
@@ -96,7 +77,7 @@ def test_the_file_rows_and_edits(generator, lpips, tmp_path):
 
 def test_what_is_refused(lpips):
     generator = generator_of("skip")
-    space, target = make_space("f/z+", generator), photos(generator)
+    space, target = make_space("f/z+", generator), photos_of(generator)
     with pytest.raises(ZplusError, match=r"choose z\+"):
         adapt(space, optimize(space, target, lpips, SETTINGS, execution=EAGER), target, lpips, SETTINGS, EAGER)
     latent = latent_at(make_space("w+", generator), 1)

@@ -74,7 +74,7 @@ def test_progress_is_seen_and_true(session, how, photo):
 class Forever:
     """An inversion that never ends by itself."""
 
-    def __call__(self, generator, photos, space, method, layer, psi, start, callback, *rest, **changes):
+    def __call__(self, generator, photos, space, method, *, callback, **changes):
         kind, image = module.make_space("z", generator), torch.zeros(1, 3, 32, 32)
         for step in range(1, 100_000):
             time.sleep(0.005)

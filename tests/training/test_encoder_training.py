@@ -19,7 +19,7 @@ from zplus.images import read_image
 from zplus.inversion.encode import Encoding
 from zplus.inversion.encoder import config_for, load_encoder, sight
 from zplus.inversion.execution import Execution
-from zplus.spaces import make_space, state_of
+from zplus.spaces import make_space
 from zplus.training import encoder as training
 from zplus.training import pairs as pairing
 from zplus.training.data import Pictures
@@ -54,6 +54,10 @@ def run(folder, generator, settings=TINY, photos=None, report=lambda done, note:
 def photos(n=6, side=32):
     pixels = np.random.default_rng(0).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
     return Pictures(pixels, pixels[:0])
+
+
+def encoding(encoder, space, target):
+    return Encoding(encoder, random_lpips("vgg"), space, EAGER.autocast(torch.device("cpu")), target)
 
 
 # Pairs
@@ -127,8 +131,8 @@ def test_pictures_come_nearer(generator, tmp_path):
         target = Pairs(generator, tmp_path / "1" / "pairs", 24, 32, 0).rows(list(range(16))).pictures
         for name in ("w+", "z+", "f/w+", "f/z+"):
             space = make_space(name, generator)
-            point = Encoding(encoder, random_lpips("vgg"), space, EAGER.autocast(torch.device("cpu"))).point(target)
-            image = generator.synthesize(space.decode(point.code, state_of(point)))
+            seen = encoding(encoder, space, target)
+            image = generator.synthesize(space.decode(code := seen.code(), seen.base_code(code)))
             found.setdefault(name, []).append(float((image - target).square().mean()))
     for name, (before, after) in found.items():
         assert after < 0.95 * before, name
@@ -176,9 +180,12 @@ def test_what_comes_out_can_be_used(generator, tmp_path):
     assert encoder.card["steps"] == 20 and encoder.card["held out f/z+"] == last["held out f/z+"]
     assert read_image(tmp_path / "samples.png").shape == (5 * 32, 8 * 32, 3)
     pairs = Pairs(generator, tmp_path / "pairs", 24, 32, 0)
-    seen = Encoding(encoder, random_lpips("vgg"), make_space("f/z+", generator), EAGER.autocast(torch.device("cpu")))
-    assert 0.3 < seen.strangeness(pairs.rows([0, 1, 2, 3, 4]).pictures).mean() < 3
-    assert seen.strangeness(torch.ones(1, 3, 32, 32)) > seen.strangeness(pairs.rows([0]).pictures)
+
+    def strangeness(pictures):
+        return encoding(encoder, make_space("f/z+", generator), pictures).strangeness()
+
+    assert 0.3 < strangeness(pairs.rows([0, 1, 2, 3, 4]).pictures).mean() < 3
+    assert strangeness(torch.ones(1, 3, 32, 32)) > strangeness(pairs.rows([0]).pictures)
 
 
 def test_an_encoder_of_f_alone(generator, tmp_path):

@@ -8,13 +8,25 @@ import typer
 from zplus.command import options
 from zplus.command.show import Show
 
+Out = Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")]
+Photos = Annotated[
+    Path | None, typer.Option("--photos", help="Aligned photos to learn from as well: a folder or a zip.")
+]
+PairCount = Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, a multiple of 200.")]
+StepCount = Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the training.")]
+PairBatch = Annotated[int | None, typer.Option("--batch", min=1, help="Pairs in a step, of all devices.")]
+Images = Annotated[int | None, typer.Option("--images", min=1, help="Of them, those rendered and compared.")]
+Rate = Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")]
+Channels = Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")]
+Minutes = Annotated[float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")]
+
 training = typer.Typer(help="Train a generator of your own, or an encoder for one.", no_args_is_help=True)
 
 
 @training.command("generator")
 def train_generator(
     data: Annotated[Path, typer.Argument(help="A folder or a zip of pictures (png, jpg, webp).", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    out: Out,
     resolution: Annotated[
         int | None,
         typer.Option("--resolution", help="Pixels a side, 8 to 1024; by default those of the first picture."),
@@ -42,9 +54,7 @@ def train_generator(
     precision: Annotated[
         Literal["float32", "bfloat16"] | None, typer.Option("--precision", help="bfloat16 is faster on recent GPUs.")
     ] = None,
-    snapshot_minutes: Annotated[
-        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
-    ] = None,
+    snapshot_minutes: Minutes = None,
     seed: options.Seed = None,
     cpu: Annotated[bool, typer.Option("--cpu", help="Use the CPU even where there is a GPU.")] = False,
     as_json: options.Json = False,
@@ -65,22 +75,18 @@ def train_generator(
 
 @training.command("encoder")
 def train_encoder(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    out: Out,
     model: options.Model = options.DEFAULT_MODEL,
-    photos: Annotated[
-        Path | None, typer.Option("--photos", help="Aligned photos to learn from as well: a folder or a zip.")
-    ] = None,
+    photos: Photos = None,
     layer: options.Layer = None,
-    pairs: Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, a multiple of 200.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the training.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pairs in a step, of all devices.")] = None,
-    images: Annotated[int | None, typer.Option("--images", min=1, help="Of them, those rendered and compared.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")] = None,
-    channels: Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")] = None,
+    pairs: PairCount = None,
+    steps: StepCount = None,
+    batch: PairBatch = None,
+    images: Images = None,
+    learning_rate: Rate = None,
+    channels: Channels = None,
     hidden: Annotated[int | None, typer.Option("--hidden", min=8, max=2048, help="Width before the codes.")] = None,
-    snapshot_minutes: Annotated[
-        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
-    ] = None,
+    snapshot_minutes: Minutes = None,
     seed: options.Seed = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
@@ -101,21 +107,17 @@ def train_encoder(
 
 @training.command("base-code")
 def train_base_code(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
+    out: Out,
     model: options.Model = options.DEFAULT_MODEL,
-    photos: Annotated[
-        Path | None, typer.Option("--photos", help="Aligned photos to learn from as well: a folder or a zip.")
-    ] = None,
+    photos: Photos = None,
     layer: options.Layer = None,
-    pairs: Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, a multiple of 200.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the training.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Pairs in a step, of all devices.")] = None,
-    images: Annotated[int | None, typer.Option("--images", min=1, help="Of them, those rendered and compared.")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")] = None,
-    channels: Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")] = None,
-    snapshot_minutes: Annotated[
-        float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")
-    ] = None,
+    pairs: PairCount = None,
+    steps: StepCount = None,
+    batch: PairBatch = None,
+    images: Images = None,
+    learning_rate: Rate = None,
+    channels: Channels = None,
+    snapshot_minutes: Minutes = None,
     seed: options.Seed = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,

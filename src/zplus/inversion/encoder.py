@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic
 from zplus.generators import Generator
+from zplus.generators.store import DAMAGE
 from zplus.perception.lpips import LPIPS
 from zplus.spaces.registry import default_layer
 from zplus.spaces.sphere import onto_sphere
@@ -33,7 +34,6 @@ SEEN = 3 * REDUCTION**2 + 256 + 512  # channels: pixels, the third and the fourt
 FORMS = ("w+", "z+")
 POOLED = 4  # side of the maps that codes are read from
 LEAST, MOST = 1, 2048  # of any size in a file
-DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
 @dataclass(frozen=True)

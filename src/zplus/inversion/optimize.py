@@ -61,7 +61,8 @@ def optimize(
     point of this space instead. Raises DivergedError, and ZplusError where a method needs an encoder.
     """
     clock, execution = Clock(settings.all_steps, callback), execution or best_execution(target.device)
-    encoding = None if encoder is None else Encoding(encoder, lpips, space, execution.autocast(target.device))
+    context = execution.autocast(target.device)
+    encoding = None if encoder is None else Encoding(encoder, lpips, space, context, target)
     if encoding is None and (settings.origin == "encoder" or settings.domain):
         raise ZplusError(f"{space.generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
     state = None if start is None else state_of(start)
@@ -69,14 +70,14 @@ def optimize(
     if start is not None:
         code = start.code
     elif encoding is not None and settings.origin in ("auto", "encoder") and encoding.encoder.config.forms:
-        code = encoding.code(target).detach()
+        code = encoding.code()
     else:
         code = starting_code(space, target, settings)
     code_steps = settings.steps if space.layer is None else round(settings.code_share * settings.steps)
     if state is None and code_steps:
         code = problem.move_code(code, code_steps, clock)
     if state is None and encoding is not None and settings.base == "encoder":
-        state = encoding.base_code(target, code)
+        state = encoding.base_code(code)
     if space.layer is not None and clock.step < settings.steps and not clock.stopped:
         code, state = problem.move_both(code, state, settings.steps - clock.step, clock)
     code = space.retract(code).detach()
@@ -89,7 +90,7 @@ def optimize(
         drift = (state.features - head.features).flatten(1).norm(dim=1) / state.features.flatten(1).norm(dim=1)
         rows |= {"feature_drift": drift.tolist()}
     if encoding is not None:
-        rows |= {"strangeness": encoding.strangeness(target).tolist()}
+        rows |= {"strangeness": encoding.strangeness().tolist()}
     return latent_of(
         space, Point(code, *(state or ())), mode=execution.describe(), settings=asdict(settings), figures=rows
     )
@@ -181,7 +182,7 @@ class _Problem:
             image = self.synthesis(signals.styles, features, rgb).float()
         loss = self.distance(image) + penalties(self.space, code, state, kept, self.settings)
         if self.settings.domain and self.encoding is not None:
-            strange = ((code - self.encoding.code(image)) / self.space.spread).square().mean((1, 2))
+            strange = ((code - self.encoding.code_of(image)) / self.space.spread).square().mean((1, 2))
             loss = loss + self.settings.domain * strange
         return loss, image
 

@@ -47,7 +47,7 @@ def tune(
     weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
     space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)
     after, before = View(space, execution), View(space_of(generator, pivot), execution)
-    near = make_space("w+", generator, None, pivot.psi, pivot.cutoff, pivot.noise)
+    near, moved = (make_space("w+", x, None, pivot.psi, pivot.cutoff, pivot.noise) for x in (generator, changed))
     centre = convert_code(before.space, point.code, near)
     distance, optimizer = Distance(target, lpips, settings, execution), Adam(weights.values(), settings.tuning_lr)
     least, best, clock = torch.inf, pivot.offsets, Clock.after(pivot, settings.tuning, callback)
@@ -62,7 +62,7 @@ def tune(
             other = Point(near.interpolate(centre, near.common_sample(1, step), ALONG))
             with torch.no_grad():
                 was = Distance(before(near, other), lpips, settings, execution)
-            loss = loss + settings.locality * was(after(_on(changed, near), other))
+            loss = loss + settings.locality * was(after(moved, other))
         optimizer.zero_grad()
         loss.sum().backward()
         optimizer.step()
@@ -86,10 +86,6 @@ class View:
         state = state_of(point) or space.generator.head(signals, self.layer)
         with self.execution.autocast(point.code.device):
             return self.synthesis(signals.styles, *state).float()
-
-
-def _on(generator: Generator, space: Space) -> Space:
-    return type(space)(generator, space.layer, space.psi, space.cutoff, space.noise_mode)
 
 
 def _offsets(generator: Generator, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,11 +1,9 @@
 """A latent opened for sliders: previews, undo and redo, paste, and what can be downloaded."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from threading import RLock
 
 import numpy as np
@@ -23,6 +21,7 @@ from zplus.latent import Edit, Latent, save_latent
 from zplus.spaces import render
 from zplus.studio.history import History
 from zplus.studio.models import Slider
+from zplus.studio.passing import given_out
 from zplus.studio.pictures import Pixels, address, animated, encoded
 
 PREVIEW = 1024  # pixels of the longer side of what the page shows
@@ -138,7 +137,9 @@ class Opened:
         """A file and its name: "picture" at full size, "strip", "animation" or "latent"."""
         stem, wish, note = self.name, self.wish, self.note
         if kind == "latent":
-            return _latent_file(self.edited(wish)), f"{stem}.latent.safetensors"
+            edited = self.edited(wish)
+            content = given_out("latent.safetensors", lambda path: save_latent(edited, path))
+            return content, f"{stem}.latent.safetensors"
         if kind == "picture":
             with self._lock, torch.inference_mode():
                 before, after = (render(self.generator, x)[0].cpu() for x in (self.latent, self.edited(wish)))
@@ -164,13 +165,6 @@ class Opened:
         """The photo as large as the page shows it."""
         photo = fitted(self.target.photo, PREVIEW)
         return replace(self.target, photo=photo, quad=self.target.quad * (len(photo) / len(self.target.photo)))
-
-
-def _latent_file(latent: Latent) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
-        path = Path(folder) / "latent.safetensors"
-        save_latent(latent, path)
-        return path.read_bytes()
 
 
 def _split(edits: Sequence[Edit], sliders: Sequence[Slider]) -> tuple[tuple[float, ...], tuple[Edit, ...]]:

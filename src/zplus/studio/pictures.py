@@ -2,46 +2,29 @@
 
 import base64
 import io
-import tempfile
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from zplus.images import read_image, write_animation, write_image
+from zplus.images import write_animation, write_image
+from zplus.studio.passing import given_out
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 RATE = 12.0  # pictures a second of an animation
 
 
-def decoded(content: bytes) -> Pixels:
-    """The pixels of an uploaded file, and nothing else of it. Raises ImageError without a path of this machine."""
-    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
-        path = Path(folder) / "This file"
-        path.write_bytes(content)
-        try:
-            return read_image(path)
-        except Exception as error:
-            raise type(error)(str(error).replace(str(path), path.name)) from None
-
-
 def encoded(pixels: Pixels, suffix: str, note: str = "") -> bytes:
     """A picture as a file: ".png", ".jpg" or ".webp"."""
-    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
-        path = Path(folder) / f"picture{suffix}"
-        write_image(path, pixels, note)
-        return path.read_bytes()
+    return given_out(f"picture{suffix}", lambda path: write_image(path, pixels, note))
 
 
 def animated(frames: Sequence[Pixels], note: str) -> bytes:
     """Frames as a WebP that goes there and back."""
-    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
-        path = Path(folder) / "picture.webp"
-        write_animation(path, [*frames, *frames[-2:0:-1]], RATE, note)
-        return path.read_bytes()
+    both = [*frames, *frames[-2:0:-1]]
+    return given_out("picture.webp", lambda path: write_animation(path, both, RATE, note))
 
 
 def address(pixels: Pixels, edited: bool = True) -> str:

@@ -1,8 +1,7 @@
 """What one visitor does: a photo, its faces, an inversion that can be stopped, and the edits. It knows no page."""
 
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 
@@ -10,7 +9,7 @@ from zplus.errors import DownloadError, FaceError, LatentError, MissingExtraErro
 from zplus.faces.align import Aligned, choose, crop, quad_of, whole
 from zplus.faces.landmarks import Face
 from zplus.generators import Generator
-from zplus.images import to_pixels
+from zplus.images import read_image, to_pixels
 from zplus.inversion import invert
 from zplus.inversion.execution import has_compiler
 from zplus.latent import Latent, Point, load_latent
@@ -18,7 +17,8 @@ from zplus.spaces import convert, latent_of, make_space
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Opened, Wish
-from zplus.studio.pictures import Pixels, decoded
+from zplus.studio.passing import taken_in
+from zplus.studio.pictures import Pixels
 from zplus.studio.shelf import Shelf
 
 AS_IT_IS = -1  # the number of no face: the picture is cut already
@@ -75,9 +75,9 @@ class Session:
         """Open an uploaded file: a photo, or a latent that was saved before; says what it was. Raises ZplusError."""
         stem = _stem(name)
         if content[8:9] == b"{":  # how the header of every safetensors file begins, and no picture
-            self.open_latent(_read_latent(content), stem)
+            self.open_latent(taken_in(content, load_latent), stem)
             return "latent"
-        self.take_photo(decoded(content), stem)
+        self.take_photo(taken_in(content, read_image), stem)
         return "photo"
 
     def take_photo(self, pixels: Pixels, name: str) -> None:
@@ -212,15 +212,14 @@ class Session:
         if key in self._latents:
             return self._latents[key]
         method, settings = chosen(generator, how.quality)
-        changes = {name: value for name, value in asdict(settings).items() if name == "steps"}
         job.stage("Waiting until another inversion on this machine has ended")
         job.wait_for(lambda: self.models.turn.acquire(blocking=False))
         try:
             slow = "" if has_compiler() else " (no compiler is here, so it takes several times as long)"
             job.stage(f"Inverting{where}{slow}")
-            execution = self.models.execution
+            execution, count = self.models.execution, settings.steps
             latent = invert(
-                generator, target.image, how.space, method, None, 1.0, None, job.step, execution, None, **changes
+                generator, target.image, how.space, method, callback=job.step, execution=execution, steps=count
             )
         finally:
             self.models.turn.release()
@@ -249,13 +248,3 @@ def _stem(name: str) -> str:
     """What a file was called, without its ending and whatever a file name should not hold."""
     stem = Path(name.replace("\\", "/")).name.partition(".")[0]
     return "".join(c for c in stem if c.isalnum() or c in "-_ ")[:60].strip() or "picture"
-
-
-def _read_latent(content: bytes) -> Latent:
-    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
-        path = Path(folder) / "This file"
-        path.write_bytes(content)
-        try:
-            return load_latent(path)
-        except LatentError as error:
-            raise LatentError(str(error).replace(str(path), path.name)) from None

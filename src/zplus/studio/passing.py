@@ -1,0 +1,27 @@
+"""Between bytes, which the page passes on, and what reads and writes files: by a file that is gone at once."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Read = TypeVar("Read")
+
+
+def taken_in(content: bytes, read: Callable[[Path], Read]) -> Read:
+    """What `read` makes of an uploaded file; its errors name no path of this machine."""
+    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
+        path = Path(folder) / "This file"
+        path.write_bytes(content)
+        try:
+            return read(path)
+        except Exception as error:
+            raise type(error)(str(error).replace(str(path), path.name)) from None
+
+
+def given_out(name: str, write: Callable[[Path], None]) -> bytes:
+    """The file that `write` writes under a name that ends as it should."""
+    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
+        path = Path(folder) / name
+        write(path)
+        return path.read_bytes()
