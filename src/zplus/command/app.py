@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from zplus.command import options
+from zplus.command.group_bench import bench, report
 from zplus.command.group_directions import directions
 from zplus.command.group_latent import latent
 from zplus.command.group_train import training
@@ -28,9 +29,11 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+app.add_typer(bench, name="bench")
 app.add_typer(directions, name="directions")
 app.add_typer(latent, name="latent")
 app.add_typer(training, name="train")
+app.command()(report)
 
 
 def main() -> None:

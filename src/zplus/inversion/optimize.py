@@ -170,7 +170,8 @@ class _Problem:
         return self.code(code, best), state_at(offsets)
 
     def code(self, origin: Tensor, offset: Tensor) -> Tensor:
-        return self.space.retract(origin + self.unit * offset)
+        code = origin + self.unit * offset
+        return code if self.settings.sphere == "free" else self.space.retract(code)
 
     def loss(self, code: Tensor, state: State | None, kept: State | None) -> tuple[Tensor, Tensor]:
         """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""

@@ -1,0 +1,85 @@
+"""What a benchmark compares: ways to invert and edit, as data. A new one is a line in one of these tables."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from zplus.editing.edit import FeatureMove
+from zplus.spaces import SPACES
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way to invert and edit.
+
+    name: what it is compared as. settings: those of `invert` that differ from its defaults. psi: truncation.
+    depth: the side of F, as a multiple of the usual one. into: the space that the latent is converted to before it is
+    edited. feature: how F goes along with an edit. keep_norm: whether an edit keeps the length of w - mean(w) of every
+    code, as a move on a sphere around it would.
+    """
+
+    name: str
+    space: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    depth: float = 1.0
+    psi: float = 1.0
+    into: str | None = None
+    feature: FeatureMove = "moved"
+    keep_norm: bool = False
+
+
+# codes that stay at the mean face: what F alone can do
+F_ONLY = {"origin": "mean", "base": "head", "code_lr": 0.0}
+CONTROLS = (
+    Condition("w+ norm kept", "w+", keep_norm=True),
+    Condition("f/w+ norm kept", "f/w+", keep_norm=True),
+    Condition("F only", "f/w+", F_ONLY),
+)
+EVERY_SPACE = tuple(Condition(name, name) for name in SPACES)
+
+METHOD_SPACES = {"sam": ("w+", "z+"), "bdinvert": ("f/w+", "f/z+"), "ii2s": ("w+",)}  # the others have all three
+METHODS = ("e4e", "hybrid", "default", "idinvert", "bdinvert", "ii2s", "sam", "pti")
+EVERY_METHOD = tuple(
+    Condition(method, space, {"method": method} | ({"origin": "common", "base": "head"} if method == "default" else {}))
+    for method in METHODS
+    for space in METHOD_SPACES.get(method, ("w+", "z+", "f/z+"))
+)
+
+ABLATIONS = (
+    Condition("as it is", "f/z+"),
+    Condition("Riemannian steps", "f/z+", {"sphere": "riemannian"}),
+    Condition("norm free, clipped at the end", "f/z+", {"sphere": "free"}),
+    Condition("common start", "f/z+", {"origin": "common", "base": "head"}),
+    Condition("random start", "f/z+", {"origin": "random", "base": "head"}),
+    Condition("truncation .7", "f/z+", psi=0.7),
+    Condition("no consensus", "f/z+", {"consensus": 0.0}),
+    Condition("consensus .2", "f/z+", {"consensus": 0.2}),
+    Condition("P-norm .01", "f/z+", {"p_norm": 0.01}),
+    Condition("F free", "f/z+", {"consistency": 0.0}),
+    Condition("F held 10 times as much", "f/z+", {"consistency": 10.0}),
+    Condition("F held to its start", "f/z+", {"target": "initial"}),
+    Condition("F at half the size", "f/z+", depth=0.5),
+    Condition("F at twice the size", "f/z+", depth=2.0),
+    Condition("F fixed", "f/z+", feature="fixed"),
+    Condition("F added", "f/z+", feature="added"),
+    Condition("as it is", "f/w+"),
+    Condition("P-norm .01", "f/w+", {"p_norm": 0.01}),
+    Condition("onto f(sphere)", "f/w+", into="f/z+"),
+    Condition("as it is", "z+"),
+    Condition("as it is", "w+"),
+    Condition("P-norm .01", "w+", {"p_norm": 0.01}),
+    Condition("onto f(sphere)", "w+", into="z+"),
+)
+
+
+def norm_kept(before: Tensor, after: Tensor, mean: Tensor) -> Tensor:
+    """Codes of W+ `after` at the distances from the mean [w] that those `before` had, [N,K,w]."""
+    return mean + (after - mean) * ((before - mean).norm(dim=-1) / (after - mean).norm(dim=-1))[..., None]
+
+
+BENCHES: dict[str, Callable[[], tuple[Condition, ...]]] = {
+    "spaces": lambda: EVERY_SPACE + CONTROLS,
+    "methods": lambda: EVERY_METHOD,
+    "ablations": lambda: ABLATIONS,
+}

@@ -1,0 +1,105 @@
+"""How far a picture lies along each attribute, in standard deviations over the prior: one gauge to match edits by, and
+another, which took no part in making or matching them, to judge."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.linear_model import RidgeCV
+from torch import Tensor
+from torch.nn import functional as F
+
+from zplus.direction import Direction
+from zplus.generators import Generator
+from zplus.images import to_pixels
+from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.perception.lpips import LPIPS, at
+from zplus.spaces import make_space
+
+Images = Float[Tensor, "n 3 r r"]
+Readings = Mapping[str, Float[np.ndarray, " n"]]  # by direction, in deviations of the prior
+JUDGES = {"smile_network": "smile_geometry", "age": "age_identity", "yaw": "yaw_five"}  # of scorers, one of each source
+SIDE = 256  # pixels at most: at which pictures are read
+GRID = 2  # cells a side, over which features are averaged
+RIDGES = tuple(10.0**k for k in range(1, 8))
+BATCH = 50
+HELD_OUT = 0.2
+
+
+class Gauge(NamedTuple):
+    """What reads pictures, and how well it did on samples of the prior that it had not seen, by direction."""
+
+    read: Callable[[Images], Readings]
+    quality: Mapping[str, float]
+    meaning: str
+
+
+def face_gauges(
+    generator: Generator, directions: Sequence[Direction], scorers: Scorers, samples: int
+) -> tuple[Gauge, Gauge]:
+    """By the scorers that trained the directions, and by independent ones; only directions that have them."""
+    trained = {d.name: d.card.get("attribute") for d in directions}
+    tables = [
+        {name: score for name, score in trained.items() if score in ATTRIBUTES},
+        {name: JUDGES[score] for name, score in trained.items() if score in JUDGES},
+    ]
+    space = make_space("z", generator)
+    pictures = [
+        to_pixels(_small(generator.synthesize(space.decode(z)))[0]) for z in space.sample(samples, seed=3).split(1)
+    ]
+
+    def gauge(table: Mapping[str, str]) -> Gauge:
+        prior = scorers.measure_many(pictures, table.values())
+        spread = {score: float(np.nanstd(values)) for score, values in prior.items()}
+
+        def read(images: Images) -> Readings:
+            found = scorers.measure_many([to_pixels(x) for x in _small(images)], table.values())
+            return {name: found[score] / spread[score] for name, score in table.items()}
+
+        return Gauge(read, dict.fromkeys(table, np.nan), f"scorers: {', '.join(table.values())}")
+
+    one, other = (gauge(table) for table in tables)
+    return one, other
+
+
+def learnt_gauge(generator: Generator, directions: Sequence[Direction], net: str, samples: int, seed: int) -> Gauge:
+    """Learnt on the spot, for any generator: ridge regression from what a network sees in samples to where w lies.
+
+    The position along a direction d is (w - mean) d / |d|^2 over the codes that d moves. net: "vgg" or "alex".
+    """
+    trunk, space = LPIPS(net), make_space("z", generator)
+    z = space.sample(samples, seed)
+    with torch.inference_mode():
+        x = np.concatenate([_seen(trunk, generator.synthesize(space.decode(part))) for part in z.split(BATCH)])
+        w = generator.map(z)[:, 0] - space.statistics.w_mean
+    vectors = torch.stack([d.vector[d.vector.abs().amax(1).argmax()] for d in directions]).to(w)
+    y = (w @ vectors.T / vectors.square().sum(1)).cpu().numpy()
+    y = y / y.std(0)
+    fresh = int(HELD_OUT * samples)
+    centre, scale = x.mean(0), x.std(0) + 1e-6
+    model = RidgeCV(RIDGES).fit((x[fresh:] - centre) / scale, y[fresh:])
+    names = [d.name for d in directions]
+
+    def predicted(seen: np.ndarray) -> dict[str, np.ndarray]:
+        values = model.predict((seen - centre) / scale).reshape(len(seen), len(names))
+        return dict(zip(names, values.T, strict=True))
+
+    def read(images: Images) -> Readings:
+        with torch.inference_mode():
+            return predicted(np.concatenate([_seen(trunk, part) for part in images.split(BATCH)]))
+
+    guess = predicted(x[:fresh])
+    quality = {name: float(np.corrcoef(guess[name], y[:fresh, i])[0, 1]) for i, name in enumerate(names)}
+    return Gauge(read, quality, f"ridge regression on {net} features of {samples} samples, seed {seed}")
+
+
+def _seen(trunk: LPIPS, images: Images) -> np.ndarray:
+    """What a trunk sees beyond its first stage, averaged over a grid of cells, [N, features]."""
+    stages = trunk.features(_small(images).float().clamp(-1, 1))[1:]
+    return torch.cat([F.adaptive_avg_pool2d(x, GRID).flatten(1) for x in stages], 1).cpu().numpy()
+
+
+def _small(images: Images) -> Images:
+    return at(images, min(SIDE, images.shape[-1]))

@@ -1,0 +1,133 @@
+"""A run folder as it is read: run.json, which says what was run, and rows.jsonl, a measurement a line.
+
+Nothing is misread: a folder of another version or a damaged line is refused by name. A last line without its end is
+what a killed run leaves, and is passed over.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zplus.errors import ZplusError
+
+VERSION = 1
+BENCHES = ("spaces", "methods", "ablations", "speed")
+FACTS = {  # what run.json may say, and of which kind
+    "bench": str, "zplus": str, "versions": dict, "machine": dict, "model": str, "fingerprint": str, "settings": dict,
+    "started": str, "command": str, "seconds": float, "skipped": list, "plan": dict, "finished": bool,
+}  # fmt: skip
+TEXT = ("table", "subject", "source", "space", "variant", "direction", "truth", "feature", "check", "what", "file")
+FLAGS = ("real", "reached", "passed")
+MEASURES = {  # what a row may have measured, and how a reader calls it
+    "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex", "mse": "MSE", "psnr": "PSNR", "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM", "error_lpips": "LPIPS to truth", "base_lpips": "LPIPS to truth, no edit",
+    "error_mse": "MSE to truth", "change": "change", "judge_change": "change by the judge",
+    "identity_distance": "identity distance", "rank": "rank", "off_target": "off-target change",
+    "sharpness": "sharpness", "lec": "image LEC", "pn_norm": "PN norm", "nscd": "NSCD",
+    "layer_angle": "angle between layers", "seconds": "seconds",
+}  # fmt: skip
+NUMBERS = (*MEASURES, "strength", "wanted", "value", "limit", "seed", "repeat")
+WORDS = {str: "text", bool: "true or false", float: "a number", dict: "an object"}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: its run.json, its rows in order, and whether a last line was cut."""
+
+    folder: Path
+    facts: dict[str, Any]
+    rows: tuple[Row, ...]
+    cut: bool
+
+    def table(self, name: str) -> list[Row]:
+        """The rows of one table."""
+        return [row for row in self.rows if row["table"] == name]
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a run folder that `zplus bench` wrote; ZplusError if it is none, of another version, or damaged."""
+    folder = Path(folder)
+    facts = _facts(folder)
+    lines, rest = _lines(folder / "rows.jsonl")
+    rows = tuple(_row(folder, number, line) for number, line in enumerate(lines, 1) if line.strip())
+    return Run(folder, facts, rows, bool(rest.strip()))
+
+
+def picture_path(folder: Path, name: str) -> Path:
+    """Where a picture of the run lies; ValueError if its name leads out of the folder."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"the file {name[:80]!r} lies outside the folder")
+    return path
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    try:
+        facts = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ZplusError(
+            f"{folder} is no run folder ({path} cannot be read): give one that zplus bench wrote."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ZplusError(f"{path} is damaged ({error}): run the benchmark again.") from error
+    if not isinstance(facts, dict) or "zplus_run" not in facts:
+        raise ZplusError(f"{path} does not belong to a run of zplus: give a folder that zplus bench wrote.")
+    _check_version(path, facts)
+    wrong = [name for name, kind in FACTS.items() if not _is(facts.setdefault(name, kind()), kind)]
+    if wrong or facts["bench"] not in BENCHES:
+        raise ZplusError(f"{path} is damaged (in {', '.join(wrong) or 'bench'}): run the benchmark again.")
+    return facts
+
+
+def _check_version(path: Path, facts: dict[str, Any]) -> None:
+    version, writer = facts["zplus_run"], str(facts.get("zplus"))[:20]
+    if type(version) is not int or version != VERSION:
+        raise ZplusError(
+            f"{path} is of version {str(version)[:20]} (zplus {writer}) and this zplus reads version {VERSION}: "
+            "use the zplus that wrote it, or run the benchmark again."
+        )
+
+
+def _lines(path: Path) -> tuple[list[bytes], bytes]:
+    """The whole lines and what follows the last line end."""
+    try:
+        *lines, rest = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ZplusError(f"{path} cannot be read ({error.strerror}): the run has no rows, so run it again.") from error
+    return lines, rest
+
+
+def _row(folder: Path, number: int, line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+        if problem := next(_problems(folder, row), None):
+            raise ValueError(problem)
+    except (ValueError, RecursionError) as error:
+        where = f"Line {number} of {folder / 'rows.jsonl'}"
+        raise ZplusError(f"{where} is damaged ({error}): take the line out, or run the benchmark again.") from error
+    return row
+
+
+def _problems(folder: Path, row: Any) -> Iterator[str]:
+    """What is wrong with a row; null means not measured and is right everywhere but in "table"."""
+    if not isinstance(row, dict) or not isinstance(row.get("table"), str):
+        yield "it is no object with a table"
+        return
+    for names, kind in ((TEXT, str), (FLAGS, bool), (NUMBERS, float), (("groups",), dict)):
+        yield from (f"{name} is not {WORDS[kind]}" for name in names if not _is(row.get(name), kind, empty=True))
+    if not all(isinstance(value, str) for value in (row.get("groups") or {}).values()):
+        yield "groups hold something else than text"
+    if row["table"] == "picture":
+        picture_path(folder, row.get("file") or "..")
+
+
+def _is(value: Any, kind: type, empty: bool = False) -> bool:
+    if kind is float:
+        known = isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
+        return known or (empty and value is None)
+    return (empty and value is None) or isinstance(value, kind)

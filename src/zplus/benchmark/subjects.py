@@ -1,0 +1,164 @@
+"""The pictures of a benchmark, and the truth of their edits where it is known.
+
+Oracle pictures are made by the generator, from codes of several spaces and off its manifold, so that no space is at
+home in all of them; each is truly edited twice, straight in W and along the geodesic in Z. Drawings come with their
+truth, and no latent space made it. Photos have none.
+"""
+
+import csv
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.direction import Direction
+from zplus.editing import edit
+from zplus.errors import LatentError, ZplusError
+from zplus.faces.align import align, whole
+from zplus.faces.landmarks import FaceFinder
+from zplus.generators import Generator
+from zplus.generators.statistics import sample_w
+from zplus.images import read_image
+from zplus.latent import Point
+from zplus.spaces import latent_of, make_space, render
+from zplus.spaces.convert import convert_code
+from zplus.training.data import SUFFIXES, read_pictures, to_batch
+
+ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
+JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
+COVERED = 0.3  # of the picture's side: the occluder's
+OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
+
+Images = Float[Tensor, "n 3 r r"]
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """N pictures of one source, truths of their edits by (direction, how it was defined), groups to report them by."""
+
+    source: str
+    names: list[str]
+    images: Images
+    truths: Mapping[tuple[str, str], Images] = field(default_factory=dict)
+    groups: Sequence[Mapping[str, str]] = ()
+
+    def __getitem__(self, rows: slice) -> "Subjects":
+        truths = {key: x[rows] for key, x in self.truths.items()}
+        return Subjects(self.source, self.names[rows], self.images[rows], truths, self.groups[rows])
+
+    @property
+    def real(self) -> bool:
+        """Whether they show people, who have not asked to be published."""
+        return self.source == "photo"
+
+
+def oracle(
+    generator: Generator, source: str, count: int, seed: int, directions: Sequence[Direction], amount: float
+) -> Subjects:
+    """Pictures of the generator from one of `ORACLES`, and of the same codes moved by `amount` deviations."""
+    kinds = {"s": ("s",), "perturbed": ("w+",)}.get(source, ("w+", "z+"))
+    noise = OTHER_NOISE if source == "noise" else "const"
+    latents = {}
+    for kind in kinds:
+        space = make_space(kind, generator, noise=noise)
+        latents[kind] = latent_of(space, Point(_codes(generator, source, kind, count, seed)))
+    pictures = {"": render(generator, latents[kinds[0]])}
+    truths = {}
+    for direction in directions:
+        for kind, latent in latents.items():
+            with suppress(LatentError):  # a code that cannot follow the direction on the sphere: no truth of this kind
+                moved = edit(generator, latent, {direction: amount})
+                truths[direction.name, "z" if kind == "z+" else "w"] = render(generator, moved)
+    if source == "occluder":
+        pictures[""], truths = _covered(pictures[""], seed), {key: _covered(x, seed) for key, x in truths.items()}
+    names = [f"{source}-{seed}-{i:03d}" for i in range(count)]
+    return Subjects(source, names, pictures[""], truths, [{}] * count)
+
+
+def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: int) -> Subjects:
+    """The first pairs of a zip with pairs.jsonl, whose lines name a "base" picture and one for each attribute."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            rows = [json.loads(line) for line in archive.read("pairs.jsonl").decode().splitlines()]
+        names = sorted(name for row in rows for name in row.values() if isinstance(name, str))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, AttributeError) as error:
+        raise ZplusError(f"{path} is no zip of pairs with a pairs.jsonl ({error}).") from None
+    pictures = to_batch(read_pictures(path, generator.resolution).train)
+    if len(pictures) != len(names):
+        raise ZplusError(f"{path} holds {len(pictures)} pictures, but its pairs name {len(names)}.")
+    lacking = next((name for name in attributes if any(name not in row for row in rows)), None)
+    if lacking is not None:
+        raise ZplusError(f"{path} has no drawings of {lacking}: choose directions with -d that have the names there.")
+    place, rows = {name: i for i, name in enumerate(names)}, rows[:count]
+    kinds = {key: pictures[[place[row[key]] for row in rows]] for key in ("base", *attributes)}
+    truths = {(name, "drawn"): kinds[name] for name in attributes}
+    return Subjects("drawn", [str(row["base"]) for row in rows], kinds["base"], truths, [{}] * len(rows))
+
+
+def photos(
+    folder: Path, generator: Generator, count: int | None, finder: FaceFinder | None, told: Callable[[str], None]
+) -> Subjects:
+    """Photos of a folder, aligned unless they have the generator's size; a photos.csv there gives their groups.
+
+    Its column "file" names them. What is no picture, or has no face, is told and left out. Without finder: as they are.
+    """
+    size = generator.resolution
+    names: list[str] = []
+    images: list[Tensor] = []
+    for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in SUFFIXES):
+        if len(names) == count:
+            break
+        try:
+            photo = read_image(path)
+            fits = photo.shape[:2] == (size, size) or finder is None
+            images.append((whole(photo, size) if fits else align(photo, finder, size)).image)
+            names.append(path.name)
+        except ZplusError as error:
+            told(f"{path.name} is left out: {error}")
+    if not names:
+        raise ZplusError(f"{folder} holds no photos that can be used.")
+    return Subjects("photo", names, torch.cat(images), {}, _groups(folder / "photos.csv", names))
+
+
+def _groups(path: Path, names: list[str]) -> list[dict[str, str]]:
+    if not path.is_file():
+        return [{}] * len(names)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {row.pop("file", ""): row for row in csv.DictReader(file)}
+    found = (rows.get(name, {}) for name in names)
+    return [{key: value for key, value in row.items() if isinstance(value, str)} for row in found]
+
+
+def _codes(generator: Generator, source: str, kind: str, count: int, seed: int) -> Tensor:
+    """The codes of a source [N,K,D], the same whatever the space that they are told in."""
+    random, z = torch.Generator().manual_seed(seed), make_space("z", generator)
+    code = z.sample(2 * count, seed)
+    if source == "mixed":  # the coarse codes of one sample and the fine ones of another
+        half = generator.num_codes // 2
+        code = code.expand(-1, generator.num_codes, -1).clone()
+        code[:count, half:] = code[count:, half:]
+        return convert_code(make_space("z+", generator), code[:count], make_space(kind, generator))
+    found = convert_code(z, code[:count], make_space(kind, generator))
+    if source == "perturbed":
+        w = sample_w(generator, count * generator.num_codes, seed + 1) - make_space("w", generator).statistics.w_mean
+        found = found + JITTER * w.view(found.shape)
+    if source == "s":
+        spread = make_space("s", generator).spread
+        found = found + JITTER * spread * torch.randn(found.shape, generator=random).to(found)
+    return found
+
+
+def _covered(images: Images, seed: int) -> Images:
+    """The images with a plain square of some colour somewhere."""
+    random, side = torch.Generator().manual_seed(seed), images.shape[-1]
+    size, covered = round(COVERED * side), images.clone()
+    for image in covered:
+        x, y = torch.randint(side - size, (2,), generator=random).tolist()
+        image[:, y : y + size, x : x + size] = torch.rand(3, 1, 1, generator=random).to(image) * 2 - 1
+    return covered

@@ -1,0 +1,178 @@
+"""A blinded forced choice between two spaces: a page for people, a key kept apart, and the count with its interval.
+
+The page holds pictures and numbered questions, no names; which side a space is on is in the key alone. Answers stay in
+the page until they are saved as a file.
+"""
+
+import hashlib
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scipy import stats
+
+from zplus.benchmark.page import PAGE, STYLE, data_address
+from zplus.benchmark.report import made, pictures
+from zplus.benchmark.rows import Row, Run, picture_path, read_run
+from zplus.errors import ZplusError
+from zplus.files import atomic
+
+VERSION = 1
+SIDES = ("left", "right")
+SIDE = 512  # pixels of a picture
+LOOK = """
+form { max-width: 860px; } legend { font-weight: bold; padding: 0 .4rem; }
+fieldset { border: 1px solid var(--line); border-radius: 10px; background: var(--card); margin: 1.4rem 0; }
+.ask { display: grid; gap: 10px; grid-template-columns: repeat(3, 1fr); }
+.ask figure { padding: 9px; text-align: center; font-size: inherit; }
+@media (max-width: 640px) {
+  .ask { grid-template-columns: 1fr 1fr; } .ask figure { grid-column: 1 / 3; width: 50%; margin: auto; }
+}
+label { cursor: pointer; text-align: center; padding: 6px; border: 3px solid transparent; border-radius: 8px; }
+label:has(:checked) { border-color: var(--mark); } label:focus-within { outline: 2px solid var(--ink); }
+.bar { position: sticky; bottom: 0; background: var(--paper); border-top: 1px solid var(--line); padding: .8rem 0; }
+button { font: inherit; padding: .4rem 1rem; margin-left: 1rem; }
+"""
+ASKED = (
+    "Each question shows a picture and two edits of it. Choose the one that does better what is asked: the change is "
+    "there, the person is the same, nothing else has changed, and it looks real. Choose also if you are unsure."
+)
+SCRIPT = """
+const survey = document.querySelector("form"), count = document.querySelector("output");
+const given = () => Object.fromEntries(new FormData(survey));
+const show = () => { count.textContent = Object.keys(given()).length + " of " + survey.dataset.total + " answered"; };
+survey.addEventListener("change", show);
+survey.addEventListener("submit", event => {
+  event.preventDefault();
+  const text = JSON.stringify({zplus_survey: 1, survey: survey.dataset.survey, answers: given()});
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
+  link.download = "answers-" + survey.dataset.survey + ".json";
+  link.click();
+});
+addEventListener("beforeunload", event => { if (Object.keys(given()).length) event.preventDefault(); });
+show();
+"""
+
+
+class Count(NamedTuple):
+    """Of n decided questions, in how many a was preferred; 95 % interval of the share (Clopper-Pearson) and p."""
+
+    a: str
+    b: str
+    preferred: int
+    n: int
+    tied: int
+    low: float
+    high: float
+    p: float
+
+
+def write_survey(folder: str | Path, a: str, b: str, key: str | Path, seed: int = 0, most: int = 40) -> Path:
+    """Write survey.html, with at most so many pairs of edits in spaces a and b, into a run folder; its key apart."""
+    run, order = read_run(folder), random.Random(seed)
+    pairs = _pairs(run, a, b)
+    if not pairs:
+        raise ZplusError(f"{folder} holds no edits of the same picture in both {a} and {b}: name other spaces.")
+    order.shuffle(pairs)
+    del pairs[most:]
+    flips = [i % 2 == 1 for i in range(len(pairs))]  # each space is as often on the left, but for one
+    order.shuffle(flips)
+    names = [f"q{i:03}" for i in range(1, len(pairs) + 1)]
+    shown = {name: pair[::-1] if flip else pair for name, pair, flip in zip(names, pairs, flips, strict=True)}
+    sides = {name: [row["space"] for row in pair] for name, pair in shown.items()}
+    survey = hashlib.sha256(json.dumps([sides, run.facts, seed]).encode()).hexdigest()[:12]
+    page, held = run.folder / "survey.html", {"survey": survey, "a": a, "b": b, "seed": seed, "sides": sides}
+    for path, text in (
+        (page, _page(run, survey, shown)),
+        (Path(key), json.dumps({"zplus_survey_key": VERSION} | held)),
+    ):
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return page
+
+
+def count_survey(answers: Sequence[str | Path], key: str | Path) -> Count:
+    """Count answers of one or more people: a question is decided by most of them, and tied ones are left out."""
+    known = _read(key, "zplus_survey_key", "sides")
+    votes: Counter[str] = Counter()
+    for path in answers:
+        given = _read(path, "zplus_survey", "answers")
+        if given.get("survey") != known["survey"]:
+            raise ZplusError(f"{path} answers another survey than {key} belongs to: give the key of this one.")
+        for question, side in given["answers"].items():
+            if question not in known["sides"] or side not in SIDES:
+                raise ZplusError(f"{path} is damaged (question {question[:20]!r}): ask for the file again.")
+            votes[question] += 1 if known["sides"][question][SIDES.index(side)] == known["a"] else -1
+    preferred, n = sum(vote > 0 for vote in votes.values()), sum(vote != 0 for vote in votes.values())
+    low, high, p = 0.0, 1.0, 1.0
+    if n:
+        found = stats.binomtest(preferred, n)
+        low, high, p = map(float, (found.proportion_ci().low, found.proportion_ci().high, found.pvalue))
+    return Count(known["a"], known["b"], preferred, n, len(votes) - n, low, high, p)
+
+
+def sentence(count: Count) -> str:
+    """What the counts say."""
+    if not count.n:
+        return "No question was decided."
+    span = f"95 % interval {count.low:.0%} to {count.high:.0%}"
+    figures = f"{count.a} in {count.preferred} of {count.n} pairs, {span}, p = {count.p:.3f}"
+    if count.low <= 0.5 <= count.high:
+        return f"Undecided whether people prefer {count.a} or {count.b}: {figures}."
+    winner, loser = (count.a, count.b) if count.low > 0.5 else (count.b, count.a)
+    return f"People prefer {winner} to {loser} ({figures})."
+
+
+def _pairs(run: Run, a: str, b: str) -> list[tuple[Row, Row]]:
+    """Edits that differ in nothing but the space; of several strengths the weakest with the weakest, and so on."""
+    found: dict[tuple[str, ...], dict[str, list[Row]]] = defaultdict(lambda: {a: [], b: []})
+    for row in pictures(run):
+        if row.get("what") == "edit" and row.get("space") in (a, b):
+            asked = tuple(row.get(name) or "" for name in ("subject", "direction", "truth", "variant"))
+            found[asked][row["space"]].append(row)
+    sides = ([sorted(of[space], key=lambda row: row.get("strength") or 0) for space in (a, b)] for of in found.values())
+    return [pair for first, second in sides if len(first) == len(second) for pair in zip(first, second, strict=True)]
+
+
+def _page(run: Run, name: str, questions: dict[str, tuple[Row, Row]]) -> str:
+    sources = {row.get("subject"): row for row in pictures(run) if row.get("what") == "source"}
+    asked = (_question(run, question, *pair, sources.get(pair[0]["subject"])) for question, pair in questions.items())
+    body = (
+        f'<p>{ASKED}</p><form data-survey="{name}" data-total="{len(questions)}" autocomplete="off">{"".join(asked)}'
+        f'<div class="bar"><output></output><button>Save the answers</button></div></form><script>{SCRIPT}</script>'
+    )
+    policy = "; script-src 'unsafe-inline'"
+    return PAGE.format(title="Which edit is better?", style=STYLE + LOOK, policy=policy, body=body)
+
+
+def _question(run: Run, name: str, left: Row, right: Row, source: Row | None) -> str:
+    before = f"<figure>{_image(run, source, 'the picture')}the picture</figure>" if source else ""
+    choices = "".join(
+        f'<label>{_image(run, row, side)}<input type="radio" name="{name}" value="{side}"> {side}</label>'
+        for row, side in zip((left, right), SIDES, strict=True)
+    )
+    strength = left.get("strength") or 0
+    way = "more " if strength > 0 else "less " if strength < 0 else ""
+    asked = escape(f"{int(name[1:])}. Asked for: {way}{left.get('direction') or 'an edit'}")
+    return f'<fieldset><legend>{asked}</legend><div class="ask">{before}{choices}</div></fieldset>'
+
+
+def _image(run: Run, row: Row, alt: str) -> str:
+    return f'<img alt="{alt}" src="{data_address(picture_path(run.folder, row["file"]), made(row), SIDE)}">'
+
+
+def _read(path: str | Path, mark: str, part: str) -> dict[str, Any]:
+    """A file of answers or a key: an object that has its version as `mark` and an object as `part`."""
+    try:
+        found = json.loads(Path(path).read_bytes())
+        version, right = found[mark], isinstance(found.get(part), dict)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ZplusError(f"{path} is no part of a survey ({error!r}): give the file that was saved.") from error
+    if version != VERSION or not right:
+        raise ZplusError(f"{path} is of version {str(version)[:20]} or damaged: this zplus reads version {VERSION}.")
+    return found

@@ -1,0 +1,241 @@
+"""One condition on one set of pictures: inverted, edited at many strengths, matched, and told in rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.benchmark.conditions import Condition, norm_kept
+from zplus.benchmark.gauge import Gauge, Readings
+from zplus.benchmark.people import People, sharpness
+from zplus.benchmark.subjects import Subjects
+from zplus.direction import Direction
+from zplus.editing import Editor
+from zplus.editing.follow import with_code
+from zplus.errors import LatentError
+from zplus.generators import Generator
+from zplus.inversion import invert
+from zplus.latent import Latent
+from zplus.perception.lpips import LPIPS, at
+from zplus.perception.similarity import ms_ssim, ssim
+from zplus.spaces import convert, latent_of, make_space, render, space_of
+from zplus.spaces.penalties import p_norm
+from zplus.spaces.registry import default_layer
+from zplus.spaces.sphere import angles
+
+Images = Float[Tensor, "n 3 r r"]
+Row = dict[str, Any]
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # deviations, tried for every picture
+NEAR = 0.25  # of the wanted change: nearer than this, it was reached
+LPIPS_SIDE = 256  # pixels at most
+
+
+class Made(NamedTuple):
+    """Pictures to look at [N,3,R,R]: "source", "reconstruction", or the "truth" or "edit" of a direction."""
+
+    what: str
+    images: Images
+    direction: str | None = None
+    truth: str | None = None
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What a trial measures with: the gauge that edits are matched by, one that judges, LPIPS, and who is seen."""
+
+    gauge: Gauge
+    judge: Gauge
+    vgg: LPIPS
+    alex: LPIPS
+    people: People | None = None
+
+    @torch.inference_mode()
+    def distance(self, a: Images, b: Images, net: str = "vgg") -> Float[Tensor, " n"]:
+        """LPIPS at 256 px at most, row by row."""
+        side, lpips = min(LPIPS_SIDE, a.shape[-1]), getattr(self, net)
+        pairs = zip(at(a, side).split(16), at(b, side).split(16), strict=True)
+        return torch.cat([lpips(x, y) for x, y in pairs])
+
+    def who(self, image: Float[Tensor, "3 r r"], subjects: Subjects, i: int) -> dict[str, float]:
+        """How far a picture of photo i is from its person; nothing for other pictures, or where nobody is known."""
+        return self.people.compare(image, subjects.names[i]) if self.people is not None and subjects.real else {}
+
+
+def inverted(generator: Generator, images: Images, condition: Condition, **changes: object) -> Latent:
+    """The pictures' latent under a condition; LPIPS of its loss at 256 px at most."""
+    layer = None
+    if condition.space.startswith("f/") and condition.depth != 1:
+        usual = generator.layers[default_layer(generator)].resolution
+        layer = str(round(usual * condition.depth))
+    size = min(LPIPS_SIDE, generator.resolution)
+    settings = {"lpips_size": size, **changes, **condition.settings}
+    latent = invert(generator, images, condition.space, layer=layer, psi=condition.psi, **settings)  # type: ignore[arg-type]
+    if condition.into is None:
+        return latent
+    target = make_space(condition.into, generator, latent.layer)
+    point, _ = convert(space_of(generator, latent), latent.inverted, target)
+    return latent_of(target, point, figures=latent.figures)
+
+
+class Edited:
+    """A latent opened under a condition: its picture along a direction at any strength."""
+
+    def __init__(self, generator: Generator, latent: Latent, condition: Condition):
+        self.generator, self.latent, self.condition = generator, latent, condition
+        self.editor = Editor(generator, latent)
+
+    def picture(self, direction: Direction, strength: float) -> tuple[Images, list[bool]]:
+        """The pictures, and whether each row could follow the direction; one that could not stays as it is."""
+        try:
+            return self._picture(self.editor, direction, strength), [True] * len(self.latent)
+        except LatentError:
+            if len(self.latent) == 1:
+                return render(self.generator, self.latent), [False]
+        rows = [Edited(self.generator, self.latent[i], self.condition) for i in range(len(self.latent))]
+        found = [row.picture(direction, strength) for row in rows]
+        return torch.cat([images for images, _ in found]), [known for _, (known,) in found]
+
+    def _picture(self, editor: Editor, direction: Direction, strength: float) -> Images:
+        edited = editor.edit({direction: strength}, feature=self.condition.feature)
+        if self.condition.keep_norm and edited.edited is not None:
+            space = space_of(self.generator, edited)
+            before = edited.inverted.plain(self.generator.device)
+            code = norm_kept(before.code, edited.edited.code, space.statistics.w_mean)
+            edited = replace(edited, edited=with_code(space, before, code, self.condition.feature))
+        return render(self.generator, edited)
+
+
+@torch.no_grad()
+def reconstruction_rows(
+    generator: Generator, latent: Latent, image: Images, subjects: Subjects, measure: Instruments
+) -> Iterator[Row]:
+    """How near each reconstruction is, and how near its code is to the prior."""
+    target = subjects.images
+    found = {
+        "lpips_vgg": measure.distance(image, target),
+        "lpips_alex": measure.distance(image, target, "alex"),
+        "mse": (image - target).square().mean((1, 2, 3)),
+        "ssim": ssim(image, target),
+        "ms_ssim": ms_ssim(image, target),
+    } | _conformity(generator, latent)
+    seconds = latent.figures["seconds"]
+    for i in range(len(latent)):
+        row = {key: float(x[i]) for key, x in found.items()} | {"seconds": seconds[i]}
+        yield row | measure.who(image[i], subjects, i)
+
+
+def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
+    """P-norm of the codes in Z and W, and the mean angle between the codes of the layers."""
+    space, code = space_of(generator, latent), latent.inverted.code.to(generator.device)
+    found = {} if space.kind == "s" else {"pn_norm": p_norm(space, code)}
+    if space.kind == "z+":
+        one, other = torch.triu_indices(code.shape[1], code.shape[1], 1)
+        found["layer_angle"] = angles(code[:, one], code[:, other]).mean(1)
+    return found
+
+
+def edit_rows(
+    edited: Edited,
+    reconstruction: Images,
+    subjects: Subjects,
+    directions: Sequence[Direction],
+    measure: Instruments,
+    wanted: float,
+    made: list[Made],
+) -> Iterator[tuple[int, Row]]:
+    """Rows by index of the picture: for each direction and truth, the edit whose change is nearest to that wanted.
+
+    Pictures without truth want a change of `wanted` deviations; `made` gathers what was chosen.
+    """
+    start, judged_start = measure.gauge.read(reconstruction), measure.judge.read(reconstruction)
+    source, sign = measure.gauge.read(subjects.images), np.sign(wanted)
+    for direction in directions:
+        name = direction.name
+        tried = [edited.picture(direction, float(sign * s)) for s in STRENGTHS]
+        readings = [measure.gauge.read(images) for images, _ in tried]
+        changes = np.array([x[name] - start[name] for x in readings])  # [S, N]
+        followed = np.array(tried[-1][1])
+        if measure.people is not None and subjects.real:
+            yield from _curve(name, sign, tried, readings, start, subjects, measure)
+        for truth, true in _truths(subjects, name):
+            goal = np.full(len(followed), wanted) if true is None else measure.gauge.read(true)[name] - source[name]
+            best = np.where(np.isfinite(changes), np.abs(changes - goal), np.inf).argmin(0)  # [N]
+            rows = np.arange(len(best))
+            chosen = torch.stack([tried[s][0][i] for i, s in enumerate(best)])
+            change = changes[best, rows]
+            reached = followed & (np.abs(change - goal) <= NEAR * np.abs(goal))
+            judged = measure.judge.read(chosen)
+            made.append(Made("edit", chosen, name, truth))
+            columns: dict[str, Any] = {
+                "strength": [float(sign * STRENGTHS[s]) for s in best], "wanted": goal, "change": change,
+                "judge_change": judged[name] - judged_start[name] if name in judged else None,
+                "off_target": _off_target(readings, best, start, name),
+            }  # fmt: skip
+            if true is not None:
+                columns["error_lpips"] = measure.distance(chosen, true)
+                columns["error_mse"] = (chosen - true).square().mean((1, 2, 3))
+                columns["base_lpips"] = measure.distance(reconstruction, true)
+                columns["source_lpips"] = measure.distance(subjects.images, true)
+            else:
+                columns["sharpness"] = sharpness(chosen, reconstruction, subjects.images)
+            for i in range(len(best)):
+                numbers = {key: float(x[i]) for key, x in columns.items() if x is not None}
+                row: Row = {"direction": name, "truth": truth, "reached": bool(reached[i])} | numbers
+                yield i, row | measure.who(chosen[i], subjects, i)
+
+
+def _curve(
+    name: str,
+    sign: float,
+    tried: Sequence[tuple[Images, list[bool]]],
+    readings: Sequence[Readings],
+    start: Readings,
+    subjects: Subjects,
+    measure: Instruments,
+) -> Iterator[tuple[int, Row]]:
+    """What each strength does to the people of photos."""
+    for strength, (images, _), reading in zip(STRENGTHS, tried, readings, strict=True):
+        for i in range(len(images)):
+            row: Row = {"table": "strength", "direction": name, "strength": float(sign * strength)}
+            row["change"] = float(reading[name][i] - start[name][i])
+            yield i, row | measure.who(images[i], subjects, i)
+
+
+def loss_of_editing(
+    edited: Edited,
+    reconstruction: Images,
+    direction: Direction,
+    strength: float,
+    measure: Instruments,
+    **changes: object,
+) -> Float[Tensor, " n"]:
+    """LPIPS between the reconstructions and the same edited, inverted again and edited back: LEC of pictures.
+
+    The papers take it of latents, whose lengths cannot be compared between spaces.
+    """
+    images, _ = edited.picture(direction, strength)
+    generator, condition = edited.generator, edited.condition
+    again = Edited(generator, inverted(generator, images, condition, **changes), condition)
+    return measure.distance(again.picture(direction, -strength)[0], reconstruction)
+
+
+def _truths(subjects: Subjects, name: str) -> list[tuple[str | None, Images | None]]:
+    """How the truth of this direction was defined, and its pictures; (None, None) for pictures that have no truth."""
+    if not subjects.truths:
+        return [(None, None)]
+    return [(truth, images) for (known, truth), images in subjects.truths.items() if known == name]
+
+
+def _off_target(readings: Sequence[Readings], best: np.ndarray, start: Readings, name: str) -> np.ndarray | None:
+    """The mean change of the other attributes at the chosen strengths [N]."""
+    others: Mapping[str, np.ndarray] = {
+        key: np.array([x[key] for x in readings])[best, np.arange(len(best))] - start[key]
+        for key in start
+        if key != name
+    }
+    return np.mean([np.abs(x) for x in others.values()], 0) if others else None

@@ -1,0 +1,37 @@
+"""What tests of benches share: a small generator, a direction of it, and what measures."""
+
+import pytest
+
+from networks import random_lpips
+from tiny import tiny_stylegan2
+from zplus.benchmark.gauge import Gauge
+from zplus.benchmark.trial import Instruments
+from zplus.editing import principal
+
+
+@pytest.fixture(scope="package")
+def generator():
+    return tiny_stylegan2()
+
+
+@pytest.fixture(scope="package")
+def directions(generator):
+    return principal(generator, 2)
+
+
+@pytest.fixture(scope="package")
+def measure(directions):
+    """Gauges that read the mean of a colour, which every edit moves a little."""
+
+    def read(images):
+        means = images.mean((2, 3)).double()
+        return {x.name: (50 * means[:, i]).numpy() for i, x in enumerate(directions)}
+
+    gauge = Gauge(read, dict.fromkeys([x.name for x in directions], 1.0), "colour")
+    vgg, alex = (random_lpips(net) for net in ("vgg", "alex"))
+    return Instruments(gauge, gauge, vgg, alex)
+
+
+@pytest.fixture(autouse=True)
+def _eager(monkeypatch):
+    monkeypatch.setenv("ZPLUS_EAGER", "1")

@@ -1,0 +1,189 @@
+"""Oracles hold what they promise, a run is the same whether it was killed or not, and what was made worse is found."""
+
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from command_line import needs_lpips, picture
+from zplus.benchmark import bench as bench_module
+from zplus.benchmark.bench import Bench, Plan
+from zplus.benchmark.conditions import BENCHES, Condition, norm_kept
+from zplus.benchmark.contrasts import others
+from zplus.benchmark.gauge import learnt_gauge
+from zplus.benchmark.people import sharpness
+from zplus.benchmark.rows import read_run
+from zplus.benchmark.run import Recorder
+from zplus.benchmark.subjects import ORACLES, _codes, drawn, oracle, photos
+from zplus.benchmark.trial import Edited, edit_rows
+from zplus.errors import ZplusError
+from zplus.generators.statistics import statistics
+from zplus.latent import Point
+from zplus.spaces import latent_of, make_space
+
+SETTINGS = {"settings": 1}
+
+
+def quiet(_):
+    pass
+
+
+@pytest.mark.parametrize("source", ORACLES)
+def test_an_oracle_is_the_same_again_and_moves(source, generator, directions):
+    one, again = (oracle(generator, source, 3, 5, directions, 1.5) for _ in range(2))
+    assert torch.equal(one.images, again.images) and len(set(one.names)) == 3
+    kinds = {"w"} if source in ("s", "perturbed") else {"w", "z"}
+    assert {truth for _, truth in one.truths} == kinds
+    for true in one.truths.values():
+        assert (true - one.images).abs().amax((1, 2, 3)).min() > 0.01
+
+
+def test_both_truths_of_a_direction_differ(generator, directions):
+    found = oracle(generator, "z", 2, 0, directions, 1.5)
+    name = directions[0].name
+    assert (found.truths[name, "w"] - found.truths[name, "z"]).abs().max() > 0.01
+
+
+def test_an_occluder_covers_the_same_place_in_picture_and_truth(generator, directions):
+    plain, covered = (oracle(generator, source, 2, 3, directions[:1], 1.5) for source in ("z", "occluder"))
+    same = (plain.images == covered.images).all(1)  # [N, R, R]
+    for key, true in covered.truths.items():
+        assert torch.equal((true == plain.truths[key]).all(1), same)
+        assert torch.equal(true.movedim(1, -1)[~same], covered.images.movedim(1, -1)[~same])
+    assert 0.05 < float((~same).float().mean()) < 0.15
+
+
+def test_sources_off_the_manifold_are_off_it(generator):
+    z, other, mixed = (oracle(generator, source, 2, 3, (), 0.0).images for source in ("z", "noise", "mixed"))
+    assert (z - other).abs().max() > 1e-3 and (z - mixed).abs().max() > 1e-3
+
+
+@needs_lpips
+def test_a_learnt_gauge_reads_how_far_codes_moved(generator, directions):
+    gauge = learnt_gauge(generator, directions, "vgg", 400, 1)
+    space = make_space("w", generator)
+    code = space.sample(20, 9)
+    for one in directions:
+        before, after = (
+            gauge.read(generator.synthesize(space.decode(x))) for x in (code, code + 1.5 * one.vector[None])
+        )
+        assert gauge.quality[one.name] > 0.6
+        assert np.mean(after[one.name] - before[one.name]) == pytest.approx(1.5, abs=0.6)
+
+
+def test_the_edit_of_a_perfect_inversion_is_matched_and_true(generator, directions, measure):
+    subjects = oracle(generator, "perturbed", 4, 0, directions, 1.0)
+    space = make_space("w+", generator)
+    latent = latent_of(space, Point(_codes(generator, "perturbed", "w+", 4, 0)))
+    edited = Edited(generator, latent, Condition("w+", "w+"))
+    rows = list(edit_rows(edited, subjects.images, subjects, directions, measure, 1.0, []))
+    assert len(rows) == 4 * len(directions)
+    for _, row in rows:
+        assert row["strength"] == 1.0 and row["reached"]
+        assert row["change"] == pytest.approx(row["wanted"], abs=1e-4)
+        assert row["error_lpips"] < 1e-6
+        assert row["base_lpips"] > 1e-3
+
+
+def test_keeping_the_norm_keeps_it(generator):
+    mean, random = statistics(generator).w_mean, torch.Generator().manual_seed(0)
+    before, after = torch.randn(2, 3, 4, len(mean), generator=random)
+    kept = norm_kept(before, after, mean)
+    assert torch.allclose((kept - mean).norm(dim=-1), (before - mean).norm(dim=-1), atol=1e-5)
+    assert torch.cosine_similarity(kept - mean, after - mean, dim=-1).min() > 1 - 1e-5
+
+
+def test_sharpness_is_that_of_what_did_not_change():
+    random = torch.Generator().manual_seed(0)
+    photo = torch.rand(1, 3, 64, 64, generator=random)
+    blurred = torch.nn.functional.avg_pool2d(photo, 3, 1, 1)
+    assert sharpness(photo, photo, photo).item() == pytest.approx(1)
+    assert sharpness(blurred, blurred, photo).item() < 0.3
+    changed = torch.where(torch.arange(64) < 32, blurred + 0.5, photo)  # half of it edited, and blurred there
+    assert sharpness(changed, photo, photo).item() == pytest.approx(1, abs=0.1)
+
+
+def test_photos_have_groups_and_what_is_broken_is_told(tmp_path, generator):
+    picture(tmp_path / "a.png", 1)
+    picture(tmp_path / "b.png", 2)
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    (tmp_path / "photos.csv").write_text("file,sex\nb.png,f\n", encoding="utf-8")
+    told = []
+    found = photos(tmp_path, generator, None, None, told.append)
+    assert found.names == ["a.png", "b.png"] and found.real
+    assert [*found.groups] == [{}, {"sex": "f"}] and "c.png" in told[0]
+
+
+def pairs(path, rows=3):
+    with zipfile.ZipFile(path, "w") as archive:
+        lines = []
+        for i in range(rows):
+            names = {kind: f"{i}_{kind}.png" for kind in ("base", "hat")}
+            for k, name in enumerate(names.values()):
+                file = path.with_name("one.png")
+                Image.new("RGB", (32, 32), (40 * i, 100 * k, 0)).save(file)
+                archive.write(file, name)
+            lines.append(json.dumps({"id": i, **names}))
+        archive.writestr("pairs.jsonl", "\n".join(lines))
+    return path
+
+
+def test_drawings_lie_beside_their_truth(tmp_path, generator):
+    found = drawn(pairs(tmp_path / "pairs.zip"), generator, ["hat"], 2)
+    assert found.names == ["0_base.png", "1_base.png"] and not found.real
+    assert found.truths["hat", "drawn"][1, :2, 0, 0].tolist() == pytest.approx([40 / 127.5 - 1, 100 / 127.5 - 1])
+    with pytest.raises(ZplusError, match="glasses"):
+        drawn(tmp_path / "pairs.zip", generator, ["glasses"], 2)
+    (tmp_path / "no.zip").write_bytes(b"PK")
+    with pytest.raises(ZplusError, match="no zip of pairs"):
+        drawn(tmp_path / "no.zip", generator, ["hat"], 2)
+
+
+@pytest.fixture
+def tiny_bench(generator, directions, measure, monkeypatch):
+    """A bench of three conditions, one of which was made worse on purpose."""
+    few = (Condition("f/z+", "f/z+"), Condition("w+", "w+"), Condition("z+", "z+"), Condition("worse", "z+", psi=0.0))
+    monkeypatch.setitem(BENCHES, "spaces", lambda: few)
+    monkeypatch.setattr(bench_module, "ORACLES", ("z",))
+    monkeypatch.setattr(bench_module, "SHOWN", 1)
+    return lambda folder, count=2: Bench(generator, Plan("spaces", count, 1, 6), directions, replace(measure), folder)
+
+
+@needs_lpips
+def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
+    whole, cut = (Recorder(tmp_path / name, "spaces", generator, SETTINGS, "") for name in ("whole", "cut"))
+    assert whole.record(tiny_bench(whole.folder).trials(()), 99.0, quiet)
+    first = next(iter(tiny_bench(cut.folder).trials(())))
+    assert cut.record([first], 99.0, quiet)
+    assert not cut.record(tiny_bench(cut.folder).trials(()), 0.0, quiet)  # no minute for more
+    assert "budget of 0 minutes" in cut.facts["skipped"][0]
+    with (cut.path).open("a", encoding="utf-8") as file:  # killed in the middle of the second trial
+        file.write('{"table": "reconstruction", "trial": "second"}\n{"table": "rec')
+    again = Recorder(cut.folder, "spaces", generator, SETTINGS, "")
+    assert again.done == {first.name}
+    assert again.record(tiny_bench(cut.folder).trials(()), 99.0, quiet)
+    timed = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in read_run(x.folder).rows] for x in (whole, cut)
+    ]
+    assert timed[0] == timed[1]
+    with pytest.raises(ZplusError, match="another settings"):
+        Recorder(cut.folder, "spaces", generator, {"settings": 2}, "")
+
+
+@needs_lpips
+def test_a_space_made_worse_is_found(tiny_bench, generator, tmp_path):
+    recorder = Recorder(tmp_path, "spaces", generator, SETTINGS, "")
+    recorder.record(tiny_bench(tmp_path, 10).trials(()), 99.0, quiet)
+    run = read_run(tmp_path)
+    assert all(row["passed"] for row in run.table("sanity"))
+    found = {x.b: x for x in others(run, 999) if x.measure == "lpips_vgg"}
+    assert found["worse"].verdict == "z+", found["worse"]
+    reconstructed = {row["space"] for row in run.table("reconstruction")}
+    assert reconstructed == {"f/z+", "w+", "z+", "worse"}
+    shown = run.table("picture")
+    assert {row["what"] for row in shown} == {"source", "reconstruction", "truth", "edit"}
+    assert all((tmp_path / row["file"]).is_file() for row in shown)

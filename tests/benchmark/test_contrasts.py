@@ -1,0 +1,202 @@
+"""A planted effect is found, none is found where there is none, and like is compared with like."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from test_rows import PLAN, make_rows, make_run
+
+from zplus.benchmark.contrasts import baselines, kind, others, primary, within
+from zplus.benchmark.findings import findings, sentence
+from zplus.benchmark.rows import read_run
+from zplus.errors import ZplusError
+
+FEW = 999  # resamples
+WRONG = ({"a": 3}, {"setting": "moon"})
+
+
+@pytest.fixture
+def run_of(tmp_path):
+    return lambda rows, **facts: read_run(make_run(tmp_path, rows, **facts))
+
+
+def test_a_planted_effect_is_found_and_said(run_of):
+    found = primary(run_of(make_rows(96, worse={"f/w+": 0.012})))
+    assert found.verdict == "f/z+"
+    for part in found.parts.values():
+        assert part.n == 96 and part.low <= 0.012 <= part.high
+        assert part.mean == pytest.approx(0.012, abs=0.006)
+    text = sentence(found)
+    assert text.startswith(
+        "In f/z+ the edited picture lies nearer to the truth than in f/w+ (truth straight in W: LPIPS "
+    )
+    assert f"lower by .0{round(found.parts['w'].mean * 1000)}" in text and "96 subjects" in text
+
+
+def test_a_planted_loss_is_said_the_other_way(run_of):
+    text = sentence(primary(run_of(make_rows(40, worse={"f/z+": 0.05})), FEW))
+    assert text.startswith("In f/w+ the edited picture lies nearer to the truth than in f/z+ (")
+    assert "lower by .0" in text and "-" not in text
+
+
+def test_shuffled_labels_give_few_false_alarms(run_of):
+    run, random, alarms = run_of(make_rows(24, seeds=1)), np.random.default_rng(5), 0
+    other = {"f/z+": "f/w+", "f/w+": "f/z+"}
+    for _ in range(200):
+        swapped = {f"s{i:03}" for i in np.flatnonzero(random.random(24) < 0.5)}
+        rows = (
+            {**row, "space": other.get(row["space"], row["space"])} if row["subject"] in swapped else row
+            for row in run.rows
+        )
+        alarms += primary(replace(run, rows=tuple(rows)), FEW).verdict != "undecided"
+    assert alarms <= binom.ppf(0.975, 200, 0.05)
+
+
+def test_a_win_counts_only_under_both_truths(run_of):
+    rows = make_rows(40)
+    for row in rows:
+        if row["space"] == "f/w+" and row.get("truth") == "z":
+            row["error_lpips"] += 0.05
+    found = primary(run_of(rows), FEW)
+    assert found.parts["z"].low > 0 and found.verdict == "undecided"
+    assert found.p == found.parts["w"].p > found.parts["z"].p
+    assert replace(found, p=0.001).verdict == "undecided"  # for one interval holds 0
+    one = primary(run_of([row for row in rows if row.get("truth") != "w"]), FEW)
+    assert one.verdict == "too few" and "straight in W: too few subjects (0; at least 8 are needed)" in sentence(one)
+
+
+def test_truths_that_point_apart_are_said(run_of):
+    rows = make_rows(40)
+    for row in rows:
+        if row["space"] == "f/w+" and row["table"] == "edit":
+            row["error_lpips"] += 0.05 if row["truth"] == "z" else -0.05
+    found = primary(run_of(rows), FEW)
+    assert found.p == 1 and "point apart" in sentence(found)
+
+
+def test_too_few_subjects_are_said_and_not_computed(run_of):
+    found = primary(run_of(make_rows(5, worse={"f/w+": 1})))
+    assert found.verdict == "too few" and all(math.isnan(part.mean) for part in found.parts.values())
+    assert "too few subjects (5; at least 8 are needed)" in sentence(found)
+
+
+def test_only_what_both_were_asked_is_compared(run_of):
+    rows = make_rows(12, noise=0.0)
+    hard = {"direction": "age", "error_lpips": 9.0}
+    rows += [{**row, **hard} for row in rows if row["table"] == "edit" and row["space"] == "f/z+"]
+    assert primary(run_of(rows), FEW).parts["w"].mean == pytest.approx(0, abs=1e-9)
+
+
+def test_moves_that_fell_short_are_put_aside_and_counted(run_of):
+    rows = make_rows(12, noise=0.0)
+    for row in rows:
+        if row["table"] == "edit" and row["space"] == "f/w+" and row["subject"] == "s001":
+            row.update(reached=False, error_lpips=9.0)
+    run = run_of(rows)
+    found = primary(run, FEW)
+    assert found.parts["w"].n == 11 and found.unreached == 2
+    assert any("2 tasks are not in the primary" in text for _, text in findings(run, found, []))
+
+
+def test_spaces_are_compared_within_their_kind(run_of):
+    found = others(run_of(make_rows(10)), FEW)
+    assert found and all(kind(contrast.a) == kind(contrast.b) for contrast in found)
+    assert {(c.a, c.b) for c in found if c.measure == "lpips_vgg"} == {
+        ("z+", "w+"), ("z+", "w+ norm kept"), ("f/z+", "f/w+")
+    }  # fmt: skip
+    assert not any(c.measure == "error_lpips" and c.b == "f/w+" for c in found)  # that is the primary one
+    mixed = {"primary": {**PLAN["primary"], "b": "w+"}}
+    with pytest.raises(ZplusError, match="two spaces of one kind"):
+        primary(run_of(make_rows(10), plan=mixed))
+
+
+def test_others_are_corrected_together(run_of):
+    run = run_of(make_rows(30, worse={"w+": 0.05}))
+    found = {(c.table, c.measure, c.b): c for c in others(run, FEW)}
+    assert {c.family for c in found.values()} == {len(found)}
+    assert found["reconstruction", "lpips_vgg", "w+"].verdict == "z+"
+    assert found["edit", "judge_change", "w+"].verdict == "undecided"
+
+
+def test_edits_are_held_against_no_edit(run_of):
+    found = {c.a: c for c in baselines(run_of(make_rows(30)), FEW)}
+    assert found["f/z+"].verdict == "f/z+"
+    assert "than without any edit" in sentence(found["f/z+"])
+
+
+def test_variants_are_compared_within_a_space(run_of):
+    rows = make_rows(20, worse={"w+": 0.05}, spaces=("z+", "w+"))
+    both = [{**row, "variant": {"z+": "pti", "w+": "e4e"}[row["space"]], "space": "w+"} for row in rows]
+    plan = {"primary": {"table": "edit", "measure": "error_lpips", "a": "e4e", "b": "pti", "space": "w+"}}
+    run = run_of(both, bench="methods", plan=plan)
+    assert sentence(primary(run, FEW)).startswith(
+        "With pti in w+ the edited picture lies nearer to the truth than with e4e"
+    )
+    assert {(c.group, c.a, c.b) for c in others(run, FEW)} == {("w+", "e4e", "pti")}
+
+
+def test_a_contrast_is_broken_down_by_groups(run_of):
+    run = run_of(make_rows(40, worse={"f/w+": 0.05}))
+    parts = within(run, primary(run, FEW), "sex", FEW)
+    assert {name: part.parts["w"].n for name, part in parts.items()} == {"f": 20, "m": 20}
+
+
+def test_photos_need_no_truth(run_of):
+    rows = [{**row, "truth": None, "real": True, "source": "photo"} for row in make_rows(10, worse={"f/w+": 0.2})]
+    found = primary(run_of(rows), FEW)
+    assert found.setting == "photo" and list(found.parts) == [""] and found.verdict == "f/z+"
+
+
+def test_what_was_not_measured_is_said(run_of):
+    rows = [{key: value for key, value in row.items() if key != "identity_distance"} for row in make_rows(8)]
+    run = run_of(rows, skipped=["No identity: dlib-bin is not installed."], finished=False)
+    said = [text for _, text in findings(run, primary(run, FEW), [])]
+    assert "No identity: dlib-bin is not installed." in said
+    assert any(text.startswith("Not measured in reconstruction: identity distance") for text in said)
+    assert any("not finished" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [{"primary": {"table": "edit"}}, {"primary": "edit"}, *({"primary": PLAN["primary"] | wrong} for wrong in WRONG)],
+)
+def test_a_plan_that_names_too_little_is_refused(run_of, plan):
+    with pytest.raises(ZplusError, match="must name table"):
+        primary(run_of(make_rows(2), plan=plan))
+
+
+def test_no_plan_is_no_primary_contrast(run_of):
+    run = run_of(make_rows(8), plan={})
+    assert primary(run) is None
+    assert findings(run, None, [])[0].text == "The run was not planned with a primary contrast."
+
+
+def test_changes_are_taken_along_what_was_wanted(run_of):
+    rows = make_rows(20)
+    for row in rows:
+        if row["table"] == "edit" and int(row["subject"][1:]) % 2:
+            row.update(wanted=-1.0, judge_change=-row["judge_change"] * (2 if row["space"] == "w+" else 1))
+        elif row["table"] == "edit" and row["space"] == "w+":
+            row["judge_change"] *= 2
+    found = {c.b: c for c in others(run_of(rows), FEW) if c.measure == "judge_change"}
+    assert found["w+"].verdict == "w+"
+    assert found["w+"].parts["w"].mean == pytest.approx(-0.8, abs=0.1)
+
+
+def test_ablations_may_fix_f(run_of):
+    rows = make_rows(20, worse={"w+": 0.05}, spaces=("z+", "w+"))
+    named = {"z+": ("as it is", "moved"), "w+": ("F fixed", "fixed")}
+    rows = [
+        {**row, "space": "f/z+", "variant": named[row["space"]][0], "feature": named[row["space"]][1]} for row in rows
+    ]
+    found = others(run_of(rows, bench="ablations"), FEW)
+    assert {(c.group, c.a, c.b) for c in found} == {("f/z+", "as it is", "F fixed")}
+    assert next(c for c in found if c.measure == "error_lpips").verdict == "as it is"
+
+
+def test_rows_with_f_fixed_are_not_compared_with_rows_that_moved_it(run_of):
+    rows = make_rows(10, noise=0.0)
+    fixed = [{**row, "feature": "fixed", "error_lpips": 9.0} for row in rows if row["space"] == "f/z+"]
+    assert primary(run_of(rows + fixed), FEW).parts["w"].mean == pytest.approx(0, abs=1e-9)
