@@ -1,0 +1,76 @@
+"""What `zplus edit` understands."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from zplus.command import options
+from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
+from zplus.command.show import Show
+
+
+def edit(
+    source: Annotated[Path, typer.Argument(help="A photo, or a latent that 'zplus invert' wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
+    direction: options.Directions = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="NAME=SCORE", help="Change it until its score reads this; repeatable."),
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep", metavar="NAME=FROM:TO:COUNT", help="Many strengths: side by side, or a .webp animation."
+        ),
+    ] = None,
+    feature: Annotated[
+        Literal["moved", "added", "fixed"],
+        typer.Option("--feature", help="How F goes with the edit: detail moved along, only added to, or left fixed."),
+    ] = "moved",
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
+        ),
+    ] = None,
+    paste: Annotated[
+        Literal["keep", "replace"],
+        typer.Option(
+            "--paste", help="Into the photo: keep its pixels where no shape moved, or replace the whole crop."
+        ),
+    ] = "keep",
+    no_paste: Annotated[bool, typer.Option("--no-paste", help="Write the edited crop instead of the photo.")] = False,
+    photo: Annotated[Path | None, typer.Option("--photo", help="With a latent: the photo to paste into.")] = None,
+    keep: Annotated[Path | None, typer.Option("--latent", help="Also write the edited latent here.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help=f"A model by name or file; by default {DEFAULT_MODEL} or the latent's."),
+    ] = None,
+    space: options.Space = DEFAULT_SPACE,
+    method: options.Method = "default",
+    layer: options.Layer = None,
+    psi: options.Psi = 1.0,
+    steps: options.Steps = None,
+    seed: options.Seed = None,
+    start: options.Start = None,
+    encoder: options.OwnEncoder = None,
+    face: options.Face = 0,
+    no_align: options.NoAlign = False,
+    label: options.Label = None,
+    device: options.Device = "cpu",
+    as_json: options.Json = False,
+) -> None:
+    """Edit a photo or a latent.
+
+    A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled.
+    """
+    from zplus.command.editing import Wish, edit_source
+    from zplus.command.inverting import Request
+
+    request = Request(
+        model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label, encoder
+    )
+    pasted = None if no_paste else paste
+    wish = Wish(tuple(direction or ()), feature, pasted, photo, keep, tuple(to or ()), sweep, mask)
+    edit_source(source, out, wish, request, Show(as_json))
