@@ -13,7 +13,7 @@ from zplus.generators import save_generator
 from zplus.inversion.settings import PRESETS
 from zplus.studio import models as shared
 from zplus.studio.models import Models
-from zplus.studio.session import AS_IT_IS, How, Session
+from zplus.studio.session import AS_IT_IS, Session
 
 
 @pytest.fixture
@@ -43,8 +43,9 @@ def session(models) -> Session:
 
 
 @pytest.fixture
-def how() -> How:
-    return How("tiny.safetensors", face=AS_IT_IS)
+def how() -> dict:
+    """How a photo is to be inverted."""
+    return {"model": "tiny.safetensors", "face": AS_IT_IS}
 
 
 @pytest.fixture

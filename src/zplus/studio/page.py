@@ -8,13 +8,19 @@ from typing import Any
 import gradio as gr
 
 from zplus.studio import MOST_SLIDERS, answers
-from zplus.studio.answers import COMPARED, SPACES, Answer, Visit
+from zplus.studio.answers import COMPARED, Answer, Visit
 from zplus.studio.guard import LARGEST_UPLOAD
-from zplus.studio.showing import FEATURES, failed, status
+from zplus.studio.showing import FEATURES, Values, failed, status
 from zplus.studio.visitors import Visitors
 
 QUEUE = 64  # waiting calls of all visitors together; beyond, they are refused
 AT_ONCE = 16  # inversions that are watched; they run one after the other
+SPACES = {
+    "f/z+": "F/Z+ - your photo as it looks",
+    "z+": "Z+ - strong edits, likeness is enough",
+    "w+": "W+ - as in most papers",
+    **{name: name.upper() for name in ("f/w+", "f/z", "f/w", "f/s", "z", "w", "s")},
+}
 KINDS = ("picture", "strip", "animation", "latent")  # what can be saved
 SYSTEM = ("system-ui", "sans-serif")  # no font comes from anywhere else
 PRIVACY = """
@@ -53,7 +59,7 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
     """All parts of the page by name, in the order in which they are seen."""
     p: dict[str, Any] = {}
     gr.HTML(html_template=_asset("title.html"), js_on_load=_asset("title.js"), elem_id="title")
-    p["status"] = gr.HTML(status("Loading ...", "busy"), elem_id="status")
+    p["status"] = gr.HTML(status("Loading ...", "busy")["status"], elem_id="status")
     with gr.Row(elem_id="studio"):
         with gr.Column(scale=1, min_width=300):
             p["drop"] = gr.HTML(
@@ -111,16 +117,17 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
     long: dict[str, Any] = {**quiet, "concurrency_limit": AT_ONCE, "concurrency_id": "long"}
     short: dict[str, Any] = {**quiet, "concurrency_limit": 4, "concurrency_id": "short"}
 
-    def asks(answer: Answer, **chosen: str) -> Callable[..., Any]:
-        return _told(partial(answer, **chosen), p, visitors)
+    def asks(answer: Answer, busy: str = "", **chosen: str) -> Callable[..., Any]:
+        return _told(partial(answer, **chosen), busy, p, visitors)
 
     blocks.load(asks(answers.loaded), **short)
     blocks.unload(_leaving(visitors))
-    p["drop"].upload(asks(answers.took), **short)
-    p["example"].click(asks(answers.example), **short)
-    p["sample"].click(asks(answers.sampled), [p["model"], p["space"], p["seed"]], **short)
-    p["invert"].click(asks(answers.inverted), [p["model"], p["space"], p["quality"], p["face"]], **long)
-    p["compare"].click(asks(answers.compared), [p["quality"], p["face"]], **long)
+    p["drop"].upload(asks(answers.took, "Reading the file and looking for faces"), **short)
+    p["example"].click(asks(answers.example, "Looking for faces"), **short)
+    p["sample"].click(asks(answers.sampled, "Drawing a face"), [p["model"], p["space"], p["seed"]], **short)
+    inverted = asks(answers.inverted, "Beginning")
+    p["invert"].click(inverted, [p["model"], p["space"], p["quality"], p["face"]], **long)
+    p["compare"].click(asks(answers.compared, "Beginning"), [p["quality"]], **long)
     p["stop"].click(asks(answers.stopped, how="keep"), **short)
     p["cancel"].click(asks(answers.stopped, how="drop"), **short)
     sliders = [p[f"slider{i}"] for i in range(MOST_SLIDERS)]
@@ -134,28 +141,39 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
     for way in ("undo", "redo", "reset"):
         p[way].click(asks(answers.stepped, way=way), [p["where"]], **short)
     for kind in KINDS:
-        saving = p[kind].click(asks(answers.downloaded, kind=kind), [p["where"]], **short)
+        saving = p[kind].click(asks(answers.downloaded, f"Making the {kind}", kind=kind), [p["where"]], **short)
         saving.success(None, js="() => document.querySelector('#link a')?.click()")
     p["delete"].click(asks(answers.deleted), **short)
     if "reopen" in p:
-        p["reopen"].click(asks(answers.reopened), [p["gallery"]], **short)
+        p["reopen"].click(asks(answers.reopened, "Opening"), [p["gallery"]], **short)
 
 
-def _told(answer: Answer, p: dict[str, Any], visitors: Visitors) -> Callable[..., Any]:
-    """The answer as Gradio calls it: for the visitor who asks, with errors in words on the page."""
+def _told(answer: Answer, busy: str, p: dict[str, Any], visitors: Visitors) -> Callable[..., Any]:
+    """The answer as Gradio calls it: for the visitor who asks, with errors in words on the page.
 
-    def call(request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
+    busy: what the page says meanwhile. Without it the answer is one message, not a series, and half as long on its way.
+    """
+
+    def several(request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
         key = request.session_hash or ""
         carried = [event._data] if isinstance(event._data, dict) and "key" in event._data else []
         session = None
         try:
+            yield named(status(f"{busy} ...", "busy") | {"link": gr.update(visible=False)})
             session = visitors.session(key)
-            for found in answer(Visit(session, key, visitors.parcels), *values, *carried):
-                yield {p[name]: value for name, value in found.items()}
+            found = answer(Visit(session, key, visitors.parcels), *values, *carried)
+            for one in [found] if isinstance(found, dict) else found:
+                yield named(one)
         except Exception as error:
-            yield {p[name]: value for name, value in failed(error, session).items()}
+            yield named(failed(error, session))
 
-    return call
+    def single(request: gr.Request, event: gr.EventData, *values: Any) -> dict[Any, Any]:
+        return list(several(request, event, *values))[-1]
+
+    def named(values: Values) -> dict[Any, Any]:
+        return {p[name]: value for name, value in values.items()}
+
+    return several if busy else single
 
 
 def _leaving(visitors: Visitors) -> Callable[..., None]:
