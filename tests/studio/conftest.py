@@ -1,12 +1,14 @@
 """What tests of the studio share: a tiny generator, sessions without a page, and a program that really runs."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from command_line import picture
+from command_line import ASTRONAUT, picture
 from studio_program import Studio
 from tiny import tiny_stylegan2
 from zplus.generators import save_generator
@@ -52,6 +54,18 @@ def how() -> dict:
 def photo(tmp_path) -> bytes:
     """A picture without a face, as it is uploaded."""
     return picture(tmp_path / "me.png").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def two_faces() -> bytes:
+    """A photo of two people, the larger one on the left."""
+    with Image.open(ASTRONAUT) as image:
+        astronaut = image.convert("RGB").resize((300, 300))
+    both, content = Image.new("RGB", (500, 300), "white"), io.BytesIO()
+    both.paste(astronaut, (0, 0))
+    both.paste(astronaut.resize((200, 200)), (300, 50))
+    both.save(content, "PNG")
+    return content.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from command_line import ASTRONAUT, needs_faces, needs_lpips, picture
+from command_line import needs_faces, needs_lpips, picture
 from networks import random_encoder
 from studio_program import temporary_files
 from zplus.editing import edit, principal
@@ -159,14 +159,8 @@ def test_without_the_finder_of_faces_pictures_go_as_they_are(session, how, photo
 
 
 @needs_faces
-def test_several_faces_can_be_chosen(session):
-    astronaut = Image.open(ASTRONAUT).convert("RGB").resize((300, 300))
-    both = Image.new("RGB", (500, 300), "white")
-    both.paste(astronaut, (0, 0))
-    both.paste(astronaut.resize((200, 200)), (300, 50))
-    content = io.BytesIO()
-    both.save(content, "PNG")
-    session.take(content.getvalue(), "two.png")
+def test_several_faces_can_be_chosen(session, two_faces):
+    session.take(two_faces, "two.png")
     assert len(session.faces) == 2 and [x.shape for x in session.thumbnails()] == [(128, 128, 3)] * 2
     generator = session.models.generator("tiny.safetensors")
     large, small = (session._cut(session.photo, face, generator).quad for face in (0, 1))

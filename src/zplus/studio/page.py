@@ -120,8 +120,11 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
     def asks(answer: Answer, busy: str = "", **chosen: str) -> Callable[..., Any]:
         return _told(partial(answer, **chosen), busy, p, visitors)
 
+    def leave(request: gr.Request) -> None:
+        visitors.leave(request.session_hash or "")
+
     blocks.load(asks(answers.loaded), **short)
-    blocks.unload(_leaving(visitors))
+    blocks.unload(leave)
     p["drop"].upload(asks(answers.took, "Reading the file and looking for faces"), **short)
     p["example"].click(asks(answers.example, "Looking for faces"), **short)
     p["sample"].click(asks(answers.sampled, "Drawing a face"), [p["model"], p["space"], p["seed"]], **short)
@@ -131,12 +134,13 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
     p["stop"].click(asks(answers.stopped, how="keep"), **short)
     p["cancel"].click(asks(answers.stopped, how="drop"), **short)
     sliders = [p[f"slider{i}"] for i in range(MOST_SLIDERS)]
+    shown = {name: p[name] for name in ("view", "status", "undo", "redo")}  # few, so that the browser is done sooner
     gr.on(
         [part.input for part in (*sliders, p["feature"], p["where"])],
-        asks(answers.moved),
+        _told(answers.moved, "", shown, visitors),
         [p["where"], p["feature"], *sliders],
         trigger_mode="always_last",  # while one is answered, only the last of those that follow waits
-        **short,
+        **{**short, "outputs": list(shown.values())},
     )
     for way in ("undo", "redo", "reset"):
         p[way].click(asks(answers.stepped, way=way), [p["where"]], **short)
@@ -148,8 +152,8 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
         p["reopen"].click(asks(answers.reopened, "Opening"), [p["gallery"]], **short)
 
 
-def _told(answer: Answer, busy: str, p: dict[str, Any], visitors: Visitors) -> Callable[..., Any]:
-    """The answer as Gradio calls it: for the visitor who asks, with errors in words on the page.
+def _told(answer: Answer, busy: str, parts: dict[str, Any], visitors: Visitors) -> Callable[..., Any]:
+    """The answer as Gradio calls it, for some parts of the page: for the visitor who asks, with errors in words.
 
     busy: what the page says meanwhile. Without it the answer is one message, not a series, and half as long on its way.
     """
@@ -171,13 +175,6 @@ def _told(answer: Answer, busy: str, p: dict[str, Any], visitors: Visitors) -> C
         return list(several(request, event, *values))[-1]
 
     def named(values: Values) -> dict[Any, Any]:
-        return {p[name]: value for name, value in values.items()}
+        return {parts[name]: value for name, value in values.items() if name in parts}
 
     return several if busy else single
-
-
-def _leaving(visitors: Visitors) -> Callable[..., None]:
-    def leave(request: gr.Request) -> None:
-        visitors.leave(request.session_hash or "")
-
-    return leave

@@ -103,9 +103,7 @@ def application(visitors: Visitors) -> FastAPI:
 def checked_token(host: str, token: str | None) -> str:
     """The token that visitors need, "" for none, which only a loopback address may have."""
     if token is not None and 0 < len(token) < SHORTEST_TOKEN:
-        raise ZplusError(
-            f"The token is too short: give {SHORTEST_TOKEN} characters or more, or --token '' for a new one."
-        )
+        raise ZplusError(f"The token is too short: give {SHORTEST_TOKEN} characters or more, or '' for a new one.")
     if token is None and not is_loopback(host):
         raise ZplusError(f"{host} can be reached from other machines: add --token '' so that visitors need a token.")
     return "" if token is None else token or secrets.token_urlsafe(24)
