@@ -367,6 +367,11 @@ def test_it_fits_the_window_and_everything_has_a_name(visit, width, scheme):
         .map(x => x.outerHTML.slice(0, 200))"""
     )
     assert nameless == []
+    me.moves(1)
+    me.page.locator("#reset").evaluate("button => button.scrollIntoView({block: 'end'})")
+    expect(me.page.locator(".after")).to_be_in_viewport(ratio=0.9)  # while the last sliders are moved
+    over = "document.elementFromPoint(60, 20).closest('#seen') !== null"
+    assert width > 380 or me.page.evaluate(over)  # the sliders pass below it
 
 
 def test_it_can_be_used_with_the_keyboard_alone(visit):

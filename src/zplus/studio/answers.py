@@ -133,10 +133,11 @@ def deleted(visit: Visit) -> Values:
 
 def _followed(job: "Job") -> Iterator[Values]:
     """The progress of a job, with a live picture."""
-    buttons = {"invert": gr.update(interactive=False), "compare": gr.update(interactive=False)}
-    yield buttons | {name: gr.update(visible=True, interactive=True) for name in ("stop", "cancel")}
+    ways = ("stop", "cancel")
+    began = {name: gr.update(interactive=False) for name in ("invert", "compare")}
+    yield began | {name: gr.update(visible=True, interactive=True) for name in ways} | status("Beginning ...", "busy")
     for seen in job.watch():
-        yield progress(seen)
+        yield progress(seen) | {name: gr.update(visible=True) for name in ways}  # a quick series may lose the first
 
 
 def _ended(session: "Session", job: "Job") -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
+from inspect import isgeneratorfunction
 from typing import Any
 
 import gradio as gr
@@ -33,7 +34,7 @@ that a generative model edited them, and hold no location.
 
 def build(visitors: Visitors) -> gr.Blocks:
     """The page, ready to be mounted."""
-    with gr.Blocks(title="zplus studio", analytics_enabled=False) as blocks:
+    with gr.Blocks(title="zplus studio", analytics_enabled=False, fill_width=True) as blocks:
         parts = _parts(visitors)
         _wire(blocks, parts, visitors)
     return blocks
@@ -61,7 +62,7 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
     gr.HTML(html_template=_asset("title.html"), js_on_load=_asset("title.js"), elem_id="title")
     p["status"] = gr.HTML(status("Loading ...", "busy")["status"], elem_id="status")
     with gr.Row(elem_id="studio"):
-        with gr.Column(scale=1, min_width=300):
+        with gr.Column(scale=2, min_width=280):
             p["drop"] = gr.HTML(
                 html_template=_asset("drop.html").replace("LARGEST", str(LARGEST_UPLOAD)),
                 js_on_load=_asset("drop.js"),
@@ -82,12 +83,12 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
             with gr.Accordion("Or a face of nobody", open=False):
                 p["seed"] = gr.Number(9, label="Seed", precision=0, minimum=0, elem_id="seed")
                 p["sample"] = gr.Button("Sample a face", elem_id="sample")
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=5, min_width=280, elem_id="seen"):
             p["view"] = gr.HTML({}, html_template=_asset("view.html"), js_on_load=_asset("view.js"), elem_id="view")
             p["where"] = gr.Radio(
                 [("The face", "face"), ("The whole photo", "photo")], value="face", label="Show", visible=False
             )
-        with gr.Column(scale=1, min_width=300, visible=False, elem_id="editing") as p["editing"]:
+        with gr.Column(scale=2, min_width=280, visible=False, elem_id="editing") as p["editing"]:
             for i in range(MOST_SLIDERS):
                 p[f"slider{i}"] = gr.Slider(-10, 10, 0, step=0.1, label=f"slider {i}", visible=False)
             p["feature"] = gr.Radio(list(FEATURES), value="Moved with the edit", label="Detail of the photo")
@@ -96,7 +97,7 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
                     p[way] = gr.Button(way.capitalize(), size="sm", min_width=80, elem_id=way)
             with gr.Row():
                 for kind in KINDS:
-                    p[kind] = gr.Button(f"Save {kind}", size="sm", min_width=150, elem_id=f"save-{kind}")
+                    p[kind] = gr.Button(f"Save {kind}", size="sm", min_width=120, elem_id=f"save-{kind}")
             p["link"] = gr.HTML(elem_id="link", visible=False)
             p["compare"] = gr.Button(f"The same edit in {', '.join(COMPARED).upper()}", size="sm", elem_id="compare")
             p["delete"] = gr.Button("Delete this photo and its latent", variant="stop", size="sm", elem_id="delete")
@@ -105,7 +106,7 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
         with gr.Accordion("Gallery", open=True, elem_id="shelf"):
             p["looks"] = gr.HTML(elem_id="looks", visible=False)
             p["gallery"] = gr.Dropdown([], label="What was inverted before", elem_id="gallery")
-            p["reopen"] = gr.Button("Open", elem_id="reopen")
+            p["reopen"] = gr.Button("Open", size="sm", elem_id="reopen")
     kept = f"inversions are also kept in the folder {visitors.keep}" if visitors.keep else "nothing is kept on the disk"
     gr.Markdown(PRIVACY.format(kept=kept), elem_id="privacy")
     return p
@@ -128,9 +129,8 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
     p["drop"].upload(asks(answers.took, "Reading the file and looking for faces"), **short)
     p["example"].click(asks(answers.example, "Looking for faces"), **short)
     p["sample"].click(asks(answers.sampled, "Drawing a face"), [p["model"], p["space"], p["seed"]], **short)
-    inverted = asks(answers.inverted, "Beginning")
-    p["invert"].click(inverted, [p["model"], p["space"], p["quality"], p["face"]], **long)
-    p["compare"].click(asks(answers.compared, "Beginning"), [p["quality"]], **long)
+    p["invert"].click(asks(answers.inverted), [p["model"], p["space"], p["quality"], p["face"]], **long)
+    p["compare"].click(asks(answers.compared), [p["quality"]], **long)
     p["stop"].click(asks(answers.stopped, how="keep"), **short)
     p["cancel"].click(asks(answers.stopped, how="drop"), **short)
     sliders = [p[f"slider{i}"] for i in range(MOST_SLIDERS)]
@@ -155,7 +155,7 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
 def _told(answer: Answer, busy: str, parts: dict[str, Any], visitors: Visitors) -> Callable[..., Any]:
     """The answer as Gradio calls it, for some parts of the page: for the visitor who asks, with errors in words.
 
-    busy: what the page says meanwhile. Without it the answer is one message, not a series, and half as long on its way.
+    busy: what the page says meanwhile. An answer that needs none is one message, not a series: half as much to send.
     """
 
     def several(request: gr.Request, event: gr.EventData, *values: Any) -> Iterator[dict[Any, Any]]:
@@ -163,7 +163,8 @@ def _told(answer: Answer, busy: str, parts: dict[str, Any], visitors: Visitors) 
         carried = [event._data] if isinstance(event._data, dict) and "key" in event._data else []
         session = None
         try:
-            yield named(status(f"{busy} ...", "busy") | {"link": gr.update(visible=False)})
+            if busy:
+                yield named(status(f"{busy} ...", "busy") | {"link": gr.update(visible=False)})
             session = visitors.session(key)
             found = answer(Visit(session, key, visitors.parcels), *values, *carried)
             for one in [found] if isinstance(found, dict) else found:
@@ -177,4 +178,4 @@ def _told(answer: Answer, busy: str, parts: dict[str, Any], visitors: Visitors) 
     def named(values: Values) -> dict[Any, Any]:
         return {parts[name]: value for name, value in values.items() if name in parts}
 
-    return several if busy else single
+    return several if busy or isgeneratorfunction(answer) else single
