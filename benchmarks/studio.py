@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from statistics import median
@@ -64,6 +65,7 @@ def sampled(page: Page, seed: int) -> float:
     began = time.perf_counter()
     page.get_by_role("button", name="Sample a face").click()
     page.wait_for_function(f"document.querySelector('#status').innerText.includes('Face {seed}:')", timeout=600_000)
+    page.locator("#editing input[type=range]").first.wait_for()
     return time.perf_counter() - began
 
 
@@ -78,7 +80,10 @@ def main() -> None:
     given = parser.parse_args()
     began = time.perf_counter()
     command = [sys.executable, "-m", "zplus", "studio", "--no-open", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program, sync_playwright() as playwright:
+    with ExitStack() as stack:
+        program = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        stack.callback(program.terminate)  # whatever happens: it would be waited for
+        playwright = stack.enter_context(sync_playwright())
         line = next(line for line in program.stderr if line.startswith("The studio is at"))
         address = line.split()[4]
         urlopen(address).read()
@@ -107,7 +112,6 @@ def main() -> None:
             with Image.open(BytesIO(page.screenshot())) as image:
                 image.convert("RGB").save(given.picture, quality=88)
         browser.close()
-        program.terminate()
     result["load_of_the_machine"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     print(result)
     save_result(f"studio-{given.model}", result)

@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -193,6 +194,25 @@ def test_shown_pictures_carry_the_mark_and_photos_do_not(visit, photo):
     assert MARK in shown(me.after) and Image.open(io.BytesIO(shown(me.after))).size == (64, 64)
 
 
+def test_one_of_several_faces_is_chosen(visit, two_faces, tmp_path):
+    me = visit()
+    me.gives("two.png", two_faces)
+    me.says("2 faces were found: choose one")
+    expect(me.page.locator("#faces img")).to_have_count(2)
+    expect(me.page.get_by_role("radio", name="face 0 (the largest)")).to_be_checked()
+    me.page.get_by_role("radio", name="face 1").check()
+    me.inverts()
+    me.says("Inverted", LONG)
+    me.page.get_by_role("radio", name="The whole photo").check()
+    expect(me.page.locator(".after")).to_have_js_property("naturalWidth", 500)
+    me.moves()
+    name, content = me.saves("picture")
+    assert name == "two.edited.jpg"
+    (tmp_path / "two.png").write_bytes(two_faces)
+    changed = np.abs(pixels(content, tmp_path).astype(int) - read_image(tmp_path / "two.png")).max((0, 2)) > 20
+    assert changed[300:].any() and not changed[:290].any()
+
+
 def test_two_visitors_do_not_see_each_other(visit):
     a, b = visit(), visit()
     a.samples(1)
@@ -347,6 +367,11 @@ def test_it_fits_the_window_and_everything_has_a_name(visit, width, scheme):
         .map(x => x.outerHTML.slice(0, 200))"""
     )
     assert nameless == []
+    me.moves(1)
+    me.page.locator("#reset").evaluate("button => button.scrollIntoView({block: 'end'})")
+    expect(me.page.locator(".after")).to_be_in_viewport(ratio=0.9)  # while the last sliders are moved
+    over = "document.elementFromPoint(60, 20).closest('#seen') !== null"
+    assert width > 380 or me.page.evaluate(over)  # the sliders pass below it
 
 
 def test_it_can_be_used_with_the_keyboard_alone(visit):

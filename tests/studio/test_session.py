@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from command_line import ASTRONAUT, needs_faces, needs_lpips, picture
+from command_line import needs_faces, needs_lpips, picture
 from networks import random_encoder
 from studio_program import temporary_files
 from zplus.editing import edit, principal
@@ -22,7 +22,7 @@ from zplus.studio import session as module
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Wish
-from zplus.studio.session import AS_IT_IS, How, Session
+from zplus.studio.session import Session
 
 MARK = b"compositeWithTrainedAlgorithmicMedia"
 
@@ -47,12 +47,12 @@ def open_session(session):
 @needs_lpips
 def test_a_photo_becomes_an_edited_photo(session, how, photo):
     assert session.take(photo, "me.png") == "photo" and session.faces == []
-    finish(session.invert(how))
+    finish(session.invert(**how))
     opened = session.opened
-    assert opened.has_photo and [s.label for s in opened.sliders] == [f"component {i}" for i in range(1, 6)]
+    assert opened.has_photo and [s.name for s in opened.sliders] == [f"component {i}" for i in range(1, 6)]
     original = np.asarray(Image.open(io.BytesIO(photo)))
     assert (opened.after(True) == original).all()  # nothing moved, so every pixel is the owner's
-    session.move(wish(session, 2.0))
+    session.opened.move(wish(session, 2.0))
     assert (opened.after(True) != original).any() and opened.after(True).shape == original.shape
     assert (opened.after(True)[:, 0] == original[:, 0]).all()  # beyond the crop
     assert opened.after(False).shape == (32, 32, 3)
@@ -62,7 +62,7 @@ def test_a_photo_becomes_an_edited_photo(session, how, photo):
 @needs_lpips
 def test_progress_is_seen_and_true(session, how, photo):
     session.take(photo, "me.png")
-    job = session.invert(how)
+    job = session.invert(**how)
     seen = list(job.watch(0.001))
     steps = [one.step for one in seen if one.step]
     assert steps == sorted(steps) and all(one.steps == 3 for one in seen if one.step)
@@ -99,7 +99,7 @@ def until(condition) -> None:
 @needs_faces
 def test_cancelled_work_leaves_what_was_there(session, how, photo, endless):
     session.take(photo, "me.png")
-    job = session.invert(how)
+    job = session.invert(**how)
     until(lambda: job.seen.step > 10)
     assert job.seen.seconds_left == pytest.approx(0.005 * 100_000, rel=1)
     job.stop("drop")
@@ -111,11 +111,11 @@ def test_cancelled_work_leaves_what_was_there(session, how, photo, endless):
 @needs_faces
 def test_stopped_work_is_kept(session, how, photo, endless):
     session.take(photo, "me.png")
-    job = session.invert(how)
+    job = session.invert(**how)
     until(lambda: job.seen.step > 2)
     job.stop("keep")
     finish(job)
-    assert session.opened is not None and job.stopped and job.kept
+    assert session.opened is not None and job.stopped == "keep"
 
 
 @needs_faces
@@ -123,11 +123,11 @@ def test_one_inversion_at_a_time(models, how, photo, endless):
     first, second = Session(models), Session(models)
     for session in (first, second):
         session.take(photo, "me.png")
-    job = first.invert(how)
+    job = first.invert(**how)
     until(lambda: job.seen.step)
     with pytest.raises(ZplusError, match="is running"):
-        first.invert(how)
-    other = second.invert(how)
+        first.invert(**how)
+    other = second.invert(**how)
     until(lambda: other.seen.stage.startswith("Waiting"))
     job.stop("drop")
     until(lambda: other.seen.step)
@@ -140,12 +140,10 @@ def test_one_inversion_at_a_time(models, how, photo, endless):
 def test_errors_of_the_thread_reach_the_visitor(session, photo):
     session.take(photo, "me.png")
     with pytest.raises(FaceError, match="No face"):
-        finish(session.invert(How("tiny.safetensors", face=0)))
-    with pytest.raises(UnknownNameError):
-        finish(session.invert(How("tiny.safetensors", "f/z++", face=AS_IT_IS)))
-    for how in (How("tiny"), How("tiny.safetensors", quality="bst")):
+        finish(session.invert("tiny.safetensors", face=0))
+    for unknown in (("tiny",), ("tiny.safetensors", "f/z++"), ("tiny.safetensors", "f/z+", "bst")):
         with pytest.raises(UnknownNameError):
-            session.invert(how)
+            session.invert(*unknown)
 
 
 @needs_lpips
@@ -156,19 +154,13 @@ def test_without_the_finder_of_faces_pictures_go_as_they_are(session, how, photo
     monkeypatch.setattr(session.models.finder, "find", missing)
     session.take(photo, "me.png")
     assert "zplus pull faces" in session.why_no_face
-    finish(session.invert(how))
+    finish(session.invert(**how))
     assert session.opened is not None
 
 
 @needs_faces
-def test_several_faces_can_be_chosen(session):
-    astronaut = Image.open(ASTRONAUT).convert("RGB").resize((300, 300))
-    both = Image.new("RGB", (500, 300), "white")
-    both.paste(astronaut, (0, 0))
-    both.paste(astronaut.resize((200, 200)), (300, 50))
-    content = io.BytesIO()
-    both.save(content, "PNG")
-    session.take(content.getvalue(), "two.png")
+def test_several_faces_can_be_chosen(session, two_faces):
+    session.take(two_faces, "two.png")
     assert len(session.faces) == 2 and [x.shape for x in session.thumbnails()] == [(128, 128, 3)] * 2
     generator = session.models.generator("tiny.safetensors")
     large, small = (session._cut(session.photo, face, generator).quad for face in (0, 1))
@@ -178,10 +170,10 @@ def test_several_faces_can_be_chosen(session):
 def test_sliders_move_the_picture_and_come_back(open_session):
     opened = open_session.opened
     before = opened.after(False)
-    open_session.move(wish(open_session, 1.5))
+    open_session.opened.move(wish(open_session, 1.5))
     moved = opened.after(False)
     assert (moved != before).any()
-    open_session.move(wish(open_session, 1.5, feature="fixed"))
+    open_session.opened.move(wish(open_session, 1.5, feature="fixed"))
     assert (opened.after(False) != moved).any()
     opened.history.undo()
     assert (opened.after(False) == moved).all()
@@ -196,7 +188,7 @@ def test_sliders_move_the_picture_and_come_back(open_session):
 @pytest.mark.parametrize("strengths", [(1.0,), (float("nan"),) * 5, (float("inf"),) * 5])
 def test_sliders_that_are_none_are_refused(open_session, strengths):
     with pytest.raises(ZplusError, match="do not fit"):
-        open_session.move(Wish(strengths))
+        open_session.opened.move(Wish(strengths))
 
 
 @pytest.mark.parametrize("space", ["z", "z+", "w", "w+", "s", "f/w"])
@@ -219,7 +211,7 @@ def test_files_to_save(open_session, tmp_path):
     opened = open_session.opened
     with pytest.raises(ZplusError, match="Move a slider"):
         opened.download("strip", False)
-    open_session.move(wish(open_session, 1.0, -0.5))
+    open_session.opened.move(wish(open_session, 1.0, -0.5))
     latent, name = opened.download("latent", False)
     assert name == "sample-3.latent.safetensors"
     (tmp_path / name).write_bytes(latent)
@@ -238,7 +230,7 @@ def test_files_to_save(open_session, tmp_path):
 
 
 def test_a_saved_latent_opens_with_its_sliders(open_session, models):
-    open_session.move(wish(open_session, 1.0, -0.5, feature="added"))
+    open_session.opened.move(wish(open_session, 1.0, -0.5, feature="added"))
     content, name = open_session.opened.download("latent", False)
     picture = open_session.opened.after(False)
     other = Session(models)
@@ -255,22 +247,23 @@ def test_edits_without_a_slider_stay(open_session, models):
     edited = edit(generator, open_session.opened.latent, {foreign: 2.0})
     open_session.open_latent(edited, "with")
     opened = open_session.opened
-    assert opened.wish.nothing and [one.direction.name for one in opened.latent.edits] == [foreign.name]
+    assert not any(opened.wish.strengths) and [one.direction.name for one in opened.latent.edits] == [foreign.name]
     assert (opened.after(False) == to_pixels(render(generator, edited)[0])).all()
 
 
 @needs_faces
 @needs_lpips
-def test_the_same_edit_in_several_spaces(open_session, how):
-    open_session.move(wish(open_session, 2.0))
-    found = []
-    finish(open_session.compare(("w+", "z+"), how, found.extend))
+def test_the_same_edit_in_several_spaces(open_session):
+    open_session.opened.move(wish(open_session, 2.0))
+    job = open_session.compare(("w+", "z+"))
+    finish(job)
+    found = job.result
     assert [caption for _, caption in found] == ["W+", "Z+"]
     assert (found[0][0] != found[1][0]).any()
-    calls = []
     open_session.models.turn.acquire()  # what was found is found no second time
-    finish(open_session.compare(("w+", "z+"), how, calls.extend))
-    assert all((a == b).all() for (a, _), (b, _) in zip(calls, found, strict=True))
+    again = open_session.compare(("w+", "z+"))
+    finish(again)
+    assert all((a == b).all() for (a, _), (b, _) in zip(again.result, found, strict=True))
 
 
 def test_latents_of_other_models_are_refused(open_session, tiny, tmp_path):
@@ -310,7 +303,7 @@ def test_nothing_but_pixels_is_taken_from_a_file(session, tmp_path):
     assert b"secret" in path.read_bytes()
     session.take(path.read_bytes(), "me.jpg")
     session.open_latent(latent_of_tiny(session), "me", whole(session.photo, 32))
-    session.move(wish(session, 1.0))
+    session.opened.move(wish(session, 1.0))
     content, name = session.opened.download("picture", True)
     assert name == "me.edited.jpg" and MARK in content and b"secret" not in content
     assert dict(Image.open(io.BytesIO(content)).getexif()) == {}
@@ -326,7 +319,7 @@ def test_what_is_deleted_is_gone(open_session):
     open_session.delete()
     assert open_session.opened is None and open_session.photo is None and open_session._latents == {}
     with pytest.raises(ZplusError, match="nothing to edit"):
-        open_session.move(Wish((0.0,)))
+        open_session.something()
 
 
 def test_quick_is_the_encoder_where_there_is_one(models, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def kept(models, shelf):
 def put(session, seed):
     session.sample("tiny.safetensors", "z+", seed)
     opened = session.opened
-    session.kept = session.shelf.add(session.name, session.model, opened.latent, None, opened.after(False))
+    session.kept = session.shelf.add(opened.name, opened.model, opened.latent, None, opened.after(False))
 
 
 @needs_faces
@@ -40,10 +41,11 @@ def put(session, seed):
 def test_an_inversion_is_kept_with_its_photo_and_edits(models, shelf, how, photo, tmp_path):
     session = Session(models, shelf)
     session.take(photo, "me.png")
-    for _ in session.invert(how).watch():
+    for _ in session.invert(**how).watch():
         pass
-    session.move(Wish((1.0, 0.0, 0.0, 0.0, 2.0)))
-    session.save()
+    session.opened.move(Wish((1.0, 0.0, 0.0, 0.0, 2.0)))
+    session.save_soon()
+    session.save_now()
     expected = session.opened.after(True)
     other = Session(models, Shelf(shelf.folder))  # as if the program had been killed and started again
     (item,) = other.shelf.items()
@@ -63,11 +65,11 @@ def test_edits_are_saved_once_the_sliders_rest(kept, shelf, monkeypatch):
     update = shelf.update
     monkeypatch.setattr(shelf, "update", lambda *a: saved.append(a[1]) or update(*a))
     for strength in (0.5, 1.0, 1.5):
-        kept.move(Wish((strength, 0.0, 0.0, 0.0, 0.0)))
+        kept.opened.move(Wish((strength, 0.0, 0.0, 0.0, 0.0)))
         kept.save_soon()
     time.sleep(0.5)
     assert [one.edits[0].strength for one in saved] == [1.5]
-    assert shelf.open(kept.kept)[0].edits[0].strength == 1.5
+    assert shelf.latent(kept.kept).edits[0].strength == 1.5
 
 
 def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
@@ -80,27 +82,68 @@ def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
     time.sleep(0.3)
     assert "not in the gallery: the disk is full" in kept.trouble
     monkeypatch.undo()
-    kept._save_alone()
+    kept.save_soon()
+    kept.save_now()
     assert kept.trouble == ""
 
 
 def test_deleting_takes_it_from_the_disk(kept, shelf):
-    kept.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.opened.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
     kept.save_soon()
     kept.delete()
     time.sleep(0.1)
     assert kept_in(shelf.folder) == [] and shelf.items() == [] and kept.opened is None
 
 
-def test_leaving_keeps_it(kept, shelf):
-    kept.forget()
-    assert len(shelf.items()) == 1
+def test_leaving_keeps_it_with_the_last_edit(kept, shelf):
+    kept.opened.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.save_soon()
+    kept.forget()  # before the sliders have rested
+    (item,) = shelf.items()
+    assert shelf.latent(item.key).edits[0].strength == 1.0
+
+
+@needs_faces
+@needs_lpips
+def test_deleting_what_is_just_being_kept(models, shelf, how, photo, monkeypatch):
+    session, add, deleting = Session(models, shelf), shelf.add, []
+
+    def add_slowly(*what):
+        deleting.append(Thread(target=session.delete))
+        deleting[0].start()
+        deleting[0].join(0.2)
+        return add(*what)
+
+    monkeypatch.setattr(shelf, "add", add_slowly)
+    session.take(photo, "me.png")
+    for _ in session.invert(**how).watch():
+        pass
+    deleting[0].join()
+    assert kept_in(shelf.folder) == [] and session.opened is None and session.kept is None
+
+
+def test_what_cannot_be_kept_leaves_no_photo(session, shelf, photo, monkeypatch):
+    def full(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(shelf, "update", full)
+    session.sample("tiny.safetensors", "z+", 1)
+    with pytest.raises(OSError, match="full"):
+        shelf.add("me", "tiny.safetensors", session.opened.latent, session.opened.target, session.opened.after(False))
+    assert kept_in(shelf.folder) == []
+
+
+def test_a_missing_look_is_passed_over(kept, shelf):
+    put(kept, 2)
+    assert [name for _, name in shelf.looks(shelf.items())] == ["sample-2", "sample-1"]
+    (shelf.folder / kept.kept / LOOK).unlink()
+    assert [name for _, name in shelf.looks(shelf.items())] == ["sample-1"]
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "../..", "/etc", "0" * 32, "0" * 31 + "/", "a" * 33, "~"])
 def test_only_ids_of_the_gallery_are_opened_or_deleted(kept, shelf, tmp_path, key):
     (tmp_path / "kept" / "precious").write_text("x", encoding="utf-8")
-    for call in (kept.reopen, shelf.delete, shelf.look):
+    for call in (kept.reopen, shelf.delete, shelf.latent):
         with pytest.raises(ZplusError, match="no longer"):
             call(key)
     assert len(shelf.items()) == 1 and (tmp_path / "kept" / "precious").exists()
@@ -150,5 +193,6 @@ def test_without_a_folder_nothing_is_reopened(session):
 def test_faces_of_nobody_are_not_kept(models, shelf):
     session = Session(models, shelf)
     session.sample("tiny.safetensors", "z+", 1)
-    session.save()
+    session.save_soon()
+    session.save_now()
     assert session.kept is None and shelf.items() == []

@@ -29,7 +29,6 @@ from zplus.spaces.sphere import angles
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
 FeatureMove = Literal["moved", "added", "fixed"]
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
-KEPT = 8  # ways that an editor remembers: the sliders that were moved last
 
 
 def edit(
@@ -62,7 +61,7 @@ class Editor:
     def __init__(self, generator: Generator, latent: Latent, execution: Execution | None = None):
         self.latent, self.space, self.execution = latent, space_of(generator, latent), execution
         self.point = latent.inverted.plain(generator.device)
-        self._ways: dict[tuple[object, ...], Way] = {}
+        self._ways: dict[tuple[str, ...], Way] = {}
 
     def edit(
         self,
@@ -71,7 +70,7 @@ class Editor:
         feature: FeatureMove | None = None,
         mask: Float[Tensor, "#n 1 s s"] | None = None,
     ) -> Latent:
-        """See `edit`. Once a set of directions was applied, other strengths in the same proportion are quick."""
+        """See `edit`. Once a direction was applied, other strengths of it are quick, beside other directions too."""
         generator, moved = self.space.generator, feature or self.latent.feature
         where = self.latent.mask if mask is None else mask.clamp(0, 1).expand(len(self.latent), -1, -1, -1)
         wanted = list(self.latent.edits)
@@ -118,14 +117,15 @@ class Editor:
 
     @torch.no_grad()
     def _moved(self, edits: Sequence[Edit], feature: str) -> Point:
-        amount = max(abs(one.strength) for one in edits)
-        shares = [one._replace(strength=one.strength / amount) for one in edits]
-        key = tuple((*_identity(one), one.strength) for one in shares)
+        tangents = [self._way(one).tangent(one.strength) for one in edits]
+        code = self.space.move(self.point.code, torch.stack(tangents).sum(0))
+        return with_code(self.space, self.point, code, feature, self._head)
+
+    def _way(self, one: Edit) -> Way:
+        key = _identity(one)
         if key not in self._ways:
-            if len(self._ways) == KEPT:
-                del self._ways[next(iter(self._ways))]  # the oldest
-            self._ways[key] = Way(self.space, self.point.code, _summed(shares, self.space))
-        return with_code(self.space, self.point, self._ways[key].at(amount), feature, self._head)
+            self._ways[key] = Way(self.space, self.point.code, _summed([one._replace(strength=1.0)], self.space))
+        return self._ways[key]
 
     @cached_property
     def _head(self) -> State | None:

@@ -21,7 +21,7 @@ STRIDE = 0.5  # units after which the vectors are carried over anew, because f i
 
 
 class Way:
-    """The way of a code along the sum of `vectors`, given by the space that each belongs to.
+    """The way of a code along the sum of `vectors`, given by the space that each belongs to, and against it.
 
     On the sphere the vectors are carried over at the code reached after every stride, their tangents are added and the
     geodesic is followed; elsewhere moving is addition and one stride is exact. What was computed for one amount is kept
@@ -31,21 +31,36 @@ class Way:
     def __init__(self, space: Space, code: Float[Tensor, "n k d"], vectors: dict[str, Float[Tensor, "#n l e"]]):
         self.space, self.vectors = space, vectors
         self.stride = STRIDE if space.kind in ("z", "z+") and vectors.keys() & {"w", "w+"} else math.inf
-        self.knots = [(code, self._tangent(code))]  # the code after each stride, and where it goes from there
+        tangent = self._tangent(code)
+        self.knots = {1: [(code, tangent)], -1: [(code, -tangent)]}  # the code after each stride, where it goes on to
 
     @torch.no_grad()
     def at(self, amount: float) -> Float[Tensor, "n k d"]:
-        """The code after `amount` >= 0 times the vectors."""
-        knot = max(math.ceil(amount / self.stride) - 1, 0)
-        while len(self.knots) <= knot:
-            code, tangent = self.knots[-1]
+        """The code after `amount` times the vectors."""
+        side = -1 if amount < 0 else 1
+        knots, amount = self.knots[side], abs(amount)
+        last = max(math.ceil(amount / self.stride) - 1, 0)
+        while len(knots) <= last:
+            code, tangent = knots[-1]
             code = self.space.move(code, self.stride * tangent)
-            self.knots.append((code, self._tangent(code)))
-        code, tangent = self.knots[knot]
-        rest = amount - knot * self.stride if knot else amount
+            knots.append((code, side * self._tangent(code)))
+        code, tangent = knots[last]
+        rest = amount - last * self.stride if last else amount
         return self.space.move(code, rest * tangent)
 
     @torch.no_grad()
+    def tangent(self, amount: float) -> Float[Tensor, "n k d"]:
+        """The tangent at the first code whose geodesic leads straight to where the way leads in strides."""
+        code, tangent = self.knots[1][0]
+        if abs(amount) <= self.stride:
+            return amount * tangent
+        end = self.at(amount)
+        straight = self.space.tangent(code, end)  # radius * sin(angle) long
+        length, radius = straight.norm(dim=-1, keepdim=True), code.norm(dim=-1, keepdim=True)
+        angle = torch.atan2(length, (code * end).sum(-1, keepdim=True) / radius)
+        moving = tangent.abs().amax(-1, keepdim=True) > 0
+        return straight * moving * (angle * radius / length.clamp(min=1e-12))
+
     def _tangent(self, code: Tensor) -> Tensor:
         tangents = [carry(vector, kind, self.space, code) for kind, vector in self.vectors.items()]
         return torch.stack(tangents).sum(0)

@@ -2,34 +2,26 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import gradio as gr
 
 from zplus.errors import ZplusError
 from zplus.studio.parcels import Parcels
-from zplus.studio.showing import FEATURES, Values, editing, everything, gallery_of, idle, progress, status, steps, view
+from zplus.studio.showing import FEATURES, Values, editing, everything, idle, progress, status, steps, view
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
     from zplus.studio.job import Job
     from zplus.studio.session import Session
 
-Answer = Callable[..., Iterator[Values]]  # of a Visit and the values of some parts
+Answer = Callable[..., Values | Iterator[Values]]  # of a Visit and the values of some parts
 COMPARED = ("w+", "z+", "f/z+")
-SPACES = {
-    "f/z+": "F/Z+ - your photo as it looks",
-    "z+": "Z+ - strong edits, likeness is enough",
-    "w+": "W+ - as in most papers",
-    **{name: name.upper() for name in ("f/w+", "f/z", "f/w", "f/s", "z", "w", "s")},
-}
 
 
-@dataclass(frozen=True)
-class Visit:
+class Visit(NamedTuple):
     """Who asks: a session, the id of its visitor, and the files of all visitors."""
 
     session: "Session"
@@ -37,149 +29,119 @@ class Visit:
     parcels: Parcels
 
 
-def loaded(visit: Visit) -> Iterator[Values]:
+def loaded(visit: Visit) -> Values:
     """The page was opened: what there is to choose from."""
     names = visit.session.models.names
-    values = {"model": gr.update(choices=names, value=names[0]), **everything(visit.session)}
-    yield values | {"status": status("Ready: drop a photo, take the example, or sample a face.")}
+    if not names:
+        raise ZplusError("No model is here yet: run 'zplus pull all', then load this page again.")
+    values = everything(visit.session, "Ready: drop a photo, take the example, or sample a face.")
+    return values | {"model": gr.update(choices=names, value=names[0])}
 
 
-def took(visit: Visit, came: dict[str, str]) -> Iterator[Values]:
+def took(visit: Visit, came: dict[str, str]) -> Values:
     """A file was dropped: the page tells its id, or why there is none."""
-    session, parcel = visit.session, visit.parcels.take(str(came.get("key")))
+    parcel = visit.parcels.take(str(came.get("key")))
     if parcel is None:
         raise ZplusError(str(came.get("refusal") or "This file did not arrive: drop it again."))
-    yield {"status": status("Reading the file and looking for faces ...", "busy")}
-    kind = session.take(parcel.content, parcel.name)
-    yield everything(session) | {"status": status("The latent is open." if kind == "latent" else _found(session))}
+    kind = visit.session.take(parcel.content, parcel.name)
+    return everything(visit.session, "The latent is open." if kind == "latent" else _found(visit.session))
 
 
-def example(visit: Visit) -> Iterator[Values]:
-    """The photo that comes with the package."""
-    session = visit.session
-    yield {"status": status("Looking for faces ...", "busy")}
-    session.take(bundled_photo().read_bytes(), "astronaut.png")
-    yield everything(session) | {"status": status(_found(session))}
+def example(visit: Visit) -> Values:
+    """The photo that comes with the package, beside this file or in the repository."""
+    path = Path(str(files("zplus.studio") / "astronaut.png"))
+    if not path.is_file():
+        path = Path(__file__).parents[3] / "examples" / "astronaut.png"
+    visit.session.take(path.read_bytes(), path.name)
+    return everything(visit.session, _found(visit.session))
 
 
-def sampled(visit: Visit, model: str, space: str, seed: float | None) -> Iterator[Values]:
+def sampled(visit: Visit, model: str, space: str, seed: float | None) -> Values:
     """A face of nobody."""
-    yield {"status": status("Drawing a face ...", "busy")}
-    visit.session.sample(model, space, int(seed or 0))
-    yield everything(visit.session) | {"status": status(f"Face {int(seed or 0)}: a person who does not exist.")}
+    number = int(seed or 0)
+    visit.session.sample(model, space, number)
+    return everything(visit.session, f"Face {number}: a person who does not exist.")
 
 
 def inverted(visit: Visit, model: str, space: str, quality: str, face: int | None) -> Iterator[Values]:
     """An inversion, with live progress."""
-    session = visit.session
-    how = _how()(model, space, quality, 0 if face is None else int(face))
-    job = session.invert(how)
+    job = visit.session.invert(model, space, quality, face or 0)
     yield from _followed(job)
-    yield everything(session) | {"status": status(_ended(session, job))}
+    yield everything(visit.session, _ended(visit.session, job))
 
 
-def compared(visit: Visit, quality: str, face: int | None) -> Iterator[Values]:
+def compared(visit: Visit, quality: str) -> Iterator[Values]:
     """The same edit in several spaces."""
-    found: list[str] = []
-    session = visit.session
-    how = _how()(session.model, quality=quality, face=0 if face is None else int(face))
-    job = session.compare(COMPARED, how, lambda pictures: found.append(gallery_of(pictures)))
+    from zplus.studio.pictures import figures
+
+    job = visit.session.compare(COMPARED, quality)
     yield from _followed(job)
-    words = "The same edit in several spaces is below." if found else "Cancelled."
-    yield (
-        idle(session)
-        | view(session, False)
-        | {
-            "spaces": gr.update(value="".join(found), visible=bool(found)),
-            "status": status(words),
-        }
-    )
+    found = figures(job.result or ())
+    words = status("The same edit in several spaces is below." if found else "Cancelled.")
+    shown = {"spaces": gr.update(value=found, visible=bool(found))}
+    yield idle(visit.session) | view(visit.session, False) | shown | words
 
 
-def stopped(visit: Visit, how: str) -> Iterator[Values]:
+def stopped(visit: Visit, how: Literal["keep", "drop"]) -> Values:
     """An inversion is to end now."""
     if visit.session.job is not None:
-        visit.session.job.stop("keep" if how == "keep" else "drop")
-    yield {"stop": gr.update(interactive=False), "cancel": gr.update(interactive=False)}
+        visit.session.job.stop(how)
+    return {"stop": gr.update(interactive=False), "cancel": gr.update(interactive=False)}
 
 
-def moved(visit: Visit, where: str, feature: str, *strengths: float) -> Iterator[Values]:
+def moved(visit: Visit, where: str, feature: str, *strengths: float) -> Values:
     """A slider was moved, or another view asked for."""
-    session, opened = visit.session, visit.session.opened
-    if opened is None:
-        raise ZplusError("There is nothing to edit yet: begin with a photo, or sample a face.")
-    given = tuple(float(x) for x in strengths[: len(opened.sliders)])
-    began = time.perf_counter()
-    wish = type(opened.wish)(given, FEATURES.get(feature, opened.wish.feature))
-    dragged = wish != opened.wish  # or else another view is asked for
-    session.move(wish)
-    values = view(session, where == "photo", only_after=dragged)
+    began, session, opened = time.perf_counter(), visit.session, visit.session.something()
+    old = opened.wish
+    opened.move(type(old)(tuple(map(float, strengths[: len(opened.sliders)])), FEATURES.get(feature, old.feature)))
+    values = view(session, where == "photo", only_after=opened.wish != old)
     session.save_soon()
-    shown = status(f"Shown after {time.perf_counter() - began:.2f} s.")
-    yield values | steps(session) | {"status": status(session.trouble, "error") if session.trouble else shown}
+    seconds = f"Shown after {time.perf_counter() - began:.2f} s."
+    return values | steps(session) | (status(session.trouble, "error") if session.trouble else status(seconds))
 
 
-def stepped(visit: Visit, where: str, way: str) -> Iterator[Values]:
+def stepped(visit: Visit, where: str, way: str) -> Values:
     """Undo, redo or reset."""
-    session, opened = visit.session, visit.session.opened
-    if opened is not None:
-        {"undo": opened.history.undo, "redo": opened.history.redo, "reset": opened.reset}[way]()
-        session.save_soon()
-    yield editing(session) | view(session, where == "photo") | {"status": status(f"Done: {way}.")}
+    session, opened = visit.session, visit.session.something()
+    {"undo": opened.history.undo, "redo": opened.history.redo, "reset": opened.reset}[way]()
+    session.save_soon()
+    return editing(session) | view(session, where == "photo") | status(f"Done: {way}.")
 
 
-def downloaded(visit: Visit, where: str, kind: str) -> Iterator[Values]:
+def downloaded(visit: Visit, where: str, kind: str) -> Values:
     """A file to save: its link, which the page follows at once."""
-    opened = visit.session.opened
-    if opened is None:
-        raise ZplusError("There is nothing to save yet: begin with a photo, or sample a face.")
-    yield {"status": status(f"Making the {kind} ...", "busy"), "link": gr.update(visible=False)}
-    content, name = opened.download(kind, where == "photo")
+    content, name = visit.session.something().download(kind, where == "photo")
     key = visit.parcels.put(content, name, visit.owner)
     link = f'<a href="download/{key}" download="{escape(name)}">Save {escape(name)} ({len(content) / 1e6:.1f} MB)</a>'
-    yield {"status": status(f"The {kind} is ready."), "link": gr.update(value=link, visible=True)}
+    return {"link": gr.update(value=link, visible=True)} | status(f"The {kind} is ready.")
 
 
-def reopened(visit: Visit, key: str) -> Iterator[Values]:
+def reopened(visit: Visit, key: str) -> Values:
     """Something from the gallery."""
     if not key:
         raise ZplusError("Choose something from the gallery first.")
-    yield {"status": status("Opening ...", "busy")}
-    session = visit.session
-    session.reopen(key)
-    yield everything(session) | {"status": status(f"{session.name} is open again.")}
+    visit.session.reopen(key)
+    return everything(visit.session, f"{visit.session.name} is open again.")
 
 
-def deleted(visit: Visit) -> Iterator[Values]:
+def deleted(visit: Visit) -> Values:
     """What is open is to be gone: in memory, and in the folder of the gallery."""
     visit.session.delete()
     visit.parcels.forget(visit.owner)
-    yield everything(visit.session) | {"status": status("Deleted: nothing of it is left here.")}
-
-
-def bundled_photo() -> Path:
-    """The photo that comes with the package, beside this file or in the repository."""
-    installed = Path(str(files("zplus.studio") / "astronaut.png"))
-    return installed if installed.is_file() else Path(__file__).parents[3] / "examples" / "astronaut.png"
-
-
-def _how() -> Any:
-    """The class How, whose module brings torch."""
-    from zplus.studio.session import How
-
-    return How
+    return everything(visit.session, "Deleted: nothing of it is left here.")
 
 
 def _followed(job: "Job") -> Iterator[Values]:
     """The progress of a job, with a live picture."""
-    buttons = {"invert": gr.update(interactive=False), "compare": gr.update(interactive=False)}
-    yield buttons | {name: gr.update(visible=True, interactive=True) for name in ("stop", "cancel")}
+    ways = ("stop", "cancel")
+    began = {name: gr.update(interactive=False) for name in ("invert", "compare")}
+    yield began | {name: gr.update(visible=True, interactive=True) for name in ways} | status("Beginning ...", "busy")
     for seen in job.watch():
-        yield progress(seen)
+        yield progress(seen) | {name: gr.update(visible=True) for name in ways}  # a quick series may lose the first
 
 
 def _ended(session: "Session", job: "Job") -> str:
-    if session.opened is None or (job.stopped and not job.kept):
+    if session.opened is None or job.stopped == "drop":
         return "Cancelled."
     figures = session.opened.latent.figures
     count, seconds = figures.get("steps", [0])[0], figures.get("seconds", [0.0])[0]

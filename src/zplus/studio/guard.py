@@ -7,16 +7,11 @@ no files by path or address. The Content-Security-Policy lets the page ask nothi
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qs
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_UPLOAD = 64_000_000  # bytes: a photo of 64 million pixels as JPEG, or a latent with the weights it tunes
 LARGEST_CALL = 1_000_000  # bytes of what a slider or a button sends
@@ -56,7 +51,7 @@ class Refused(Exception):
 class Guard:
     """ASGI middleware. hosts: the values of the Host header that are answered, None for any (then there is a token)."""
 
-    def __init__(self, app: App, hosts: set[str] | None, token: str = ""):
+    def __init__(self, app: ASGIApp, hosts: set[str] | None, token: str = ""):
         if hosts is None and not token:
             raise ValueError("without a list of hosts there must be a token")
         self.app, self.hosts, self.token = app, hosts, token
@@ -65,57 +60,45 @@ class Guard:
         """Pass a request on, or refuse it."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
-            return
-        if scope["type"] != "http":
+        elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
-            return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        try:
-            self._check_sender(headers, scope.get("scheme", "http"))
-            if self.token and not self._knows_token(headers):
-                await self._let_in(scope, send)
-                return
-            _check_route(scope["method"], scope["path"])
-            body = await _body(scope["path"], headers, receive) if scope["method"] == "POST" else None
-        except Refused as refused:
-            await answer(send, refused.status, str(refused))
-            return
-        await self.app(scope, receive if body is None else _again(body, receive), _guarded(send))
+        else:
+            await self._answer(Request(scope, receive), receive, _guarded(send))
 
-    def _check_sender(self, headers: dict[str, str], scheme: str) -> None:
+    async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
+        answer: Response
+        try:
+            self._check_sender(request.headers, request.scope.get("scheme", "http"))
+            if self.token and not self._is_token(request.cookies.get(COOKIE, "")):
+                answer = self._let_in(request)
+            else:
+                _check_route(request.method, request.scope["path"])
+                if request.method == "POST":
+                    receive = _again(await _body(request), receive)
+                await self.app(request.scope, receive, send)
+                return
+        except Refused as refused:
+            answer = PlainTextResponse(str(refused), refused.status)
+        await answer(request.scope, receive, send)
+
+    def _check_sender(self, headers: Headers, scheme: str) -> None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.hosts is not None and host not in self.hosts:
             raise Refused(421, "This page does not go by that name: open the address that zplus studio printed.")
-        if origin is not None and origin != f"{scheme}://{host}":
+        foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if foreign if origin is None else origin != f"{scheme}://{host}":
             raise Refused(403, "Another site may not use this page.")
-        if origin is None and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            raise Refused(403, "Another site may not use this page.")
-
-    def _knows_token(self, headers: dict[str, str]) -> bool:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return found is not None and self._is_token(found.value)
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(), self.token.encode())
 
-    async def _let_in(self, scope: Scope, send: Send) -> None:
+    def _let_in(self, request: Request) -> Response:
         """Who brings the token in the address gets it as a cookie, and an address without it."""
-        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        if scope["method"] != "GET" or scope["path"] != "/" or not self._is_token(given):
+        given = request.query_params.get("token", "")
+        if request.method != "GET" or request.scope["path"] != "/" or not self._is_token(given):
             raise Refused(401, "A token is needed: open the address with ?token=... that zplus studio printed.")
         cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
-        await answer(send, 303, "", {"location": "/", "set-cookie": cookie})
-
-
-async def answer(send: Send, status: int, sentence: str, more: dict[str, str] | None = None) -> None:
-    """A plain answer of one sentence."""
-    named = {"content-type": "text/plain; charset=utf-8", **HEADERS, **(more or {})}
-    headers = [(name.encode(), value.encode()) for name, value in named.items()]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": sentence.encode()})
+        return Response(status_code=303, headers={"location": "/", "set-cookie": cookie})
 
 
 def _check_route(method: str, path: str) -> None:
@@ -125,22 +108,22 @@ def _check_route(method: str, path: str) -> None:
         raise Refused(404, "There is nothing here.")
 
 
-async def _body(path: str, headers: dict[str, str], receive: Receive) -> bytes:
-    """All of a body, within its bound; a call of the page may not speak of files."""
-    most = LARGEST_UPLOAD if path == "/upload" else LARGEST_CALL
-    stated = headers.get("content-length", "0")
-    body, more = bytearray(), True
-    while more:
-        if len(body) > most or not stated.isdecimal() or int(stated) > most:
-            raise Refused(413, f"This file is larger than {most // 1_000_000} MB: make it smaller first.")
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "The request was cut short.")
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    if len(body) > most:
-        raise Refused(413, f"This file is larger than {most // 1_000_000} MB: make it smaller first.")
-    if path != "/upload":
+async def _body(request: Request) -> bytes:
+    """All of a body, within its bound, whatever length is stated; a call of the page may not speak of files."""
+    upload = request.scope["path"] == "/upload"
+    most = LARGEST_UPLOAD if upload else LARGEST_CALL
+    too_large = Refused(413, f"This file is larger than {most // 1_000_000} MB: make it smaller first.")
+    stated, body = request.headers.get("content-length", "0"), bytearray()
+    if not stated.isdecimal() or int(stated) > most:
+        raise too_large
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > most:
+                raise too_large
+    except ClientDisconnect:
+        raise Refused(400, "The request was cut short.") from None
+    if not upload:
         _check_call(bytes(body))
     return bytes(body)
 
@@ -157,14 +140,10 @@ def _check_call(body: bytes) -> None:
 
 def _again(body: bytes, receive: Receive) -> Receive:
     """Gives a body that was read already, and then whatever comes next."""
-    given = False
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def first() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return waiting.pop() if waiting else await receive()
 
     return first
 
@@ -172,8 +151,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
 def _guarded(send: Send) -> Send:
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = [(n, v) for n, v in message["headers"] if not n.lower().startswith(b"access-control-")]
-            message["headers"] = [*own, *((n.encode(), v.encode()) for n, v in HEADERS.items())]
+            headers = MutableHeaders(scope=message)
+            for name in [name for name in headers if name.startswith("access-control-")]:
+                del headers[name]
+            headers.update(HEADERS)
         await send(message)
 
     return with_headers

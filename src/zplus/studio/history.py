@@ -8,17 +8,11 @@ LONGEST = 200
 
 
 class History(Generic[State]):
-    """States with one of them present.
-
-    >>> history = History("a")
-    >>> history.put("b", "slider", 0.0); history.put("c", "slider", 0.5); history.put("d", "other", 0.6)
-    >>> history.undo(), history.undo(), history.undo(), history.redo()
-    ('c', 'a', 'a', 'c')
-    """
+    """States with one of them present."""
 
     def __init__(self, first: State):
         self._states, self._at = [first], 0
-        self._cause, self._when = "", -SERIES
+        self._cause, self._when = "", 0.0
 
     @property
     def now(self) -> State:
@@ -39,18 +33,18 @@ class History(Generic[State]):
         """A new state, after which none can be redone; of the same cause soon after (seconds), it replaces the last."""
         if state == self.now:
             return
-        series = self._at > 0 and cause == self._cause and when - self._when < SERIES
+        series = self.can_undo and cause == self._cause and when - self._when < SERIES
         self._states[self._at + (not series) :] = [state]
         self._states = self._states[-LONGEST:]
         self._at, self._cause, self._when = len(self._states) - 1, cause, when
 
     def undo(self) -> State:
         """The state before, if there is one."""
-        return self._go(max(0, self._at - 1))
+        return self._go(self._at - self.can_undo)
 
     def redo(self) -> State:
         """The state after, if there is one."""
-        return self._go(min(len(self._states) - 1, self._at + 1))
+        return self._go(self._at + self.can_redo)
 
     def _go(self, at: int) -> State:
         self._at, self._cause = at, ""

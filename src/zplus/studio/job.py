@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Thread
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -35,43 +35,38 @@ class Dropped(Exception):
 class Job:
     """Runs `work(job)` in a thread; the work names its stages, gives its steps to `step` and may be stopped there."""
 
-    def __init__(self, work: Callable[["Job"], None]):
-        self.seen, self.error = Seen("Beginning"), None
-        self._work, self._stop = work, ""
+    def __init__(self, work: Callable[["Job"], Any]):
+        self.seen = Seen("Beginning")
+        self.stopped: Literal["", "keep", "drop"] = ""
+        self.result: Any = None
+        self._error: BaseException | None = None
         self._paces: list[float] = []
         self._last = time.perf_counter()
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
-
-    error: BaseException | None
 
     @property
     def running(self) -> bool:
         """Whether it goes on."""
         return self._thread.is_alive()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to end before its last step."""
-        return bool(self._stop)
-
-    @property
-    def kept(self) -> bool:
-        """Whether what it found is wanted."""
-        return self._stop != "drop"
-
     def stop(self, how: Literal["keep", "drop"]) -> None:
         """End at the next step; "keep" what there is, or "drop" it."""
-        self._stop = how
+        self.stopped = how
+
+    def check(self) -> None:
+        """Raise Dropped where nothing of the work is wanted any more."""
+        if self.stopped == "drop":
+            raise Dropped
 
     def stage(self, name: str) -> None:
         """A new part of the work begins."""
-        self._check()
+        self.check()
         self.seen, self._paces, self._last = Seen(name), [], time.perf_counter()
 
     def step(self, progress: Progress) -> bool:
-        """The callback of an inversion: True ends it here. Raises Dropped."""
-        self._check()
+        """The callback of an inversion: True ends it here."""
+        self.check()
         now = time.perf_counter()
         self._paces = [*self._paces[-PACES:], now - self._last]
         self._last = now
@@ -79,30 +74,25 @@ class Job:
         known = left if len(self._paces) >= SURE_AFTER else None
         loss, image = float(progress.loss.mean()), progress.image[0].detach()
         self.seen = Seen(self.seen.stage, progress.step, progress.steps, loss, known, image)
-        return self._stop == "keep"
+        return self.stopped == "keep"
+
+    def wait_for(self, ready: Callable[[], bool], pause: float = 0.2) -> None:
+        """Wait until something outside is ready; raises Dropped when told to stop meanwhile, however that was."""
+        while not ready():
+            if self.stopped:
+                raise Dropped
+            time.sleep(pause)
 
     def watch(self, pause: float = 0.4) -> Iterator[Seen]:
         """What is seen, every `pause` seconds until it ends. Raises what the work raised, but for Dropped."""
         while self.running:
             yield self.seen
             self._thread.join(pause)
-        if self.error is not None and not isinstance(self.error, Dropped):
-            raise self.error
+        if self._error is not None and not isinstance(self._error, Dropped):
+            raise self._error
 
-    def wait_for(self, ready: Callable[[], bool], pause: float = 0.2) -> None:
-        """Wait until something outside is ready. Raises Dropped when told to stop meanwhile."""
-        while not ready():
-            self._check()
-            if self._stop:
-                raise Dropped
-            time.sleep(pause)
-
-    def _check(self) -> None:
-        if self._stop == "drop":
-            raise Dropped
-
-    def _run(self) -> None:
+    def _run(self, work: Callable[["Job"], Any]) -> None:
         try:
-            self._work(self)
+            self.result = work(self)
         except BaseException as error:
-            self.error = error
+            self._error = error

@@ -1,7 +1,7 @@
 """What all visitors share: generators, loaded when first asked for, their sliders, and the finder of faces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
@@ -21,28 +21,11 @@ from zplus.inversion.settings import Settings, preset
 from zplus.studio import MOST_SLIDERS
 
 LEAST_SLIDERS = 5  # of a generator that comes with fewer directions
-HINTS = {
-    "smile": "less or more",
-    "age": "perceived: younger or older",
-    "gender": "perceived: more as a woman or as a man",
-    "yaw": "head turned to the left or to the right",
-    "pitch": "head down or up",
-    "mouth_open": "closed or open",
-}
 QUALITIES = {  # settings beside those of the preset
     "quick": {"steps": 30},
     "standard": {},
     "best": {"steps": 300},
 }
-
-
-@dataclass(frozen=True)
-class Slider:
-    """A direction as the page offers it."""
-
-    label: str
-    hint: str
-    direction: Direction
 
 
 class Models:
@@ -54,7 +37,7 @@ class Models:
         self.turn = Lock()  # one inversion at a time, so that none takes twice as long
         self._lock = RLock()
         self._generators: dict[str, Generator] = {}
-        self._sliders: dict[str, tuple[Slider, ...]] = {}
+        self._sliders: dict[str, tuple[Direction, ...]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -70,18 +53,16 @@ class Models:
                 self._generators[name] = load_generator(self.files.get(name, name), self.device)
             return self._generators[name]
 
-    def sliders(self, name: str) -> tuple[Slider, ...]:
+    def sliders(self, name: str) -> tuple[Direction, ...]:
         """The directions of a generator; where these are few, axes along which its pictures vary most as well."""
         generator = self.generator(name)
         with self._lock:
             if name not in self._sliders:
                 found = list(directions_of(generator).values())
-                if missing := max(0, LEAST_SLIDERS - len(found)):
-                    components = enumerate(principal(generator, missing), 1)
+                if len(found) < LEAST_SLIDERS:
+                    components = enumerate(principal(generator, LEAST_SLIDERS - len(found)), 1)
                     found += [replace(direction, name=f"component {i}") for i, direction in components]
-                self._sliders[name] = tuple(
-                    Slider(d.name.replace("_", " "), HINTS.get(d.name, ""), d) for d in found[:MOST_SLIDERS]
-                )
+                self._sliders[name] = tuple(found[:MOST_SLIDERS])
             return self._sliders[name]
 
     @cached_property

@@ -1,7 +1,6 @@
 """Files on their way into or out of the page: bytes in memory under ids that nobody can guess, never paths."""
 
 import secrets
-from collections import OrderedDict
 from threading import Lock
 from typing import NamedTuple
 
@@ -21,22 +20,20 @@ class Parcels:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._parcels: OrderedDict[str, Parcel] = OrderedDict()
+        self._parcels: dict[str, Parcel] = {}
 
     def put(self, content: bytes, name: str, owner: str) -> str:
         """The id of a new file; the owner's oldest makes room for it."""
+        key = secrets.token_hex(16)
         with self._lock:
-            theirs = [key for key, parcel in self._parcels.items() if parcel.owner == owner]
-            for key in theirs[: max(0, len(theirs) - KEPT + 1)]:
-                del self._parcels[key]
-            key = secrets.token_hex(16)
             self._parcels[key] = Parcel(content, name, owner)
-            return key
+            for old in self._of(owner)[:-KEPT]:
+                del self._parcels[old]
+        return key
 
     def get(self, key: str) -> Parcel | None:
         """The file of an id, which stays."""
-        with self._lock:
-            return self._parcels.get(key)
+        return self._parcels.get(key)
 
     def take(self, key: str) -> Parcel | None:
         """The file of an id, which is gone afterwards."""
@@ -46,5 +43,8 @@ class Parcels:
     def forget(self, owner: str) -> None:
         """Drop all files of an owner."""
         with self._lock:
-            for key in [key for key, parcel in self._parcels.items() if parcel.owner == owner]:
+            for key in self._of(owner):
                 del self._parcels[key]
+
+    def _of(self, owner: str) -> list[str]:
+        return [key for key, parcel in self._parcels.items() if parcel.owner == owner]

@@ -62,8 +62,7 @@ def serve(
                 timeout_graceful_shutdown=1,  # the page keeps a connection open, which would be waited for
             )
         )
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{number}/" + (f"?token={quote(token)}" if token else "")
+        address = f"http://{_named(host, number)}/" + (f"?token={quote(token)}" if token else "")
         say(f"The studio is at {address}  (Ctrl-C ends it)")
         if keep is not None:
             say(f"Inversions are kept in {keep}: they are biometric data, delete them when you are done.")
@@ -76,7 +75,6 @@ def serve(
 def application(visitors: Visitors) -> FastAPI:
     """The page, the way in for files and the way out, and a sign of life."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
     born = secrets.token_hex(8)
 
     @app.get("/alive")
@@ -105,9 +103,7 @@ def application(visitors: Visitors) -> FastAPI:
 def checked_token(host: str, token: str | None) -> str:
     """The token that visitors need, "" for none, which only a loopback address may have."""
     if token is not None and 0 < len(token) < SHORTEST_TOKEN:
-        raise ZplusError(
-            f"The token is too short: give {SHORTEST_TOKEN} characters or more, or --token '' for a new one."
-        )
+        raise ZplusError(f"The token is too short: give {SHORTEST_TOKEN} characters or more, or '' for a new one.")
     if token is None and not is_loopback(host):
         raise ZplusError(f"{host} can be reached from other machines: add --token '' so that visitors need a token.")
     return "" if token is None else token or secrets.token_urlsafe(24)
@@ -123,12 +119,14 @@ def is_loopback(host: str) -> bool:
 
 def hosts_of(host: str, port: int) -> set[str] | None:
     """The names that the page goes by in the Host header; None where the address does not tell."""
-    if is_loopback(host):
-        names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host}
-        return {f"{name}:{port}" for name in names}
     if host in ("0.0.0.0", "::"):
         return None
-    return {f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
+    local = ("localhost", "127.0.0.1", "::1") if is_loopback(host) else ()
+    return {_named(name, port) for name in (host, *local)}
+
+
+def _named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listening(host: str, port: int | None) -> socket.socket:

@@ -5,11 +5,13 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from PIL import Image
 
 from zplus.errors import ZplusError
@@ -22,17 +24,20 @@ from zplus.studio.pictures import Pixels
 ID = re.compile(r"[0-9a-f]{32}")
 LATENT, PHOTO, FACTS, LOOK = "it.latent.safetensors", "photo.png", "facts.json", "look.webp"
 THUMBNAIL = 192
+GONE = "This is no longer in the gallery: load the page again."
 
 
 @dataclass(frozen=True)
 class Item:
-    """An inversion that was kept."""
+    """An inversion that was kept. quad: where the crop lies in the photo, as the file says."""
 
     key: str
     name: str
     model: str
     space: str
     day: str
+    time: float
+    quad: Any = None
 
 
 class Shelf:
@@ -48,30 +53,33 @@ class Shelf:
     def items(self) -> list[Item]:
         """All that is kept, the newest first; what cannot be read is passed over."""
         found = []
-        for path in self.folder.iterdir():
+        for path in filter(lambda path: ID.fullmatch(path.name), self.folder.iterdir()):
             try:
-                if ID.fullmatch(path.name):
-                    facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-                    texts = [str(facts[name]) for name in ("name", "model", "space", "day")]
-                    found.append((float(facts["time"]), Item(path.name, *texts)))
+                facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+                name, model, space, day = (str(facts[x]) for x in ("name", "model", "space", "day"))
+                found.append(Item(path.name, name, model, space, day, float(facts["time"]), facts.get("quad")))
             except (OSError, ValueError, LookupError, TypeError):
                 continue
-        return [item for _, item in sorted(found, key=lambda pair: pair[0], reverse=True)]
+        return sorted(found, key=lambda item: item.time, reverse=True)
 
     def add(self, name: str, model: str, latent: Latent, target: Aligned | None, look: Pixels) -> str:
         """Keep an inversion and the photo that it is of; its id. `facts.json` comes last and makes it whole."""
         key = secrets.token_hex(16)
         place = self.folder / key
         place.mkdir()
-        facts = {"name": name, "model": model, "space": latent.space, "time": time.time()}
-        facts |= {"day": time.strftime("%Y-%m-%d %H:%M")}
-        if target is not None:
-            facts["quad"] = target.quad.tolist()
-            with atomic(place / PHOTO) as temporary:  # the user's own photo as it is: no model edited it
-                Image.fromarray(target.photo).save(temporary, compress_level=1)
-        self.update(key, latent, look)
-        with atomic(place / FACTS) as temporary:
-            temporary.write_text(json.dumps(facts), encoding="utf-8")
+        facts: dict[str, Any] = {"name": name, "model": model, "space": latent.space}
+        facts |= {"time": time.time(), "day": time.strftime("%Y-%m-%d %H:%M")}
+        try:
+            if target is not None:
+                facts["quad"] = target.quad.tolist()
+                with atomic(place / PHOTO) as temporary:  # the user's own photo as it is: no model edited it
+                    Image.fromarray(target.photo).save(temporary, compress_level=1)
+            self.update(key, latent, look)
+            with atomic(place / FACTS) as temporary:
+                temporary.write_text(json.dumps(facts), encoding="utf-8")
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)  # a photo that nobody could find to delete
+            raise
         return key
 
     def update(self, key: str, latent: Latent, look: Pixels) -> None:
@@ -80,20 +88,37 @@ class Shelf:
         save_latent(latent, place / LATENT)
         write_image(place / LOOK, fitted(look, THUMBNAIL))
 
-    def open(self, key: str, size: int | None = None) -> tuple[Latent, Aligned | None, Item]:
-        """What is kept under an id; the crop of the photo is `size` pixels a side, and left out without."""
-        place = self._place(key)
-        item = next((item for item in self.items() if item.key == key), None)
-        if item is None:
-            raise ZplusError("This is no longer in the gallery: load the page again.")
-        latent, target = load_latent(place / LATENT), None
-        if size and (place / PHOTO).is_file():
-            target = crop(read_image(place / PHOTO), _quad(place / FACTS), size)
-        return latent, target, item
+    def item(self, key: str) -> Item:
+        """What is known of it."""
+        for item in self.items():
+            if item.key == key:
+                return item
+        raise ZplusError(GONE)
 
-    def look(self, key: str) -> Pixels:
-        """Its small picture."""
-        return read_image(self._place(key) / LOOK)
+    def latent(self, key: str) -> Latent:
+        """Its latent, with the edits."""
+        return load_latent(self._place(key) / LATENT)
+
+    def target(self, item: Item, size: int) -> Aligned | None:
+        """Its photo and the crop, `size` pixels a side, where there is one."""
+        photo = self._place(item.key) / PHOTO
+        if not photo.is_file():
+            return None
+        try:
+            quad = np.array(item.quad, dtype=float)
+        except (ValueError, TypeError):
+            quad = np.zeros(0)
+        if quad.shape != (4, 2) or not np.isfinite(quad).all():
+            raise ZplusError("This part of the gallery is damaged: delete its folder.")
+        return crop(read_image(photo), quad, size)
+
+    def looks(self, items: Sequence[Item]) -> list[tuple[Pixels, str]]:
+        """Their small pictures with their names; what cannot be read, or was just deleted, is passed over."""
+        found = []
+        for item in items:
+            with suppress(ZplusError):
+                found.append((read_image(self._place(item.key) / LOOK), item.name))
+        return found
 
     def delete(self, key: str) -> None:
         """Remove it from the disk."""
@@ -103,16 +128,5 @@ class Shelf:
         """The folder of an id; anything but an id of this gallery is refused."""
         place = self.folder / key if ID.fullmatch(key) else self.folder
         if place == self.folder or place.is_symlink() or not place.is_dir():
-            raise ZplusError("This is no longer in the gallery: load the page again.")
+            raise ZplusError(GONE)
         return place
-
-
-def _quad(facts: Path) -> Float[np.ndarray, "4 2"]:
-    """Where the crop lies in the photo."""
-    try:
-        quad = np.array(json.loads(facts.read_text(encoding="utf-8"))["quad"], dtype=float)
-    except (OSError, ValueError, LookupError, TypeError):
-        quad = np.zeros(0)
-    if quad.shape != (4, 2) or not np.isfinite(quad).all():
-        raise ZplusError("This part of the gallery is damaged: delete its folder.")
-    return quad

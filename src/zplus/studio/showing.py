@@ -3,14 +3,13 @@
 import math
 import os
 import traceback
-from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from zplus.errors import ZplusError
-from zplus.studio import MOST_SLIDERS
+from zplus.studio import AS_IT_IS, MOST_SLIDERS
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
     from zplus.studio.job import Seen
@@ -19,33 +18,44 @@ if TYPE_CHECKING:  # torch comes with these, and the page is up before it
 Values = dict[str, Any]
 SHOWN_ON_SHELF = 24
 REACH = 3  # standard deviations to either side, more only where a latent has more
-CUT = "The picture is cut already"
 FEATURES = {"Moved with the edit": "moved", "Only added to": "added", "Left as it is": "fixed"}
+HINTS = {
+    "smile": "less or more",
+    "age": "perceived: younger or older",
+    "gender": "perceived: more as a woman or as a man",
+    "yaw": "head turned to the left or to the right",
+    "pitch": "head down or up",
+    "mouth_open": "closed or open",
+}
 
 
-def status(words: str, kind: str = "") -> str:
+def status(words: str, kind: str = "") -> Values:
     """A line that screen readers speak; kind "error" or "busy"."""
     role = 'role="alert"' if kind == "error" else 'role="status" aria-live="polite"'
-    return f'<p class="status {kind}" {role}>{escape(words)}</p>'
+    return {"status": f'<p class="status {kind}" {role}>{escape(words)}</p>'}
 
 
-def everything(session: "Session") -> Values:
+def everything(session: "Session", words: str) -> Values:
     """The whole page as it should look now."""
-    photo, known = session.photo is not None, session.opened is not None
-    crops = [(pixels, f"face {i}") for i, pixels in enumerate(session.thumbnails())] if photo else []
-    choices = [(caption if i else f"{caption} (the largest)", i) for i, (_, caption) in enumerate(crops)] + [(CUT, -1)]
-    in_photo = known and session.opened is not None and session.opened.has_photo
+    from zplus.studio.pictures import figures
+
+    crops = [(pixels, f"face {i}") for i, pixels in enumerate(session.thumbnails())]
+    choices = [(f"face {i}" if i else "face 0 (the largest)", i) for i in range(len(crops))]
     values: Values = {
-        "faces": gr.update(value=gallery_of(crops, edited=False), visible=len(crops) > 1),
-        "face": gr.update(choices=choices, value=0 if crops else -1, visible=photo),
-        "where": gr.update(value="face", visible=in_photo),
+        "faces": gr.update(value=figures(crops, edited=False), visible=len(crops) > 1),
+        "face": gr.update(
+            choices=[*choices, ("The picture is cut already", AS_IT_IS)],
+            value=0 if crops else AS_IT_IS,
+            visible=session.photo is not None,
+        ),
+        "where": gr.update(value="face", visible=session.opened is not None and session.opened.has_photo),
         "spaces": gr.update(visible=False),
         "link": gr.update(visible=False),
     }
-    return values | idle(session) | editing(session) | view(session, False) | shelf(session)
+    return values | idle(session) | editing(session) | view(session, False) | shelf(session) | status(words)
 
 
-def failed(error: BaseException, session: "Session | None" = None) -> Values:
+def failed(error: BaseException, session: "Session | None") -> Values:
     """What went wrong, in words; nothing else changes, but that what failed is not running."""
     if os.environ.get("ZPLUS_DEBUG"):
         traceback.print_exception(error)
@@ -55,9 +65,8 @@ def failed(error: BaseException, session: "Session | None" = None) -> Values:
         words = "There is not enough memory: close other programs, or use a smaller picture."
     else:
         words = f"Something unforeseen happened ({type(error).__name__}): start with ZPLUS_DEBUG=1 to see where."
-    told = {"status": status(words, "error")}
-    job = session and session.job
-    return told if session is None or (job and job.running) else idle(session) | told
+    running = session is None or (session.job is not None and session.job.running)
+    return status(words, "error") | ({} if session is None or running else idle(session))
 
 
 def progress(seen: "Seen") -> Values:
@@ -65,15 +74,13 @@ def progress(seen: "Seen") -> Values:
     from zplus.images import fitted, to_pixels
     from zplus.studio.pictures import address
 
-    if not seen.step:
-        return {"status": status(f"{seen.stage} ...", "busy")}
+    if seen.image is None:
+        return status(f"{seen.stage} ...", "busy")
+    step = f"step {seen.step} of {seen.steps}"
     left = "" if seen.seconds_left is None else f", {seen.seconds_left:.0f} s left"
-    words = f"{seen.stage}: step {seen.step} of {seen.steps}, loss {seen.loss:.4f}{left}"
-    values: Values = {"status": status(words, "busy")}
-    if seen.image is not None:
-        picture = address(fitted(to_pixels(seen.image), 512))
-        values["view"] = {"after": picture, "caption": f"step {seen.step} of {seen.steps}"}
-    return values
+    picture = address(fitted(to_pixels(seen.image), 512))
+    words = status(f"{seen.stage}: {step}, loss {seen.loss:.4f}{left}", "busy")
+    return words | {"view": {"after": picture, "caption": step}}
 
 
 def idle(session: "Session") -> Values:
@@ -85,61 +92,57 @@ def idle(session: "Session") -> Values:
 
 def editing(session: "Session") -> Values:
     """The sliders, and what goes with them."""
-    opened, values = session.opened, {}
-    for i in range(MOST_SLIDERS):
-        if opened is None or i >= len(opened.sliders):
-            values[f"slider{i}"] = gr.update(visible=False, value=0)
-        else:
-            slider = opened.sliders[i]
-            value = opened.wish.strengths[i]
-            reach = max(REACH, math.ceil(abs(value)))
-            shown = {"label": slider.label, "info": slider.hint or None, "value": value}
-            shown |= {"minimum": -reach, "maximum": reach}
-            values[f"slider{i}"] = gr.update(visible=True, **shown)
-    words = {value: key for key, value in FEATURES.items()}
-    mapped = opened is not None and opened.latent.space.startswith("f/")
-    values["feature"] = gr.update(visible=mapped, value=words[opened.wish.feature] if opened else words["moved"])
-    return values | steps(session) | {"editing": gr.update(visible=opened is not None)}
+    opened = session.opened
+    values: Values = {f"slider{i}": gr.update(visible=False, value=0) for i in range(MOST_SLIDERS)}
+    values |= {"editing": gr.update(visible=opened is not None)}
+    if opened is None:
+        return values
+    for i, (slider, strength) in enumerate(zip(opened.sliders, opened.wish.strengths, strict=True)):
+        reach = max(REACH, math.ceil(abs(strength)))
+        values[f"slider{i}"] = gr.update(
+            label=slider.name.replace("_", " "),
+            info=HINTS.get(slider.name),
+            minimum=-reach,
+            maximum=reach,
+            value=strength,
+            visible=True,
+        )
+    chosen = next(words for words, feature in FEATURES.items() if feature == opened.wish.feature)
+    values["feature"] = gr.update(value=chosen, visible=opened.latent.space.startswith("f/"))
+    return values | steps(session)
 
 
 def steps(session: "Session") -> Values:
     """Whether there is something to undo or redo."""
-    opened = session.opened
-    return {
-        "undo": gr.update(interactive=opened is not None and opened.history.can_undo),
-        "redo": gr.update(interactive=opened is not None and opened.history.can_redo),
-    }
+    history = session.something().history
+    return {"undo": gr.update(interactive=history.can_undo), "redo": gr.update(interactive=history.can_redo)}
 
 
 def view(session: "Session", in_photo: bool, only_after: bool = False) -> Values:
     """The comparison of before and after; what is not given again stays on the page as it is."""
     from zplus.images import fitted
+    from zplus.studio.opened import PREVIEW
     from zplus.studio.pictures import address
 
     opened = session.opened
     if opened is None:
-        before = address(fitted(session.photo, 1024), edited=False) if session.photo is not None else ""
+        before = "" if session.photo is None else address(fitted(session.photo, PREVIEW), edited=False)
         return {"view": {"before": before, "after": before, "caption": "your photo" if before else ""}}
     in_photo = in_photo and opened.has_photo
-    caption = f"{session.name}, {opened.latent.space.upper()} of {opened.latent.generator}"
+    caption = f"{opened.name}, {opened.latent.space.upper()} of {opened.latent.generator}"
     old: Values = {} if only_after and session.in_photo == in_photo else {"before": opened.before(in_photo)}
     session.in_photo = in_photo
     return {"view": {**old, "after": address(opened.after(in_photo)), "caption": caption}}
 
 
-def gallery_of(pictures: Sequence[tuple[Any, str]], edited: bool = True) -> str:
-    """Pictures with captions, side by side."""
-    from zplus.studio.pictures import figures
-
-    return figures(pictures, edited) if pictures else ""
-
-
 def shelf(session: "Session") -> Values:
     """The gallery, where a folder was named."""
+    from zplus.studio.pictures import figures
+
     if session.shelf is None:
         return {}
     items = session.shelf.items()
     names = [(f"{item.name}, {item.space.upper()} of {item.model}, {item.day}", item.key) for item in items]
-    looks = [(session.shelf.look(item.key), item.name) for item in items[:SHOWN_ON_SHELF]]
-    shown = gr.update(value=gallery_of(looks), visible=bool(looks))
+    looks = figures(session.shelf.looks(items[:SHOWN_ON_SHELF]))
+    shown = gr.update(value=looks, visible=bool(looks))
     return {"gallery": gr.update(choices=names, value=session.kept), "looks": shown}

@@ -1,7 +1,7 @@
 """Who is visiting: a session each, by the id that the page chose at random, and what became of those that left."""
 
-import time
 from collections.abc import Sequence
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -26,27 +26,25 @@ class Visitors:
         self.keep, self.parcels = keep, Parcels()
         self._files, self._device = files, device
         self._lock = Lock()
-        self._shared: tuple[Models, Shelf | None] | None = None
-        self._sessions: dict[str, Session] = {}
-        self._seen: dict[str, float] = {}
+        self._sessions: dict[str, Session] = {}  # who was here last comes last
 
     def session(self, key: str) -> "Session":
         """The session of a visitor, a new one upon the first call. Raises ZplusError for one without an id."""
         if not key:
             raise ZplusError("This page has lost its name: load it again.")
         with self._lock:
-            if key not in self._sessions:
-                models, shelf = self._share()
+            if key in self._sessions:
+                self._sessions[key] = self._sessions.pop(key)
+            else:
                 while len(self._sessions) >= MOST:
-                    self._close(min(self._seen, key=lambda k: self._seen[k]))
-                self._sessions[key] = import_module("zplus.studio.session").Session(models, shelf)
-            self._seen[key] = time.monotonic()
+                    self._close(next(iter(self._sessions)))
+                self._sessions[key] = import_module("zplus.studio.session").Session(*self._shared)
             return self._sessions[key]
 
     def warm_up(self) -> None:
         """Load what all visitors share."""
         with self._lock:
-            self._share()
+            self._shared  # noqa: B018
 
     def leave(self, key: str) -> None:
         """A visitor has closed the page: nothing of theirs stays in memory."""
@@ -57,15 +55,11 @@ class Visitors:
         return len(self._sessions)
 
     def _close(self, key: str) -> None:
-        session = self._sessions.pop(key, None)
-        self._seen.pop(key, None)
         self.parcels.forget(key)
-        if session is not None:
-            session.forget()
+        if key in self._sessions:
+            self._sessions.pop(key).forget()
 
-    def _share(self) -> "tuple[Models, Shelf | None]":
-        if self._shared is None:
-            models = import_module("zplus.studio.models").Models(self._files, self._device)
-            shelf = None if self.keep is None else import_module("zplus.studio.shelf").Shelf(self.keep)
-            self._shared = models, shelf
-        return self._shared
+    @cached_property
+    def _shared(self) -> "tuple[Models, Shelf | None]":
+        models = import_module("zplus.studio.models").Models(self._files, self._device)
+        return models, None if self.keep is None else import_module("zplus.studio.shelf").Shelf(self.keep)
