@@ -88,14 +88,15 @@ def test_a_callback_can_stop_it(lpips):
     assert seen == [1, 2, 3] and latent.figures["steps"] == [3, 3]
 
 
-def test_riemannian_steps_end_as_near(lpips):
+def test_however_the_sphere_is_kept_steps_end_near_and_on_it(lpips):
     generator = generator_of("mobile")
     space, target, ends = make_space("z+", generator), photos_of(generator), {}
-    for sphere in ("implicit", "riemannian"):
+    for sphere in ("implicit", "riemannian", "free"):
         losses = []
-        run(space, target, lpips, replace(SHORT, sphere=sphere), callback=lambda p: losses.append(p.loss))  # noqa: B023
+        latent = run(space, target, lpips, replace(SHORT, sphere=sphere), callback=lambda p: losses.append(p.loss))  # noqa: B023
         ends[sphere] = (losses[-1] / losses[0]).max()
-    assert ends["riemannian"] < 0.95 and ends["implicit"] < 0.95
+        assert torch.allclose(latent.inverted.code.square().mean(-1), torch.ones(()), atol=1e-4)
+    assert max(ends.values()) < 0.95
 
 
 def test_consensus_keeps_the_codes_together(lpips):

@@ -1,6 +1,7 @@
 """One condition on one set of pictures: inverted, edited at many strengths, matched, and told in rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -139,6 +140,35 @@ def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
     return found
 
 
+class Track:
+    """The pictures of a batch along one direction, at every strength, and how far the gauge sees them changed."""
+
+    def __init__(self, edited: Edited, direction: Direction, sign: float, start: Readings, measure: Instruments):
+        self.strengths = [float(sign * strength) for strength in STRENGTHS]
+        tried = [edited.picture(direction, strength) for strength in self.strengths]
+        self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
+        self.followed = np.array(tried[-1][1])  # [N]
+        readings = [measure.gauge.read(images) for images in self.images]
+        self.changes = {key: np.array([x[key] - start[key] for x in readings]) for key in start}  # [S, N]
+        self.name = direction.name
+
+    def nearest(self, goal: Float[np.ndarray, " n"]) -> np.ndarray:
+        """For each row the strength, by its number, whose change is nearest to a goal."""
+        missed = np.abs(self.changes[self.name] - goal)
+        return np.where(np.isfinite(missed), missed, np.inf).argmin(0)
+
+    def chosen(self, best: np.ndarray, goal: np.ndarray) -> tuple[Images, dict[str, Any]]:
+        """The pictures at these strengths, and what there is to say of them, [N] each."""
+        rows = np.arange(len(best))
+        change = self.changes[self.name][best, rows]
+        others = [np.abs(x[best, rows]) for key, x in self.changes.items() if key != self.name]
+        told: dict[str, Any] = {
+            "strength": [self.strengths[s] for s in best], "wanted": goal, "change": change,
+            "reached": self.followed & (np.abs(change - goal) <= NEAR * np.abs(goal)),
+        }  # fmt: skip
+        return self.images[best, rows], told | ({"off_target": np.mean(others, 0)} if others else {})
+
+
 def edit_rows(
     edited: Edited,
     reconstruction: Images,
@@ -152,57 +182,52 @@ def edit_rows(
 
     Pictures without truth want a change of `wanted` deviations; `made` gathers what was chosen.
     """
-    start, judged_start = measure.gauge.read(reconstruction), measure.judge.read(reconstruction)
-    source, sign = measure.gauge.read(subjects.images), np.sign(wanted)
+    start, before = measure.gauge.read(reconstruction), measure.judge.read(reconstruction)
+    source = measure.gauge.read(subjects.images)
     for direction in directions:
-        name = direction.name
-        tried = [edited.picture(direction, float(sign * s)) for s in STRENGTHS]
-        readings = [measure.gauge.read(images) for images, _ in tried]
-        changes = np.array([x[name] - start[name] for x in readings])  # [S, N]
-        followed = np.array(tried[-1][1])
+        name, track = direction.name, Track(edited, direction, math.copysign(1, wanted), start, measure)
         if measure.people is not None and subjects.real:
-            yield from _curve(name, sign, tried, readings, start, subjects, measure)
+            yield from _curve(track, subjects, measure)
         for truth, true in _truths(subjects, name):
-            goal = np.full(len(followed), wanted) if true is None else measure.gauge.read(true)[name] - source[name]
-            best = np.where(np.isfinite(changes), np.abs(changes - goal), np.inf).argmin(0)  # [N]
-            rows = np.arange(len(best))
-            chosen = torch.stack([tried[s][0][i] for i, s in enumerate(best)])
-            change = changes[best, rows]
-            reached = followed & (np.abs(change - goal) <= NEAR * np.abs(goal))
-            judged = measure.judge.read(chosen)
-            made.append(Made("edit", chosen, name, truth))
-            columns: dict[str, Any] = {
-                "strength": [float(sign * STRENGTHS[s]) for s in best], "wanted": goal, "change": change,
-                "judge_change": judged[name] - judged_start[name] if name in judged else None,
-                "off_target": _off_target(readings, best, start, name),
-            }  # fmt: skip
+            goal = np.full(len(source[name]), wanted)
             if true is not None:
-                columns["error_lpips"] = measure.distance(chosen, true)
-                columns["error_mse"] = (chosen - true).square().mean((1, 2, 3))
-                columns["base_lpips"] = measure.distance(reconstruction, true)
-                columns["source_lpips"] = measure.distance(subjects.images, true)
-            else:
-                columns["sharpness"] = sharpness(chosen, reconstruction, subjects.images)
-            for i in range(len(best)):
-                numbers = {key: float(x[i]) for key, x in columns.items() if x is not None}
-                row: Row = {"direction": name, "truth": truth, "reached": bool(reached[i])} | numbers
-                yield i, row | measure.who(chosen[i], subjects, i)
+                goal = measure.gauge.read(true)[name] - source[name]
+            images, told = track.chosen(track.nearest(goal), goal)
+            made.append(Made("edit", images, name, truth))
+            judged = measure.judge.read(images)
+            told |= {"judge_change": judged[name] - before[name]} if name in judged else {}
+            told |= _compared(images, reconstruction, subjects.images, true, measure)
+            for i in range(len(images)):
+                row: Row = {key: x[i].item() if hasattr(x[i], "item") else x[i] for key, x in told.items()}
+                yield i, row | {"direction": name, "truth": truth} | measure.who(images[i], subjects, i)
 
 
-def _curve(
-    name: str,
-    sign: float,
-    tried: Sequence[tuple[Images, list[bool]]],
-    readings: Sequence[Readings],
-    start: Readings,
-    subjects: Subjects,
-    measure: Instruments,
-) -> Iterator[tuple[int, Row]]:
+def _compared(
+    images: Images, reconstruction: Images, source: Images, true: Images | None, measure: Instruments
+) -> dict[str, Tensor]:
+    """How far edits are from their truth, and how far it is without an edit; without truth how sharp they are."""
+    if true is None:
+        return {"sharpness": sharpness(images, reconstruction, source)}
+    return {
+        "error_lpips": measure.distance(images, true),
+        "error_mse": (images - true).square().mean((1, 2, 3)),
+        "base_lpips": measure.distance(reconstruction, true),
+        "source_lpips": measure.distance(source, true),
+    }
+
+
+def _truths(subjects: Subjects, name: str) -> list[tuple[str | None, Images | None]]:
+    """How the truth of this direction was defined, and its pictures; (None, None) for pictures that have no truth."""
+    if not subjects.truths:
+        return [(None, None)]
+    return [(truth, images) for (known, truth), images in subjects.truths.items() if known == name]
+
+
+def _curve(track: Track, subjects: Subjects, measure: Instruments) -> Iterator[tuple[int, Row]]:
     """What each strength does to the people of photos."""
-    for strength, (images, _), reading in zip(STRENGTHS, tried, readings, strict=True):
+    for strength, images, changes in zip(track.strengths, track.images, track.changes[track.name], strict=True):
         for i in range(len(images)):
-            row: Row = {"table": "strength", "direction": name, "strength": float(sign * strength)}
-            row["change"] = float(reading[name][i] - start[name][i])
+            row: Row = {"table": "strength", "direction": track.name, "strength": strength, "change": float(changes[i])}
             yield i, row | measure.who(images[i], subjects, i)
 
 
@@ -222,20 +247,3 @@ def loss_of_editing(
     generator, condition = edited.generator, edited.condition
     again = Edited(generator, inverted(generator, images, condition, **changes), condition)
     return measure.distance(again.picture(direction, -strength)[0], reconstruction)
-
-
-def _truths(subjects: Subjects, name: str) -> list[tuple[str | None, Images | None]]:
-    """How the truth of this direction was defined, and its pictures; (None, None) for pictures that have no truth."""
-    if not subjects.truths:
-        return [(None, None)]
-    return [(truth, images) for (known, truth), images in subjects.truths.items() if known == name]
-
-
-def _off_target(readings: Sequence[Readings], best: np.ndarray, start: Readings, name: str) -> np.ndarray | None:
-    """The mean change of the other attributes at the chosen strengths [N]."""
-    others: Mapping[str, np.ndarray] = {
-        key: np.array([x[key] for x in readings])[best, np.arange(len(best))] - start[key]
-        for key in start
-        if key != name
-    }
-    return np.mean([np.abs(x) for x in others.values()], 0) if others else None

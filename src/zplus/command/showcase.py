@@ -34,6 +34,7 @@ WORDS = {
     "gender": ("perceived more as a woman", "perceived more as a man"),
     "pitch": ("head down", "head up"),
     "mouth_open": ("mouth closed", "mouth open"),
+    "eyeglasses": ("glasses off", "glasses on"),
 }
 JUDGES = {
     "smile": ("smile_network", "smile_geometry"),

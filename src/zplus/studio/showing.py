@@ -26,6 +26,7 @@ HINTS = {
     "yaw": "head turned to the left or to the right",
     "pitch": "head down or up",
     "mouth_open": "closed or open",
+    "eyeglasses": "off or on",
 }
 
 
