@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -23,28 +24,43 @@ from zplus.benchmark.trial import (
     reconstruction_rows,
 )
 from zplus.direction import Direction
+from zplus.errors import UnknownNameError
 from zplus.generators import Generator
 from zplus.images import to_pixels, write_image
 from zplus.spaces import render
 
 RATES = (0.03, 0.06, 0.12)  # of codes, tried in every space: the default's half, itself and its double
 TUNING_SEED, TUNING_COUNT = 1000, 2  # of each source of the oracle: pictures of which no figure is reported
-SHOWN = 4  # pictures of each batch that are kept for the contact sheets
+ROOM = 32 * 64**2  # pixels that are inverted at once where nothing else is asked for
+SHOWN = 4  # subjects of each source whose pictures are kept for the contact sheets
 AMOUNT = 1.5  # deviations by which codes are truly moved
-ARMS = ("space", "variant")
 WANTED = 1.0  # deviations by which the gauge is to see a photo change
+ARMS = ("space", "variant")  # what rows of sources and truths lack
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a bench runs on. count: pictures of each source and seed. steps: of every inversion, None as each has it."""
+    """What a bench runs on. count: pictures of each source and seed. steps: of every inversion, None as each has it.
+
+    batch: pictures that are inverted at once; some methods, which tune the generator, and photos have one at a time.
+    """
 
     bench: str
     count: int = 8
     seeds: int = 3
     steps: int | None = None
-    batch: int = 32
+    batch: int | None = None  # as many as suit their size
     spaces: tuple[str, ...] = ()  # all, if empty
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Those of the bench in these spaces; of the bench of spaces, those of these names."""
+        known = BENCHES[self.bench]()
+        names = [one.name if self.bench == "spaces" else one.space for one in known]
+        for space in self.spaces:
+            if space not in names:
+                raise UnknownNameError("space of this bench", space, set(names))
+        return [one for one, name in zip(known, names, strict=True) if not self.spaces or name in self.spaces]
 
 
 class Bench:
@@ -55,14 +71,15 @@ class Bench:
     ):
         self.generator, self.plan, self.directions, self.measure = generator, plan, directions, measure
         self.folder, self.rates = folder, dict[str, float]()
-        known = BENCHES[plan.bench]()
-        self.conditions = [one for one in known if not plan.spaces or one.space in plan.spaces]
+        self.batch = plan.batch or max(1, ROOM // generator.resolution**2)
+        self._shown: dict[str, dict[str, None]] = {}  # names of subjects whose pictures are kept, by source
         self._oracle = lru_cache(maxsize=1)(self._made)
 
     def tuning(self) -> Iterator[Trial]:
-        """For each condition, how near every rate comes on pictures of their own: the same effort for all."""
-        for condition in self.conditions:
-            yield Trial(f"rates of {self._label(condition)}", lambda c=condition: self._tuned(c))  # type: ignore[misc]
+        """For each condition without a rate of its own, how near every rate comes on pictures of which no row is."""
+        for condition in self.plan.conditions:
+            if not condition.settings.keys() & {"method", "code_lr"}:
+                yield Trial(f"rates of {self._label(condition)}", partial(self._tuned, condition))
 
     def choose_rates(self, rows: Iterable[Row]) -> None:
         """Take the rate that came nearest, of the rows that `tuning` gave."""
@@ -74,37 +91,39 @@ class Bench:
 
     def trials(self, others: Sequence[Subjects]) -> Iterator[Trial]:
         """Seed by seed, batch by batch, condition by condition; `others` are drawings or photos, once."""
-        for seed in range(self.plan.seeds):
-            for source in ORACLES if self.plan.count else ():
-                yield from self._of_all(f"{source}, seed {seed}", source, seed, None)
+        size = 1 if self.plan.bench == "methods" else self.batch
+        for seed, source in product(range(self.plan.seeds), ORACLES if self.plan.count else ()):
+            for first in range(0, self.plan.count, size):
+                made = partial(self._part, source, seed, slice(first, first + size))
+                yield from self._of_all(f"{source} {first} of seed {seed}", made, seed)
         for subjects in others:
-            size = 1 if subjects.real else self.plan.batch
-            for first in range(0, len(subjects.names), size):
-                part = subjects[first : first + size]
-                yield from self._of_all(f"{subjects.source} {first}", subjects.source, 0, part)
+            step = 1 if subjects.real else size
+            for first in range(0, len(subjects.names), step):
+                made = partial(subjects.__getitem__, slice(first, first + step))
+                yield from self._of_all(f"{subjects.source} {subjects.names[first]}", made, 0)
 
-    def _of_all(self, name: str, source: str, seed: int, subjects: Subjects | None) -> Iterator[Trial]:
-        for condition in self.conditions:
+    def _of_all(self, name: str, made: Callable[[], Subjects], seed: int) -> Iterator[Trial]:
+        for condition in self.plan.conditions:
+            yield Trial(f"{self._label(condition)} on {name}", partial(self._rows, made, condition, seed))
 
-            def work(chosen: Condition = condition) -> Iterable[Row]:
-                return self._rows(subjects or self._oracle(source, seed), chosen, seed)
-
-            yield Trial(f"{self._label(condition)} on {name}", work)
+    def _part(self, source: str, seed: int, rows: slice) -> Subjects:
+        return self._oracle(source, seed)[rows]
 
     def _made(self, source: str, seed: int) -> Subjects:
         return oracle(self.generator, source, self.plan.count, seed, self.directions, _side(seed) * AMOUNT)
 
-    def _rows(self, subjects: Subjects, condition: Condition, seed: int) -> Iterator[Row]:
+    def _rows(self, made: Callable[[], Subjects], condition: Condition, seed: int) -> Iterator[Row]:
         """All rows of a batch: reconstructions, edits, their pictures, and whether strength 0 changes nothing."""
+        subjects = made()
         latent = inverted(self.generator, subjects.images, condition, **self._changes(condition))
         image, edited = render(self.generator, latent), Edited(self.generator, latent, condition)
         facts = [self._facts(subjects, condition, seed, i) for i in range(len(latent))]
         for i, row in enumerate(reconstruction_rows(self.generator, latent, image, subjects, self.measure)):
             yield facts[i] | {"table": "reconstruction"} | row
-        made = [Made("source", subjects.images), Made("reconstruction", image)]
-        made += [Made("truth", images, *key) for key, images in subjects.truths.items()]
+        shown = [Made("source", subjects.images), Made("reconstruction", image)]
+        shown += [Made("truth", images, *key) for key, images in subjects.truths.items()]
         wanted = _side(seed) * WANTED
-        for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, made):
+        for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, shown):
             yield facts[i] | {"table": "edit", "feature": condition.feature if latent.layer else None} | row
         if subjects.source == "z":
             first, strength = self.directions[0], _side(seed) * AMOUNT
@@ -117,13 +136,18 @@ class Bench:
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
         yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane
         if seed == 0:
-            yield from self._kept(facts, made)
+            yield from self._kept(facts, shown)
 
-    def _kept(self, facts: Sequence[Row], made: Sequence[Made]) -> Iterator[Row]:
-        """The first pictures of a batch, written, and a row for each."""
+    def _kept(self, facts: Sequence[Row], shown: Sequence[Made]) -> Iterator[Row]:
+        """The pictures of the first subjects of a source, written, and a row for each."""
         (self.folder / "pictures").mkdir(exist_ok=True)
-        for what, images, direction, truth in made:
-            for i, known in enumerate(facts[:SHOWN]):
+        seen = self._shown.setdefault(facts[0]["source"], {})
+        for name in [known["subject"] for known in facts][: SHOWN - len(seen)]:
+            seen[name] = None
+        for what, images, direction, truth in shown:
+            for i, known in enumerate(facts):
+                if known["subject"] not in seen:
+                    continue
                 row = {key: x for key, x in known.items() if what in ("reconstruction", "edit") or key not in ARMS}
                 row |= {"table": "picture", "what": what, "direction": direction, "truth": truth}
                 name = hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]  # which tells nobody what it is
@@ -132,13 +156,14 @@ class Bench:
 
     def _tuned(self, condition: Condition) -> Iterator[Row]:
         """How near each rate comes, on a few pictures of every source."""
-        images = torch.cat(
-            [oracle(self.generator, source, TUNING_COUNT, TUNING_SEED, (), 0.0).images for source in ORACLES]
-        )
+        parts = [oracle(self.generator, source, TUNING_COUNT, TUNING_SEED, (), 0.0).images for source in ORACLES]
         for rate in RATES:
-            latent = inverted(self.generator, images, condition, steps=self.plan.steps, code_lr=rate)
-            near = self.measure.distance(render(self.generator, latent), images).mean()
-            yield {"table": "rate", "what": self._label(condition), "value": rate, "lpips_vgg": float(near)}
+            missed = []
+            for images in torch.cat(parts).split(self.batch):
+                latent = inverted(self.generator, images, condition, steps=self.plan.steps, code_lr=rate)
+                missed.append(self.measure.distance(render(self.generator, latent), images))
+            near = float(torch.cat(missed).mean())
+            yield {"table": "rate", "what": self._label(condition), "value": rate, "lpips_vgg": near}
 
     def _changes(self, condition: Condition) -> dict[str, object]:
         """The settings that all conditions share, and the rate of this one."""

@@ -30,7 +30,7 @@ class Condition:
 
 
 # codes that stay at the mean face: what F alone can do
-F_ONLY = {"origin": "mean", "base": "head", "code_lr": 0.0}
+F_ONLY = {"method": "hybrid", "origin": "mean", "base": "head", "code_lr": 0.0}
 CONTROLS = (
     Condition("w+ norm kept", "w+", keep_norm=True),
     Condition("f/w+ norm kept", "f/w+", keep_norm=True),
@@ -40,8 +40,12 @@ EVERY_SPACE = tuple(Condition(name, name) for name in SPACES)
 
 METHOD_SPACES = {"sam": ("w+", "z+"), "bdinvert": ("f/w+", "f/z+"), "ii2s": ("w+",)}  # the others have all three
 METHODS = ("e4e", "hybrid", "default", "idinvert", "bdinvert", "ii2s", "sam", "pti")
+OWN: dict[str, dict[str, object]] = {  # whatever all others are given
+    "e4e": {"steps": 0},
+    "default": {"origin": "common", "base": "head"},
+}
 EVERY_METHOD = tuple(
-    Condition(method, space, {"method": method} | ({"origin": "common", "base": "head"} if method == "default" else {}))
+    Condition(method, space, {"method": method} | OWN.get(method, {}))
     for method in METHODS
     for space in METHOD_SPACES.get(method, ("w+", "z+", "f/z+"))
 )
@@ -50,8 +54,8 @@ ABLATIONS = (
     Condition("as it is", "f/z+"),
     Condition("Riemannian steps", "f/z+", {"sphere": "riemannian"}),
     Condition("norm free, clipped at the end", "f/z+", {"sphere": "free"}),
-    Condition("common start", "f/z+", {"origin": "common", "base": "head"}),
-    Condition("random start", "f/z+", {"origin": "random", "base": "head"}),
+    Condition("common start", "f/z+", {"method": "hybrid", "origin": "common", "base": "head"}),
+    Condition("random start", "f/z+", {"method": "hybrid", "origin": "random", "base": "head"}),
     Condition("truncation .7", "f/z+", psi=0.7),
     Condition("no consensus", "f/z+", {"consensus": 0.0}),
     Condition("consensus .2", "f/z+", {"consensus": 0.2}),

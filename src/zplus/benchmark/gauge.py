@@ -24,12 +24,12 @@ JUDGES = {"smile_network": "smile_geometry", "age": "age_identity", "yaw": "yaw_
 SIDE = 256  # pixels at most: at which pictures are read
 GRID = 2  # cells a side, over which features are averaged
 RIDGES = tuple(10.0**k for k in range(1, 8))
-BATCH = 50
+BATCH = 50 * 128**2  # pixels of the pictures that are made or read at once
 HELD_OUT = 0.2
 
 
 class Gauge(NamedTuple):
-    """What reads pictures, and how well it did on samples of the prior that it had not seen, by direction."""
+    """What reads pictures, and how well it did on fresh samples, by direction, where it was learnt for this purpose."""
 
     read: Callable[[Images], Readings]
     quality: Mapping[str, float]
@@ -58,7 +58,7 @@ def face_gauges(
             found = scorers.measure_many([to_pixels(x) for x in _small(images)], table.values())
             return {name: found[score] / spread[score] for name, score in table.items()}
 
-        return Gauge(read, dict.fromkeys(table, np.nan), f"scorers: {', '.join(table.values())}")
+        return Gauge(read, {}, f"scorers: {', '.join(table.values())}")
 
     one, other = (gauge(table) for table in tables)
     return one, other
@@ -69,10 +69,10 @@ def learnt_gauge(generator: Generator, directions: Sequence[Direction], net: str
 
     The position along a direction d is (w - mean) d / |d|^2 over the codes that d moves. net: "vgg" or "alex".
     """
-    trunk, space = LPIPS(net), make_space("z", generator)
-    z = space.sample(samples, seed)
+    trunk, space = LPIPS(net).to(generator.device), make_space("z", generator)
+    z, batch = space.sample(samples, seed), max(1, BATCH // generator.resolution**2)
     with torch.inference_mode():
-        x = np.concatenate([_seen(trunk, generator.synthesize(space.decode(part))) for part in z.split(BATCH)])
+        x = np.concatenate([_seen(trunk, generator.synthesize(space.decode(part))) for part in z.split(batch)])
         w = generator.map(z)[:, 0] - space.statistics.w_mean
     vectors = torch.stack([d.vector[d.vector.abs().amax(1).argmax()] for d in directions]).to(w)
     y = (w @ vectors.T / vectors.square().sum(1)).cpu().numpy()
@@ -88,7 +88,7 @@ def learnt_gauge(generator: Generator, directions: Sequence[Direction], net: str
 
     def read(images: Images) -> Readings:
         with torch.inference_mode():
-            return predicted(np.concatenate([_seen(trunk, part) for part in images.split(BATCH)]))
+            return predicted(np.concatenate([_seen(trunk, part) for part in images.split(batch)]))
 
     guess = predicted(x[:fresh])
     quality = {name: float(np.corrcoef(guess[name], y[:fresh, i])[0, 1]) for i, name in enumerate(names)}

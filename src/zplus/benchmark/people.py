@@ -24,13 +24,15 @@ class People:
         self.known = np.stack([identity.embed(to_pixels(x)) for x in photos])
 
     def compare(self, image: Float[Tensor, "3 r r"], name: str) -> dict[str, float]:
-        """The distance of the face in a picture to the person, and the person's rank among all."""
+        """The distance of the face in a picture to the person, and the person's rank among all, if known."""
         own, found = self.names.index(name), self.identity.embed(to_pixels(image))
+        if np.isnan(self.known[own]).any():  # the photo itself shows no face to this network
+            return {}
         return {"identity_distance": distance(found, self.known[own]), "rank": rank(found, self.known, own)}
 
     @cached_property
     def threshold(self) -> float:
-        """The distance below which at most `FALSE_ACCEPTS` of the pairs of different people here lie."""
+        """The distance below which at most `FALSE_ACCEPTS` of the pairs of photos lie, as if all were other people."""
         apart = np.linalg.norm(self.known[:, None] - self.known[None], axis=2)
         return float(np.nanquantile(apart[np.triu_indices(len(apart), 1)], FALSE_ACCEPTS, method="lower"))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from zplus.benchmark.rows import VERSION, Row
+from zplus.benchmark.rows import VERSION, Row, Run, read_run
 from zplus.errors import ZplusError
 from zplus.files import atomic
 from zplus.generators import Generator
@@ -28,6 +28,7 @@ PRIMARY = {  # contrasts, by bench; that of the spaces is the one of docs/eviden
     "ablations": {**EDITED, "a": "as it is", "b": "common start", "space": "f/z+"},
 }
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
+BUDGET = "The budget"  # what the note of a budget that ended begins with
 Told = Callable[[str], None]
 
 
@@ -40,45 +41,66 @@ class Trial:
 
 
 class Recorder:
-    """The folder of a run while it is written: rows.jsonl grows by whole trials, run.json says how far it is."""
+    """The folder of a run while it is written: rows.jsonl grows by whole trials, run.json says how far it is.
 
-    def __init__(self, folder: Path, bench: str, generator: Generator, settings: Mapping[str, Any], command: str):
-        self.folder, self.path = folder, folder / "rows.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
+    A folder that has a run goes on with it. Raises ZplusError for one of other settings or of another version.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        bench: str,
+        generator: Generator,
+        settings: Mapping[str, Any],
+        command: str = "",
+        minutes: float = math.inf,
+    ):
+        self.folder, self.path, self.done = folder, folder / "rows.jsonl", set[str]()
+        self.minutes, self.ends = minutes, time.perf_counter() + 60 * minutes
         self.facts: dict[str, Any] = {
             "zplus_run": VERSION, "bench": bench, "zplus": version("zplus"), "model": generator.name,
-            "fingerprint": generator.fingerprint, "settings": dict(settings), "machine": machine(),
+            "fingerprint": generator.fingerprint, "settings": json.loads(json.dumps(settings)), "machine": machine(),
             "versions": {name: version(name) for name in PACKAGES}, "plan": {"primary": PRIMARY.get(bench, {})},
             "command": command, "started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": 0.0,
             "skipped": [], "finished": False,
         }  # fmt: skip
-        self._go_on()
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "run.json").exists():
+            self._go_on(read_run(folder))
+        elif self.path.exists():
+            raise ZplusError(f"{self.path} belongs to a run whose run.json is gone: give another folder with -o.")
+        else:
+            self.path.touch()
+        self._write()
 
-    def record(self, trials: Iterable[Trial], minutes: float, told: Told) -> bool:
-        """Do the trials that are not done yet, until the minutes are over; whether all are done."""
-        began, before = time.perf_counter(), self.facts["seconds"]
+    def record(self, trials: Iterable[Trial], told: Told) -> bool:
+        """Do the trials that are not done yet, until the budget ends; whether all are done.
+
+        A trial that fails for a foreseen reason is left out, and the reason noted.
+        """
         for trial in trials:
             if trial.name in self.done:
                 continue
-            spent = time.perf_counter() - began
-            if spent > 60 * minutes:
-                self.note(f"The budget of {minutes:g} minutes ended before {trial.name}: run the command again.")
+            began = time.perf_counter()
+            if began > self.ends:
+                self.note(f"{BUDGET} of {self.minutes:g} minutes ended before {trial.name}: run the command again.")
                 return False
-            rows = [row | {"trial": trial.name} for row in trial.work()]
+            try:
+                rows = [row | {"trial": trial.name} for row in trial.work()]
+            except ZplusError as error:
+                rows = []
+                self.note(f"{trial.name} is left out: {error}")
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(_known(row)) + "\n" for row in (*rows, _end(trial.name))))
             self.done.add(trial.name)
             seconds = time.perf_counter() - began
-            told(f"{trial.name}: {seconds - spent:.0f} s")
-            self._write(seconds=before + seconds)
+            told(f"{trial.name}: {seconds:.0f} s")
+            self._write(seconds=self.facts["seconds"] + seconds)
         return True
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table so far."""
-        if not self.path.exists():
-            return []
-        rows = map(json.loads, self.path.read_text(encoding="utf-8").splitlines())
-        return [row for row in rows if row["table"] == table]
+        return read_run(self.folder).table(table)
 
     def close(self, finished: bool) -> None:
         """Say in run.json whether all was done."""
@@ -89,26 +111,21 @@ class Recorder:
         if sentence not in self.facts["skipped"]:
             self._write(skipped=[*self.facts["skipped"], sentence])
 
-    def _go_on(self) -> None:
-        """Take up a run that stopped. Raises ZplusError for one of another version or other settings."""
-        path = self.folder / "run.json"
-        self.done: set[str] = set()
-        if not path.exists():
-            self._write()
-            return
-        known = json.loads(path.read_text(encoding="utf-8"))
-        for key in ("zplus_run", "bench", "fingerprint", "settings"):
-            wanted = json.loads(json.dumps(self.facts[key]))
-            if known.get(key) != wanted:
+    def _go_on(self, run: Run) -> None:
+        """Take up a run that stopped, without the rows of a trial that it did not end."""
+        for key in ("bench", "zplus", "fingerprint"):
+            if run.facts[key] != self.facts[key]:
                 raise ZplusError(f"{self.folder} holds a run with another {key}: give another folder with -o.")
-        self.facts |= {key: known[key] for key in ("started", "seconds")}
-        if self.path.exists():
-            lines = self.path.read_bytes().split(b"\n")[:-1]  # without a line that a killed run did not end
-            rows = [json.loads(line) for line in lines]
-            self.done = {row["trial"] for row in rows if row["table"] == "end"}
-            whole = [row for row in rows if row["trial"] in self.done]
-            with atomic(self.path) as temporary:
-                temporary.write_text("".join(json.dumps(row) + "\n" for row in whole), encoding="utf-8")
+        old, new = run.facts["settings"], self.facts["settings"]
+        other = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        if other:
+            raise ZplusError(f"{self.folder} holds a run with other {', '.join(other)}: give another folder with -o.")
+        self.facts |= {key: run.facts[key] for key in ("started", "seconds", "machine", "versions", "command")}
+        self.facts["skipped"] = [text for text in run.facts["skipped"] if not text.startswith(BUDGET)]
+        self.done = {str(row["trial"]) for row in run.table("end")}
+        whole = [row for row in run.rows if row.get("trial") in self.done]
+        with atomic(self.path) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in whole), encoding="utf-8")
 
     def _write(self, **facts: object) -> None:
         self.facts |= facts
@@ -132,8 +149,10 @@ def _end(name: str) -> Row:
 
 
 def _known(row: Row) -> Row:
-    """Without numbers that are none, so that the file is JSON for every reader."""
-    return {key: _short(x) for key, x in row.items() if x is not None and not (isinstance(x, float) and math.isnan(x))}
+    """Without what is not known or no finite number, so that the file is JSON for every reader."""
+    return {
+        key: _short(x) for key, x in row.items() if x is not None and (not isinstance(x, float) or math.isfinite(x))
+    }
 
 
 def _short(x: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 
@@ -29,7 +29,7 @@ class SpeedBench:
     def trials(self) -> Iterator[Trial]:
         """One for each repeat."""
         for repeat in range(self.repeats):
-            yield Trial(f"repeat {repeat}", lambda k=repeat: self._rows(k))  # type: ignore[misc]
+            yield Trial(f"repeat {repeat}", partial(self._rows, repeat))
 
     def _rows(self, repeat: int) -> Iterator[Row]:
         editor = Editor(self.generator, self._latent, self.execution)
@@ -42,9 +42,15 @@ class SpeedBench:
         }
         editor.picture(self._latent)
         for what, work in parts.items():
-            began = time.perf_counter()
+            began = self._now()
             work()
-            yield {"table": "speed", "what": what, "repeat": repeat, "seconds": time.perf_counter() - began}
+            yield {"table": "speed", "what": what, "repeat": repeat, "seconds": self._now() - began}
+
+    def _now(self) -> float:
+        """Seconds, once all that was asked of the device is done."""
+        if self.generator.device.type == "cuda":
+            torch.cuda.synchronize(self.generator.device)
+        return time.perf_counter()
 
     @cached_property
     def _latent(self) -> Latent:

@@ -10,7 +10,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,20 +19,22 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing import edit
-from zplus.errors import LatentError, ZplusError
+from zplus.errors import FaceError, ImageError, LatentError, ZplusError
 from zplus.faces.align import align, whole
 from zplus.faces.landmarks import FaceFinder
 from zplus.generators import Generator
+from zplus.generators.contract import fingerprint
 from zplus.generators.statistics import sample_w
 from zplus.images import read_image
 from zplus.latent import Point
 from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.convert import convert_code
-from zplus.training.data import SUFFIXES, read_pictures, to_batch
+from zplus.training.data import SUFFIXES, picture_names, read_pictures, to_batch
 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
 JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
 COVERED = 0.3  # of the picture's side: the occluder's
+FIRST_SEED = 10_000  # of codes, beyond those that gauges learn from
 OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
 
 Images = Float[Tensor, "n 3 r r"]
@@ -45,12 +47,17 @@ class Subjects:
     source: str
     names: list[str]
     images: Images
-    truths: Mapping[tuple[str, str], Images] = field(default_factory=dict)
-    groups: Sequence[Mapping[str, str]] = ()
+    truths: Mapping[tuple[str, str], Images]
+    groups: Sequence[Mapping[str, str]]
 
     def __getitem__(self, rows: slice) -> "Subjects":
         truths = {key: x[rows] for key, x in self.truths.items()}
         return Subjects(self.source, self.names[rows], self.images[rows], truths, self.groups[rows])
+
+    @property
+    def digest(self) -> str:
+        """What tells these pictures from others."""
+        return fingerprint({"pictures": self.images, **{"-".join(key): x for key, x in self.truths.items()}})
 
     @property
     def real(self) -> bool:
@@ -62,6 +69,8 @@ def oracle(
     generator: Generator, source: str, count: int, seed: int, directions: Sequence[Direction], amount: float
 ) -> Subjects:
     """Pictures of the generator from one of `ORACLES`, and of the same codes moved by `amount` deviations."""
+    names = [f"{source}-{seed}-{i:03d}" for i in range(count)]
+    seed = FIRST_SEED + seed * len(ORACLES) + ORACLES.index(source)  # other faces in every source
     kinds = {"s": ("s",), "perturbed": ("w+",)}.get(source, ("w+", "z+"))
     noise = OTHER_NOISE if source == "noise" else "const"
     latents = {}
@@ -77,38 +86,38 @@ def oracle(
                 truths[direction.name, "z" if kind == "z+" else "w"] = render(generator, moved)
     if source == "occluder":
         pictures[""], truths = _covered(pictures[""], seed), {key: _covered(x, seed) for key, x in truths.items()}
-    names = [f"{source}-{seed}-{i:03d}" for i in range(count)]
     return Subjects(source, names, pictures[""], truths, [{}] * count)
 
 
 def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: int) -> Subjects:
     """The first pairs of a zip with pairs.jsonl, whose lines name a "base" picture and one for each attribute."""
+    kinds = ("base", *attributes)
     try:
         with zipfile.ZipFile(path) as archive:
-            rows = [json.loads(line) for line in archive.read("pairs.jsonl").decode().splitlines()]
-        names = sorted(name for row in rows for name in row.values() if isinstance(name, str))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, AttributeError) as error:
-        raise ZplusError(f"{path} is no zip of pairs with a pairs.jsonl ({error}).") from None
-    pictures = to_batch(read_pictures(path, generator.resolution).train)
-    if len(pictures) != len(names):
-        raise ZplusError(f"{path} holds {len(pictures)} pictures, but its pairs name {len(names)}.")
-    lacking = next((name for name in attributes if any(name not in row for row in rows)), None)
-    if lacking is not None:
-        raise ZplusError(f"{path} has no drawings of {lacking}: choose directions with -d that have the names there.")
-    place, rows = {name: i for i, name in enumerate(names)}, rows[:count]
-    kinds = {key: pictures[[place[row[key]] for row in rows]] for key in ("base", *attributes)}
-    truths = {(name, "drawn"): kinds[name] for name in attributes}
-    return Subjects("drawn", [str(row["base"]) for row in rows], kinds["base"], truths, [{}] * len(rows))
+            lines = [json.loads(line) for line in archive.read("pairs.jsonl").decode().splitlines()[:count]]
+        place = {name: i for i, name in enumerate(picture_names(path))}
+        rows = {kind: [place[line[kind]] for line in lines] for kind in kinds}
+        names = [line["base"] for line in lines]
+    except (OSError, zipfile.BadZipFile, LookupError, TypeError, ValueError) as error:
+        wanted = f"a pairs.jsonl whose lines name pictures of {', '.join(kinds)}"
+        raise ZplusError(
+            f"{path} is no zip with {wanted} ({error}): choose directions of such names with -d."
+        ) from None
+    pictures = to_batch(read_pictures(path, generator.resolution).train).to(generator.device)
+    truths = {(name, "drawn"): pictures[rows[name]] for name in attributes}
+    return Subjects("drawn", names, pictures[rows["base"]], truths, [{}] * len(names))
 
 
 def photos(
-    folder: Path, generator: Generator, count: int | None, finder: FaceFinder | None, told: Callable[[str], None]
+    folder: Path, generator: Generator, count: int | None, aligned: bool, told: Callable[[str], None]
 ) -> Subjects:
-    """Photos of a folder, aligned unless they have the generator's size; a photos.csv there gives their groups.
+    """Photos of a folder, aligned unless they are or have the generator's size; photos.csv there gives their groups.
 
-    Its column "file" names them. What is no picture, or has no face, is told and left out. Without finder: as they are.
+    Its column "file" names them. What is no picture, or has no face, is told and left out.
     """
-    size = generator.resolution
+    if not folder.is_dir():
+        raise ZplusError(f"There is no folder {folder}: give one with photos.")
+    size, finder = generator.resolution, FaceFinder()
     names: list[str] = []
     images: list[Tensor] = []
     for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in SUFFIXES):
@@ -116,21 +125,25 @@ def photos(
             break
         try:
             photo = read_image(path)
-            fits = photo.shape[:2] == (size, size) or finder is None
-            images.append((whole(photo, size) if fits else align(photo, finder, size)).image)
+            ready = aligned or photo.shape[:2] == (size, size)
+            images.append((whole(photo, size) if ready else align(photo, finder, size)).image)
             names.append(path.name)
-        except ZplusError as error:
+        except (ImageError, FaceError) as error:
             told(f"{path.name} is left out: {error}")
     if not names:
         raise ZplusError(f"{folder} holds no photos that can be used.")
-    return Subjects("photo", names, torch.cat(images), {}, _groups(folder / "photos.csv", names))
+    return Subjects("photo", names, torch.cat(images).to(generator.device), {}, _groups(folder / "photos.csv", names))
 
 
 def _groups(path: Path, names: list[str]) -> list[dict[str, str]]:
+    """The columns of a table for each photo, as far as it has them."""
     if not path.is_file():
         return [{}] * len(names)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = {row.pop("file", ""): row for row in csv.DictReader(file)}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = {row.pop("file"): row for row in csv.DictReader(file)}
+    except (KeyError, ValueError, csv.Error):
+        raise ZplusError(f"{path} is no table in UTF-8 with a column 'file' and commas: mend it.") from None
     found = (rows.get(name, {}) for name in names)
     return [{key: value for key, value in row.items() if isinstance(value, str)} for row in found]
 

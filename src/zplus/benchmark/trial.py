@@ -144,10 +144,10 @@ class Track:
     """The pictures of a batch along one direction, at every strength, and how far the gauge sees them changed."""
 
     def __init__(self, edited: Edited, direction: Direction, sign: float, start: Readings, measure: Instruments):
-        self.strengths = [float(sign * strength) for strength in STRENGTHS]
+        self.strengths = [sign * strength or 0.0 for strength in STRENGTHS]  # without -0.0
         tried = [edited.picture(direction, strength) for strength in self.strengths]
         self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
-        self.followed = np.array(tried[-1][1])  # [N]
+        self.followed = np.array([followed for _, followed in tried])  # [S, N]
         readings = [measure.gauge.read(images) for images in self.images]
         self.changes = {key: np.array([x[key] - start[key] for x in readings]) for key in start}  # [S, N]
         self.name = direction.name
@@ -164,7 +164,7 @@ class Track:
         others = [np.abs(x[best, rows]) for key, x in self.changes.items() if key != self.name]
         told: dict[str, Any] = {
             "strength": [self.strengths[s] for s in best], "wanted": goal, "change": change,
-            "reached": self.followed & (np.abs(change - goal) <= NEAR * np.abs(goal)),
+            "reached": self.followed[best, rows] & (np.abs(change - goal) <= NEAR * np.abs(goal)),
         }  # fmt: skip
         return self.images[best, rows], told | ({"off_target": np.mean(others, 0)} if others else {})
 
@@ -212,7 +212,6 @@ def _compared(
         "error_lpips": measure.distance(images, true),
         "error_mse": (images - true).square().mean((1, 2, 3)),
         "base_lpips": measure.distance(reconstruction, true),
-        "source_lpips": measure.distance(source, true),
     }
 
 
@@ -241,9 +240,10 @@ def loss_of_editing(
 ) -> Float[Tensor, " n"]:
     """LPIPS between the reconstructions and the same edited, inverted again and edited back: LEC of pictures.
 
-    The papers take it of latents, whose lengths cannot be compared between spaces.
+    The papers take it of latents, whose lengths cannot be compared between spaces. nan where a code cannot follow.
     """
-    images, _ = edited.picture(direction, strength)
+    images, followed = edited.picture(direction, strength)
     generator, condition = edited.generator, edited.condition
     again = Edited(generator, inverted(generator, images, condition, **changes), condition)
-    return measure.distance(again.picture(direction, -strength)[0], reconstruction)
+    left = measure.distance(again.picture(direction, -strength)[0], reconstruction)
+    return torch.where(torch.tensor(followed, device=left.device), left, torch.nan)

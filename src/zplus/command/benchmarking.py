@@ -3,8 +3,8 @@
 import math
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from zplus.benchmark.report import write_report
 from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.speed import SpeedBench
+from zplus.benchmark.statistics import MINIMUM
 from zplus.benchmark.subjects import Subjects, drawn, photos
 from zplus.benchmark.survey import count_survey, sentence, write_survey
 from zplus.benchmark.trial import Instruments
@@ -23,9 +24,9 @@ from zplus.command.prepare import open_generator, output_folder
 from zplus.command.show import Show
 from zplus.direction import Direction
 from zplus.editing import directions_of, find_direction, principal
-from zplus.errors import DownloadError, MissingExtraError
-from zplus.faces.landmarks import FaceFinder
+from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.generators import Generator
+from zplus.generators.contract import fingerprint
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
 from zplus.perception.lpips import LPIPS
@@ -34,54 +35,58 @@ FACES = ("smile", "age", "yaw")  # directions whose scorers have a judge
 COMPONENTS = 3  # principal components of W, for generators without directions that can be scored
 PRIOR, SAMPLES = 100, 2000  # samples by which the scorers' spread is measured, and by which a gauge learns
 PAIRS = 32
-LEAST_QUALITY = 0.5
+LEAST_QUALITY = 0.5  # correlation with which a gauge is trusted
 
 
-def run_bench(
-    plan: Plan,
-    model: str,
-    out: Path,
-    folder: Path | None,
-    pairs: Path | None,
-    photo_count: int | None,
-    names: Sequence[str],
-    minutes: float,
-    tune: bool,
-    device: str,
-    show: Show,
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What a bench was asked for beside its plan; photos, pairs and directions as paths and names."""
+
+    model: str
+    out: Path
+    photos: Path | None = None
+    photo_count: int | None = None
+    pairs: Path | None = None
+    directions: Sequence[str] = ()
+    aligned: bool = False
+    minutes: float = math.inf
+    tune: bool = False
+    label: int | None = None
+    device: str = "cpu"
+
+
+def run_bench(plan: Plan, asked: Asked, show: Show) -> None:
     """Run a bench, or go on with it, until its end or that of the budget."""
-    generator = open_generator(model, device)
-    directions = _directions(generator, names)
-    given = {"photos": photo_count if folder else 0, "pairs": pairs is not None, "tune": tune}
-    settings = asdict(plan) | given | {"directions": [x.name for x in directions]}
-    recorder = Recorder(output_folder(out), plan.bench, generator, settings, _command())
+    if not plan.conditions or not (plan.count or asked.photos or asked.pairs):
+        raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
+    generator, notes = open_generator(asked.model, asked.device, asked.label), list[str]()
+    directions = _directions(generator, asked.directions)
+    others = _others(generator, directions, asked, notes.append)
+    settings = asdict(plan) | {
+        "tune": asked.tune, "device": asked.device, "others": {x.source: x.digest for x in others},
+        "directions": {x.name: fingerprint({"": x.vector}) for x in directions},
+    }  # fmt: skip
+    recorder = Recorder(output_folder(asked.out), plan.bench, generator, settings, _command(), asked.minutes)
+    for note in notes:
+        recorder.note(note)
     with show.stage("Calibrating what measures"):
-        faces = all(x.card.get("attribute") in ATTRIBUTES for x in directions)
-        gauges = face_gauges(generator, directions, Scorers(), PRIOR) if faces else _learnt(generator, directions)
-        others = _others(generator, directions, folder, pairs, photo_count, faces, recorder)
-        people = _people(others, faces, recorder)
+        gauges, people = _gauges(generator, directions, recorder), _people(others, recorder)
         vgg, alex = (LPIPS(net).to(generator.device) for net in ("vgg", "alex"))
-        measure = Instruments(*gauges, vgg, alex, people)
-    bench = Bench(generator, plan, directions, measure, recorder.folder)
-    first = [Trial("calibration", lambda: _calibration(gauges, others, people)), *(bench.tuning() if tune else ())]
-    finished = recorder.record(first, minutes, show.say)
+    bench = Bench(generator, plan, directions, Instruments(*gauges, vgg, alex, people), recorder.folder)
+    calibration = Trial("calibration", lambda: _calibration(gauges, others, people))
+    finished = recorder.record([calibration, *(bench.tuning() if asked.tune else ())], show.say)
     bench.choose_rates(recorder.rows("rate"))
-    finished = finished and recorder.record(bench.trials(others), minutes, show.say)
-    recorder.close(finished)
-    show.result(
-        {"run": out, "finished": finished, "trials": len(recorder.done), "skipped": recorder.facts["skipped"]},
-        f"{out}: {'finished' if finished else 'the same command goes on'}; 'zplus report {out}' reads it.",
-    )
+    finished = finished and recorder.record(bench.trials(others), show.say)
+    _end(recorder, finished, show)
 
 
-def run_speed(model: str, out: Path, repeats: int, device: str, show: Show) -> None:
+def run_speed(asked: Asked, repeats: int, show: Show) -> None:
     """Time the parts of editing."""
-    generator = open_generator(model, device)
-    recorder = Recorder(output_folder(out), "speed", generator, {"repeats": repeats}, _command())
-    direction = _directions(generator, ())[0]
-    recorder.close(recorder.record(SpeedBench(generator, direction, repeats).trials(), math.inf, show.say))
-    show.result({"run": out, "finished": True}, f"{out}: finished; 'zplus report {out}' reads it.")
+    generator = open_generator(asked.model, asked.device, asked.label)
+    settings = {"repeats": repeats, "device": asked.device}
+    recorder = Recorder(output_folder(asked.out), "speed", generator, settings, _command())
+    bench = SpeedBench(generator, _directions(generator, ())[0], repeats)
+    _end(recorder, recorder.record(bench.trials(), show.say), show)
 
 
 def write_report_of(run: Path, public: bool, survey: tuple[str, str] | None, seed: int, show: Show) -> None:
@@ -100,68 +105,84 @@ def count_answers(answers: Path, key: Path, show: Show) -> None:
     show.result(count._asdict(), sentence(count))
 
 
+def _end(recorder: Recorder, finished: bool, show: Show) -> None:
+    recorder.close(finished)
+    out, skipped = recorder.folder, recorder.facts["skipped"]
+    for note in skipped:
+        show.warn(note)
+    show.result(
+        {"run": out, "finished": finished, "trials": len(recorder.done), "skipped": skipped},
+        f"{out}: {'finished' if finished else 'the same command goes on'}; 'zplus report {out}' reads it.",
+    )
+
+
 def _command() -> str:
     """What was typed, without the folders of this machine."""
-    return shlex.join(["zplus", *(Path(x).name if Path(x).exists() else x for x in sys.argv[1:])])
+    words = (word.partition("=") for word in sys.argv[1:])
+    return shlex.join(["zplus", *("".join((_named(key), sign, _named(value))) for key, sign, value in words)])
+
+
+def _named(word: str) -> str:
+    return Path(word).name if word and Path(word).exists() else word
 
 
 def _directions(generator: Generator, names: Sequence[str]) -> list[Direction]:
     """Those that were asked for; else those of faces that can be judged; else principal components."""
-    if names:
-        return [find_direction(name, generator) for name in names]
     known = directions_of(generator)
-    return [known[name] for name in FACES if name in known] or principal(generator, COMPONENTS)
+    found = [find_direction(name, generator) for name in names]
+    found = found or [known[name] for name in FACES if name in known] or principal(generator, COMPONENTS)
+    for one in found:
+        if one.space not in ("w", "w+"):
+            raise ZplusError(f"{one.name} is of {one.space}: only directions of w and w+ reach every space.")
+    return found
 
 
-def _learnt(generator: Generator, directions: Sequence[Direction]) -> tuple[Gauge, Gauge]:
-    """By two networks and other samples: the second takes no part in matching."""
+def _gauges(generator: Generator, directions: Sequence[Direction], recorder: Recorder) -> tuple[Gauge, Gauge]:
+    """The scorers of faces where all directions have one; else learnt on the spot, by two networks on other samples."""
+    if all(x.card.get("attribute") in ATTRIBUTES for x in directions):
+        try:
+            return face_gauges(generator, directions, Scorers(), PRIOR)
+        except (MissingExtraError, DownloadError) as error:
+            recorder.note(f"The scorers of faces are not here, so gauges were learnt instead: {error}")
     one, other = (learnt_gauge(generator, directions, net, SAMPLES, seed) for net, seed in (("vgg", 11), ("alex", 12)))
     return one, other
 
 
 def _others(
-    generator: Generator,
-    directions: Sequence[Direction],
-    folder: Path | None,
-    pairs: Path | None,
-    count: int | None,
-    faces: bool,
-    recorder: Recorder,
+    generator: Generator, directions: Sequence[Direction], asked: Asked, told: Callable[[str], None]
 ) -> list[Subjects]:
     """Drawings and photos, where they were given."""
     found = []
-    if pairs is not None:
-        found.append(drawn(pairs, generator, [x.name for x in directions], count or PAIRS))
-    if folder is not None:
-        found.append(photos(folder, generator, count, FaceFinder() if faces else None, recorder.note))
+    if asked.pairs is not None:
+        found.append(drawn(asked.pairs, generator, [x.name for x in directions], asked.photo_count or PAIRS))
+    if asked.photos is not None:
+        found.append(photos(asked.photos, generator, asked.photo_count, asked.aligned, told))
     return found
 
 
-def _people(others: Sequence[Subjects], faces: bool, recorder: Recorder) -> People | None:
+def _people(others: Sequence[Subjects], recorder: Recorder) -> People | None:
     """The people of the photos, if there are any and the networks that know people are here."""
-    real = [x for x in others if x.real]
-    if not real or not faces:
-        return None
     try:
-        return People(real[0].names, list(real[0].images), Identity())
+        return next((People(x.names, list(x.images), Identity()) for x in others if x.real), None)
     except (MissingExtraError, DownloadError) as error:
         recorder.note(f"Identity is not measured: {error}")
         return None
 
 
-def _calibration(gauges: Sequence[Gauge], others: Sequence[Subjects], people: People | None) -> Iterator[Row]:
+def _calibration(gauges: tuple[Gauge, Gauge], others: Sequence[Subjects], people: People | None) -> Iterator[Row]:
     """How far the gauges can be trusted, and from where on two faces count as two people."""
     for gauge in gauges:
         for name, quality in gauge.quality.items():
-            yield _check(f"{gauge.meaning}: correlation with {name} on fresh samples", quality, LEAST_QUALITY)
-    for subjects in (x for x in others if x.real):
-        for gauge in gauges:
-            for name, values in gauge.read(subjects.images).items():
-                what = f"spread of {name} on photos, in deviations of the prior, {gauge.meaning}"
-                yield _check(what, float(np.nanstd(values)), 0.0)
-    if people is not None:
+            yield _check(f"{gauge.meaning}: correlation with {name} on fresh samples", quality)
+    for subjects in (x for x in others if x.real and len(x.names) >= MINIMUM):
+        one, other = (gauge.read(subjects.images) for gauge in gauges)
+        for name in one.keys() & other.keys():
+            known = np.isfinite(one[name]) & np.isfinite(other[name])
+            agreement = float(np.corrcoef(one[name][known], other[name][known])[0, 1])
+            yield _check(f"correlation of gauge and judge of {name} on {known.sum()} photos", agreement)
+    if people is not None and len(people.names) > 1:
         yield _check("distance of faces at a false-accept rate of .001", people.threshold, 0.0)
 
 
-def _check(what: str, value: float, least: float) -> Row:
+def _check(what: str, value: float, least: float = LEAST_QUALITY) -> Row:
     return {"table": "sanity", "check": what, "value": value, "limit": least, "passed": bool(value >= least)}

@@ -1,5 +1,6 @@
 """What `zplus bench` understands."""
 
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,12 @@ Pairs = Annotated[
 ]
 Count = Annotated[int, typer.Option("--count", min=0, help="Pictures of the generator, of each source and seed.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How often the generator's pictures are drawn anew.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Pictures that are inverted at once; photos go singly.")]
-Spaces = Annotated[list[str] | None, typer.Option("--space", help="Only this space; repeat it for several.")]
+Batch = Annotated[
+    int | None, typer.Option("--batch", min=1, help="Pictures inverted at once, by default as many as suit their size.")
+]
+Spaces = Annotated[
+    list[str] | None, typer.Option("--space", help="Only this space (or control, by its name); repeat it for several.")
+]
 Names = Annotated[
     list[str] | None,
     typer.Option("-d", "--direction", help="What to edit: names or files; repeat it. By default what can be judged."),
@@ -28,7 +33,6 @@ Budget = Annotated[float, typer.Option("--budget", min=0, help="Minutes after wh
 Tune = Annotated[
     bool, typer.Option("--tune", help="First choose the learning rate of each space on pictures of their own.")
 ]
-UNLIMITED = 1e6
 
 bench = typer.Typer(help="Compare spaces, methods and settings, fairly, as a run that can go on.", no_args_is_help=True)
 
@@ -45,19 +49,23 @@ def _run(name: str, summary: str) -> None:
         count: Count = 8,
         seeds: Seeds = 3,
         steps: options.Steps = None,
-        batch: Batch = 32,
+        batch: Batch = None,
         space: Spaces = None,
         direction: Names = None,
-        budget: Budget = UNLIMITED,
+        no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned faces already.")] = False,
+        budget: Budget = inf,
         tune: Tune = False,
+        label: options.Label = None,
         device: options.Device = "cpu",
         as_json: options.Json = False,
     ) -> None:
         from zplus.benchmark.bench import Plan
-        from zplus.command.benchmarking import run_bench
+        from zplus.command.benchmarking import Asked, run_bench
 
         plan = Plan(name, count, seeds, steps, batch, tuple(space or ()))
-        run_bench(plan, model, out, photos, pairs, photo_count, direction or (), budget, tune, device, Show(as_json))
+        names = tuple(direction or ())
+        asked = Asked(model, out, photos, photo_count, pairs, names, no_align, budget, tune, label, device)
+        run_bench(plan, asked, Show(as_json))
 
     bench.command(name, help=summary)(command)
 
@@ -72,13 +80,14 @@ def bench_speed(
     out: Out,
     model: options.Model = options.DEFAULT_MODEL,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="How often each part is timed.")] = 5,
+    label: options.Label = None,
     device: options.Device = "cpu",
     as_json: options.Json = False,
 ) -> None:
     """How long the parts of editing take here."""
-    from zplus.command.benchmarking import run_speed
+    from zplus.command.benchmarking import Asked, run_speed
 
-    run_speed(model, out, repeats, device, Show(as_json))
+    run_speed(Asked(model, out, label=label, device=device), repeats, Show(as_json))
 
 
 def report(

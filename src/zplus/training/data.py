@@ -63,7 +63,7 @@ def read_pictures(
     left out; `tick` hears how many of how many are read.
     """
     source = Path(source)
-    names = _names(source)
+    names = picture_names(source)
     side, count, pixels = 0, 0, np.empty(0, np.uint8)
     for i, (name, path) in enumerate(_files(source, names)):
         tick(i + 1, len(names))
@@ -99,7 +99,7 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def _names(source: Path) -> list[str]:
+def picture_names(source: Path) -> list[str]:
     """The names of the pictures in a folder or zip, sorted; hidden ones are passed over."""
     if not source.exists():
         raise ImageError(f"There is no {source}: give a folder or a zip of pictures.")
