@@ -9,9 +9,7 @@ FOLDER/NAME.safetensors, or those that come with the model. Writes avatar_pairs.
 """
 
 import argparse
-import json
 import time
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,16 +19,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from machine import save_result
+from zplus.benchmark.conditions import Condition
+from zplus.benchmark.subjects import drawn
+from zplus.benchmark.trial import Edited
 from zplus.direction import Direction
-from zplus.editing import Editor, edit, find_direction
-from zplus.errors import LatentError
+from zplus.editing import find_direction
 from zplus.generators import Generator, load_generator
 from zplus.images import to_pixels, write_image
 from zplus.inversion import invert
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS, Features
 from zplus.spaces import SPACES, render
-from zplus.training.data import read_pictures, to_batch
 
 ATTRIBUTES = ("glasses", "smile", "beard")
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -38,16 +37,6 @@ TUNING = 50  # pairs that choose the strength
 AROUND = 2  # pixels by which the region that changed is widened
 AIM = 0.8  # of the distance without an edit
 BATCH, SHOWN = 64, 12  # rows that LPIPS is given at once; pairs on the sheet
-
-
-def read_pairs(path: Path, resolution: int) -> dict[str, Tensor]:
-    """The drawings [N,3,R,R] in [-1,1] by kind: "base", and each attribute, row by row the same avatar."""
-    with zipfile.ZipFile(path) as archive:
-        rows = [json.loads(line) for line in archive.read("pairs.jsonl").decode().splitlines()]
-    pictures = to_batch(read_pictures(path, resolution).train)
-    kinds = ("base", *ATTRIBUTES)
-    place = {name: i for i, name in enumerate(sorted(row[kind] for row in rows for kind in kinds))}
-    return {kind: pictures[[place[row[kind]] for row in rows]] for kind in kinds}
 
 
 class Truth:
@@ -79,21 +68,6 @@ class Truth:
         return found
 
 
-def edited(generator: Generator, editor: Editor, direction: Direction, strength: float) -> tuple[Tensor, int]:
-    """Pictures of all rows, and how many could not follow the direction and stay as they are."""
-    try:
-        return render(generator, editor.edit({direction: strength})), 0
-    except LatentError:  # by one row or more
-        images, refused = [], 0
-        for row in (editor.latent[i] for i in range(len(editor.latent))):
-            try:
-                images.append(render(generator, edit(generator, row, {direction: strength})))
-            except LatentError:
-                images.append(render(generator, row))
-                refused += 1
-        return torch.cat(images), refused
-
-
 def medians(found: Mapping[str, Tensor]) -> dict[str, float]:
     return {name: round(float(np.median(values)), 5) for name, values in found.items()}
 
@@ -112,19 +86,20 @@ def measured(
     test: slice,
 ) -> tuple[dict, dict[str, Tensor]]:
     """The figures of one space, and pictures for the sheet: the reconstructions, and the edits by attribute."""
-    reconstruction, editor, tuning = render(generator, latent), Editor(generator, latent), slice(TUNING)
+    reconstruction, tuning = render(generator, latent), slice(TUNING)
+    edited = Edited(generator, latent, Condition(latent.space, latent.space))
     found, parts, shown = {}, [], {"reconstruction": reconstruction[test][:SHOWN]}
     for name, truth in truths.items():
-        tried = {s: edited(generator, editor, directions[name], s) for s in STRENGTHS}
+        tried = {s: edited.picture(directions[name], s) for s in STRENGTHS}
         tuned = {s: float(np.median(truth.distance(x[tuning], tuning))) for s, (x, _) in tried.items()}
         strength = min(tuned, key=tuned.__getitem__)
-        images, refused = tried[strength]
+        images, followed = tried[strength]
         pasted = (plain + images - reconstruction).clamp(-1, 1)
         kinds = {"edited": images, "not_edited": reconstruction, "pasted": pasted}
         parts.append({kind: truth.compare(x[test], test) for kind, x in kinds.items()})
         shown[name] = images[test][:SHOWN]
         tuned = {str(s): round(x, 4) for s, x in tuned.items()}
-        found[name] = {"strength": strength, "tuning": tuned, "refused": refused} | summarised(parts[-1])
+        found[name] = {"strength": strength, "tuning": tuned, "refused": followed.count(False)} | summarised(parts[-1])
     found["all"] = summarised({kind: joined([part[kind] for part in parts]) for kind in parts[0]})
     return found, shown
 
@@ -172,9 +147,9 @@ def main() -> None:
     directions = {
         name: find_direction(str(folder / f"{name}.safetensors") if folder else name, generator) for name in ATTRIBUTES
     }
-    drawings = {kind: x[: test.stop] for kind, x in read_pairs(given.pairs, generator.resolution).items()}
-    plain = drawings["base"]
-    truths = {name: Truth(plain, drawings[name], lpips) for name in ATTRIBUTES}
+    pairs = drawn(given.pairs, generator, ATTRIBUTES, test.stop)
+    plain = pairs.images
+    truths = {name: Truth(plain, pairs.truths[name, "drawn"], lpips) for name in ATTRIBUTES}
     untouched = {name: truth.compare(plain[test], test) for name, truth in truths.items()}
     untouched["all"] = joined(list(untouched.values()))
     result = {

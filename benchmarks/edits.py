@@ -15,6 +15,7 @@ from PIL import Image
 
 from machine import RESULTS, save_result
 from portraits import gallery, portraits
+from zplus.benchmark import gauge
 from zplus.editing import angle_degrees, cosine_reached, edit
 from zplus.generators import load_generator
 from zplus.images import to_pixels
@@ -24,8 +25,8 @@ from zplus.perception.identity import Identity, rank
 from zplus.perception.look import Looker
 from zplus.spaces import render
 
-JUDGES = {"smile": "smile_geometry", "age": "age_identity", "yaw": "yaw_five"}  # independent of the direction's scorer
 TRAINERS = {"smile": "smile_network", "age": "age", "yaw": "yaw"}
+JUDGES = {direction: gauge.JUDGES[score] for direction, score in TRAINERS.items()}  # independent of the trainers
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from machine import save_result
 from portraits import gallery, portraits
+from zplus.benchmark.conditions import METHOD_SPACES
 from zplus.generators import load_generator
 from zplus.images import to_pixels, to_tensor, write_image
 from zplus.inversion import invert
@@ -38,7 +39,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "pti": {"method": "pti"},
     "1000 steps": {"steps": 1000, "origin": "common"},
 }
-FORMS = {"sam": ("w+", "z+"), "bdinvert": ("f/w+", "f/z+"), "ii2s": ("w+",), "1000 steps": ("w+",)}
+FORMS = METHOD_SPACES | {"1000 steps": ("w+",)}
 SPACES = ("w+", "z+", "f/z+")
 FIGURES = ("lpips_vgg", "lpips_alex", "mse", "ms_ssim", "identity_distance", "seconds")
 

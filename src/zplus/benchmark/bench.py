@@ -72,7 +72,7 @@ class Bench:
         self.generator, self.plan, self.directions, self.measure = generator, plan, directions, measure
         self.folder, self.rates = folder, dict[str, float]()
         self.batch = plan.batch or max(1, ROOM // generator.resolution**2)
-        self._shown: dict[str, dict[str, None]] = {}  # names of subjects whose pictures are kept, by source
+        self._shown: dict[str, set[str]] = {}  # names of subjects whose pictures are kept, by source
         self._oracle = lru_cache(maxsize=1)(self._made)
 
     def tuning(self) -> Iterator[Trial]:
@@ -141,9 +141,8 @@ class Bench:
     def _kept(self, facts: Sequence[Row], shown: Sequence[Made]) -> Iterator[Row]:
         """The pictures of the first subjects of a source, written, and a row for each."""
         (self.folder / "pictures").mkdir(exist_ok=True)
-        seen = self._shown.setdefault(facts[0]["source"], {})
-        for name in [known["subject"] for known in facts][: SHOWN - len(seen)]:
-            seen[name] = None
+        seen = self._shown.setdefault(facts[0]["source"], set())
+        seen |= {known["subject"] for known in facts[: SHOWN - len(seen)]}
         for what, images, direction, truth in shown:
             for i, known in enumerate(facts):
                 if known["subject"] not in seen:

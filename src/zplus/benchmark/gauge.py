@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.direction import Direction
+from zplus.editing.scored import SCORED_SIZE
 from zplus.generators import Generator
 from zplus.images import to_pixels
 from zplus.perception.attributes import ATTRIBUTES, Scorers
@@ -21,7 +22,6 @@ from zplus.spaces import make_space
 Images = Float[Tensor, "n 3 r r"]
 Readings = Mapping[str, Float[np.ndarray, " n"]]  # by direction, in deviations of the prior
 JUDGES = {"smile_network": "smile_geometry", "age": "age_identity", "yaw": "yaw_five"}  # of scorers, one of each source
-SIDE = 256  # pixels at most: at which pictures are read
 GRID = 2  # cells a side, over which features are averaged
 RIDGES = tuple(10.0**k for k in range(1, 8))
 BATCH = 50 * 128**2  # pixels of the pictures that are made or read at once
@@ -102,4 +102,4 @@ def _seen(trunk: LPIPS, images: Images) -> np.ndarray:
 
 
 def _small(images: Images) -> Images:
-    return at(images, min(SIDE, images.shape[-1]))
+    return at(images, min(SCORED_SIZE, images.shape[-1]))

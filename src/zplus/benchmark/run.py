@@ -136,11 +136,19 @@ class Recorder:
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
+        "processor": _processor(),
+        "cores": torch.get_num_threads(),
         "system": platform.system(),
         "python": platform.python_version(),
     }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 def _end(name: str) -> Row:

@@ -13,7 +13,8 @@ from torch import Tensor
 from zplus.benchmark.conditions import Condition, norm_kept
 from zplus.benchmark.gauge import Gauge, Readings
 from zplus.benchmark.people import People, sharpness
-from zplus.benchmark.subjects import Subjects
+from zplus.benchmark.rows import Row
+from zplus.benchmark.subjects import Images, Subjects
 from zplus.direction import Direction
 from zplus.editing import Editor
 from zplus.editing.follow import with_code
@@ -22,18 +23,15 @@ from zplus.generators import Generator
 from zplus.inversion import invert
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS, at
+from zplus.perception.quality import LPIPS_SIDE
 from zplus.perception.similarity import ms_ssim, ssim
 from zplus.spaces import convert, latent_of, make_space, render, space_of
 from zplus.spaces.penalties import p_norm
 from zplus.spaces.registry import default_layer
 from zplus.spaces.sphere import angles
 
-Images = Float[Tensor, "n 3 r r"]
-Row = dict[str, Any]
-
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # deviations, tried for every picture
 NEAR = 0.25  # of the wanted change: nearer than this, it was reached
-LPIPS_SIDE = 256  # pixels at most
 
 
 class Made(NamedTuple):
