@@ -163,7 +163,12 @@ def test_interrupting_the_program(model, photo, tmp_path, number):
     command = [sys.executable, "-m", "zplus", *map(str, arguments)]
     environment = cache_with_networks(tmp_path / "cache")
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=_hear_interrupts,
     ) as process:
         for line in process.stderr:
             if line.startswith("Inverting"):
@@ -174,6 +179,11 @@ def test_interrupting_the_program(model, photo, tmp_path, number):
     assert process.returncode == 130 and "Traceback" not in err
     assert out.count("\n") == 1 and out.startswith("{")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def _hear_interrupts():
+    """A shell lets what it starts in the background ignore SIGINT, and that is handed down to the tests' programs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_standard_output_of_the_program_is_pure(model, photo, tmp_path):
