@@ -153,7 +153,11 @@ def tiny_bench(generator, directions, measure, monkeypatch):
     monkeypatch.setitem(BENCHES, "spaces", lambda: few)
     monkeypatch.setattr(bench_module, "ORACLES", ("z",))
     monkeypatch.setattr(bench_module, "SHOWN", 1)
-    return lambda folder, count=2: Bench(generator, Plan("spaces", count, 1, 6), directions, replace(measure), folder)
+
+    def bench(folder, count=2, steps=6, **plan):
+        return Bench(generator, Plan("spaces", count, 1, steps, **plan), directions, replace(measure), folder)
+
+    return bench
 
 
 @needs_lpips
@@ -201,6 +205,18 @@ def test_damaged_runs_are_refused(generator, tmp_path):
     (tmp_path / "run.json").unlink()
     with pytest.raises(ZplusError, match="is gone"):
         Recorder(tmp_path, "spaces", generator, SETTINGS)
+
+
+@needs_lpips
+def test_inversions_stop_at_the_distortion_asked_for(tiny_bench, generator, tmp_path):
+    whole, even = (Recorder(tmp_path / name, "spaces", generator, SETTINGS) for name in ("whole", "even"))
+    assert whole.record(tiny_bench(whole.folder, 1, 20).trials(()), quiet)
+    end = next(row["lpips_vgg"] for row in whole.rows("reconstruction") if row["space"] == "f/z+")
+    assert even.record(tiny_bench(even.folder, 1, 20, distortion=2 * end).trials(()), quiet)
+    found = {row["space"]: row for row in even.rows("reconstruction")}
+    assert found["f/z+"]["reached"] and found["f/z+"]["lpips_vgg"] == pytest.approx(2 * end, rel=0.2)
+    assert not found["worse"]["reached"] and found["worse"]["lpips_vgg"] > 3 * end
+    assert not any(row["reached"] for row in even.rows("edit") if row["space"] == "worse")
 
 
 @needs_lpips

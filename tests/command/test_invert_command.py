@@ -156,19 +156,23 @@ def test_what_was_finished_is_kept_upon_interruption(invert, tmp_path, monkeypat
     assert not leftovers(tmp_path)
 
 
+@pytest.fixture
+def hearing():
+    """A shell lets what it starts in the background ignore SIGINT, and programs hand that down to those they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.usefixtures("hearing")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_the_program(model, photo, tmp_path, number):
     arguments = ["invert", photo, "--model", model, "-o", tmp_path / "out", "--no-align", "--steps", "100000", "--json"]
     command = [sys.executable, "-m", "zplus", *map(str, arguments)]
     environment = cache_with_networks(tmp_path / "cache")
     with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        preexec_fn=_hear_interrupts,
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         for line in process.stderr:
             if line.startswith("Inverting"):
@@ -179,11 +183,6 @@ def test_interrupting_the_program(model, photo, tmp_path, number):
     assert process.returncode == 130 and "Traceback" not in err
     assert out.count("\n") == 1 and out.startswith("{")
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def _hear_interrupts():
-    """A shell lets what it starts in the background ignore SIGINT, and that is handed down to the tests' programs."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_standard_output_of_the_program_is_pure(model, photo, tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,6 +35,7 @@ TUNING_SEED, TUNING_COUNT = 1000, 2  # of each source of the oracle: pictures of
 ROOM = 32 * 64**2  # pixels that are inverted at once where nothing else is asked for
 SHOWN = 4  # subjects of each source whose pictures are kept for the contact sheets
 AMOUNT = 1.5  # deviations by which codes are truly moved
+CLOSE = 0.2  # of the distortion that was asked for: so much more or less counts as it
 WANTED = 1.0  # deviations by which the gauge is to see a photo change
 ARMS = ("space", "variant")  # what rows of sources and truths lack
 
@@ -43,6 +45,7 @@ class Plan:
     """What a bench runs on. count: pictures of each source and seed. steps: of every inversion, None as each has it.
 
     batch: pictures that are inverted at once; some methods, which tune the generator, and photos have one at a time.
+    distortion: LPIPS at which inversions stop, each picture by itself, so that all spaces edit from equally far.
     """
 
     bench: str
@@ -51,6 +54,7 @@ class Plan:
     steps: int | None = None
     batch: int | None = None  # as many as suit their size
     spaces: tuple[str, ...] = ()  # all, if empty
+    distortion: float | None = None
 
     @property
     def conditions(self) -> list[Condition]:
@@ -91,7 +95,7 @@ class Bench:
 
     def trials(self, others: Sequence[Subjects]) -> Iterator[Trial]:
         """Seed by seed, batch by batch, condition by condition; `others` are drawings or photos, once."""
-        size = 1 if self.plan.bench == "methods" else self.batch
+        size = 1 if self.plan.bench == "methods" or self.plan.distortion else self.batch
         for seed, source in product(range(self.plan.seeds), ORACLES if self.plan.count else ()):
             for first in range(0, self.plan.count, size):
                 made = partial(self._part, source, seed, slice(first, first + size))
@@ -115,22 +119,26 @@ class Bench:
     def _rows(self, made: Callable[[], Subjects], condition: Condition, seed: int) -> Iterator[Row]:
         """All rows of a batch: reconstructions, edits, their pictures, and whether strength 0 changes nothing."""
         subjects = made()
-        latent = inverted(self.generator, subjects.images, condition, **self._changes(condition))
+        changes = self._changes(condition)
+        latent = inverted(self.generator, subjects.images, condition, **changes)
         image, edited = render(self.generator, latent), Edited(self.generator, latent, condition)
         facts = [self._facts(subjects, condition, seed, i) for i in range(len(latent))]
-        for i, row in enumerate(reconstruction_rows(self.generator, latent, image, subjects, self.measure)):
-            yield facts[i] | {"table": "reconstruction"} | row
+        rows = list(reconstruction_rows(self.generator, latent, image, subjects, self.measure))
+        near = [self._stopped_in_time(row["lpips_vgg"]) for row in rows]
+        for known, row, in_time in zip(facts, rows, near, strict=True):
+            yield known | {"table": "reconstruction", "reached": in_time if self.plan.distortion else None} | row
         shown = [Made("source", subjects.images), Made("reconstruction", image)]
         shown += [Made("truth", images, *key) for key, images in subjects.truths.items()]
         wanted = _side(seed) * WANTED
         for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, shown):
+            row["reached"] &= near[i]
             yield facts[i] | {"table": "edit", "feature": condition.feature if latent.layer else None} | row
         if subjects.source == "z":
             first, strength = self.directions[0], _side(seed) * AMOUNT
-            changes = self._changes(condition)
             lec = loss_of_editing(edited, image, first, strength, self.measure, **changes)
             for i, value in enumerate(lec.tolist()):
-                yield facts[i] | {"table": "edit", "direction": first.name, "what": "there and back", "lec": value}
+                row = {"direction": first.name, "what": "there and back", "lec": value, "reached": near[i]}
+                yield facts[i] | {"table": "edit"} | row
         still, _ = edited.picture(self.directions[0], 0.0)
         difference = float((still - image).abs().max())
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
@@ -164,9 +172,15 @@ class Bench:
             near = float(torch.cat(missed).mean())
             yield {"table": "rate", "what": self._label(condition), "value": rate, "lpips_vgg": near}
 
-    def _changes(self, condition: Condition) -> dict[str, object]:
+    def _changes(self, condition: Condition) -> dict[str, Any]:
         """The settings that all conditions share, and the rate of this one."""
-        return {"steps": self.plan.steps, "code_lr": self.rates.get(self._label(condition))}
+        until = partial(self.measure.until, self.plan.distortion) if self.plan.distortion else None
+        return {"steps": self.plan.steps, "code_lr": self.rates.get(self._label(condition)), "until": until}
+
+    def _stopped_in_time(self, lpips: float) -> bool:
+        """Whether a picture is about as far as was asked for; its code may not come so near, or begin nearer."""
+        wanted = self.plan.distortion
+        return wanted is None or abs(lpips - wanted) <= CLOSE * wanted
 
     def _facts(self, subjects: Subjects, condition: Condition, seed: int, i: int) -> Row:
         """What the rows of a picture begin with."""

@@ -1,7 +1,7 @@
 """One condition on one set of pictures: inverted, edited at many strengths, matched, and told in rows."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from zplus.editing.follow import with_code
 from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.inversion import invert
+from zplus.inversion.optimize import Callback
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS, at
 from zplus.perception.quality import LPIPS_SIDE
@@ -60,20 +61,31 @@ class Instruments:
         pairs = zip(at(a, side).split(16), at(b, side).split(16), strict=True)
         return torch.cat([lpips(x, y) for x, y in pairs])
 
+    def until(self, distortion: float, target: Images) -> Callback:
+        """Stops an inversion as soon as all its pictures lie so near to the target in LPIPS."""
+        return lambda progress: bool((self.distance(progress.image, target) <= distortion).all())
+
     def who(self, image: Float[Tensor, "3 r r"], subjects: Subjects, i: int) -> dict[str, float]:
         """How far a picture of photo i is from its person; nothing for other pictures, or where nobody is known."""
         return self.people.compare(image, subjects.names[i]) if self.people is not None and subjects.real else {}
 
 
-def inverted(generator: Generator, images: Images, condition: Condition, **changes: object) -> Latent:
-    """The pictures' latent under a condition; LPIPS of its loss at 256 px at most."""
+def inverted(
+    generator: Generator,
+    images: Images,
+    condition: Condition,
+    until: Callable[[Images], Callback] | None = None,
+    **changes: Any,
+) -> Latent:
+    """The pictures' latent under a condition; LPIPS of its loss at 256 px at most. `until` says when to stop."""
     layer = None
     if condition.space.startswith("f/") and condition.depth != 1:
         usual = generator.layers[default_layer(generator)].resolution
         layer = str(round(usual * condition.depth))
     size = min(LPIPS_SIDE, generator.resolution)
     settings = {"lpips_size": size, **changes, **condition.settings}
-    latent = invert(generator, images, condition.space, layer=layer, psi=condition.psi, **settings)  # type: ignore[arg-type]
+    settings |= {"layer": layer, "psi": condition.psi, "callback": until and until(images)}
+    latent = invert(generator, images, condition.space, **settings)
     if condition.into is None:
         return latent
     target = make_space(condition.into, generator, latent.layer)
@@ -234,7 +246,7 @@ def loss_of_editing(
     direction: Direction,
     strength: float,
     measure: Instruments,
-    **changes: object,
+    **changes: Any,
 ) -> Float[Tensor, " n"]:
     """LPIPS between the reconstructions and the same edited, inverted again and edited back: LEC of pictures.
 

@@ -25,6 +25,12 @@ Batch = Annotated[
 Spaces = Annotated[
     list[str] | None, typer.Option("--space", help="Only this space (or control, by its name); repeat it for several.")
 ]
+Distortion = Annotated[
+    float | None,
+    typer.Option(
+        "--distortion", min=0.001, max=1, help="Stop each inversion at this LPIPS, so that all edit from equally far."
+    ),
+]
 Names = Annotated[
     list[str] | None,
     typer.Option("-d", "--direction", help="What to edit: names or files; repeat it. By default what can be judged."),
@@ -52,6 +58,7 @@ def _run(name: str, summary: str) -> None:
         batch: Batch = None,
         space: Spaces = None,
         direction: Names = None,
+        distortion: Distortion = None,
         no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned faces already.")] = False,
         budget: Budget = inf,
         tune: Tune = False,
@@ -62,7 +69,7 @@ def _run(name: str, summary: str) -> None:
         from zplus.benchmark.bench import Plan
         from zplus.command.benchmarking import Asked, run_bench
 
-        plan = Plan(name, count, seeds, steps, batch, tuple(space or ()))
+        plan = Plan(name, count, seeds, steps, batch, tuple(space or ()), distortion)
         names = tuple(direction or ())
         asked = Asked(model, out, photos, photo_count, pairs, names, no_align, budget, tune, label, device)
         run_bench(plan, asked, Show(as_json))
