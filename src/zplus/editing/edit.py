@@ -19,10 +19,9 @@ from zplus.editing.transport import Way, cosine
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
-from zplus.inversion.execution import Execution, Synthesis, make_synthesis
+from zplus.inversion.execution import Execution, View
 from zplus.latent import Edit, Latent, Point
 from zplus.spaces import Space, render, space_of, state_of
-from zplus.spaces.registry import default_layer
 from zplus.spaces.render import masked
 from zplus.spaces.sphere import angles
 
@@ -100,20 +99,12 @@ class Editor:
         return self._rendered(self.point)
 
     def _rendered(self, point: Point) -> Tensor:
-        assert self.execution is not None
-        signals = self.space.signals(point.code)
-        state = state_of(point) or self.space.generator.head(signals, self._layer)
-        with self.execution.autocast(point.code.device):
-            return self._synthesis(signals.styles, *state).float().clamp(-1, 1)
-
-    @property
-    def _layer(self) -> int:
-        return default_layer(self.space.generator) if self.space.layer is None else self.space.layer
+        return self._view(self.space.signals(point.code), state_of(point)).clamp(-1, 1)
 
     @cached_property
-    def _synthesis(self) -> Synthesis:
+    def _view(self) -> View:
         assert self.execution is not None
-        return make_synthesis(self.space.generator, self._layer, self.space.noise, self.execution, gradients=False)
+        return View(self.space, self.execution, gradients=False)
 
     @torch.no_grad()
     def _moved(self, edits: Sequence[Edit], feature: str) -> Point:

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from zplus.generators import Feature, Generator, Signals, State
-
-Synthesis = Callable[[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor | None], torch.Tensor]
+from zplus.generators import Feature, Signals, State
+from zplus.spaces import Space
+from zplus.spaces.registry import default_layer
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class Execution:
         """The context in which networks run."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def compile(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    def compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """The function, compiled for the shapes that it meets if this mode compiles."""
         return torch.compile(function, dynamic=False) if self.compiled else function
 
-    def freeze(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    def freeze(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """The same for rendering alone: weights become constants in the order that is fastest, without gradients."""
         return torch.compile(function, dynamic=False, options={"freezing": True}) if self.compiled else function
 
@@ -56,15 +58,28 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))
 
 
-def make_synthesis(
-    generator: Generator, layer: int, noise: Any, execution: Execution, gradients: bool = True
-) -> Synthesis:
-    """(styles, features, rgb) -> image: the part of the generator after a layer, ready to be run many times.
+class View:
+    """Codes and F of a space to pictures: what lies above F is made ready once, to be run many times.
 
-    Without gradients it is for rendering alone, and faster.
+    Without gradients it is for rendering alone, and faster. A space without F is seen through its usual layer.
     """
 
-    def synthesis(styles: tuple[torch.Tensor, ...], features: torch.Tensor, rgb: torch.Tensor | None) -> torch.Tensor:
-        return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))}))
+    def __init__(self, space: Space, execution: Execution, gradients: bool = True):
+        self.generator, self.execution = space.generator, execution
+        self.layer = default_layer(space.generator) if space.layer is None else space.layer
+        noise = space.noise
 
-    return execution.compile(synthesis) if gradients else execution.freeze(synthesis)
+        def synthesis(styles: tuple[Tensor, ...], features: Tensor, rgb: Tensor | None) -> Tensor:
+            return space.generator.synthesize(Signals(styles, noise, {self.layer: Feature(State(features, rgb))}))
+
+        self._synthesis = execution.compile(synthesis) if gradients else execution.freeze(synthesis)
+
+    def head(self, signals: Signals) -> State:
+        """What the code itself gives as F."""
+        return self.generator.head(signals, self.layer)
+
+    def __call__(self, signals: Signals, state: State | None) -> Float[Tensor, "n 3 r r"]:
+        """The pictures, of about [-1, 1]; without a state F is head(code)."""
+        features, rgb = state or self.head(signals)
+        with self.execution.autocast(features.device):
+            return self._synthesis(signals.styles, features, rgb).float()

@@ -13,14 +13,13 @@ from zplus.generators import State
 from zplus.inversion.descend import Objective, Variable, descend
 from zplus.inversion.encode import Encoding
 from zplus.inversion.encoder import Encoder
-from zplus.inversion.execution import Execution, best_execution, make_synthesis
+from zplus.inversion.execution import Execution, View, best_execution
 from zplus.inversion.objective import Distance, penalties
 from zplus.inversion.settings import Settings
 from zplus.inversion.start import starting_code
 from zplus.latent import Latent, Point
 from zplus.perception.lpips import LPIPS
 from zplus.spaces import Space, latent_of, state_of
-from zplus.spaces.registry import default_layer
 
 DRIFT_BOUND = 0.5  # |F - head(code)| / |F| above which moving F with an edit is doubtful
 
@@ -131,11 +130,9 @@ class _Problem:
     def __init__(
         self, space: Space, distance: Distance, settings: Settings, execution: Execution, encoding: Encoding | None
     ):
-        self.space, self.distance, self.settings, self.execution = space, distance, settings, execution
-        self.encoding = encoding
+        self.space, self.distance, self.settings, self.encoding = space, distance, settings, encoding
         self.unit = space.spread if settings.relative_rates else torch.ones_like(space.spread)
-        self.layer = default_layer(space.generator) if space.layer is None else space.layer
-        self.synthesis = make_synthesis(space.generator, self.layer, space.noise, execution)
+        self.view = View(space, execution)
 
     def move_code(self, code: Tensor, steps: int, clock: Clock) -> Tensor:
         """The code after descending while F, if any, follows it."""
@@ -177,10 +174,8 @@ class _Problem:
         """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""
         signals = self.space.signals(code)
         if state is None or kept is None:
-            kept = self.space.generator.head(signals, self.layer)
-        features, rgb = state or kept
-        with self.execution.autocast(code.device):
-            image = self.synthesis(signals.styles, features, rgb).float()
+            kept = self.view.head(signals)
+        image = self.view(signals, state or kept)
         loss = self.distance(image) + penalties(self.space, code, state, kept, self.settings)
         if self.settings.domain and self.encoding is not None:
             strange = ((code - self.encoding.code_of(image)) / self.space.spread).square().mean((1, 2))

@@ -12,15 +12,14 @@ from torch.optim import Adam
 
 from zplus.errors import DivergedError, ZplusError
 from zplus.generators import Generator
-from zplus.inversion.execution import Execution, make_synthesis
+from zplus.inversion.execution import Execution, View
 from zplus.inversion.objective import Distance
 from zplus.inversion.optimize import Callback, Clock
 from zplus.inversion.settings import Settings
-from zplus.latent import Latent, Point
+from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS
-from zplus.spaces import Space, make_space, space_of, state_of
+from zplus.spaces import make_space, space_of, state_of
 from zplus.spaces.convert import convert_code
-from zplus.spaces.registry import default_layer
 
 ALONG = 0.5  # how far towards a sample of the prior the codes lie whose pictures should stay (section 3.3)
 EVERY = 4  # steps between two looks at them
@@ -48,21 +47,21 @@ def tune(
     space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)
     after, before = View(space, execution), View(space_of(generator, pivot), execution)
     near, moved = (make_space("w+", x, None, pivot.psi, pivot.cutoff, pivot.noise) for x in (generator, changed))
-    centre = convert_code(before.space, point.code, near)
+    centre = convert_code(space_of(generator, pivot), point.code, near)
     distance, optimizer = Distance(target, lpips, settings, execution), Adam(weights.values(), settings.tuning_lr)
     least, best, clock = torch.inf, pivot.offsets, Clock.after(pivot, settings.tuning, callback)
     for step in range(settings.tuning):
-        image = after(space, point)
+        image = after(space.signals(point.code), state_of(point))
         loss = distance(image)
         if loss.item() < least:
             least, best = loss.item(), _offsets(generator, weights)
         if clock.report(step, loss.detach(), image.detach()) or not loss.isfinite() or least <= settings.tuning_loss:
             break
         if settings.locality and step % EVERY == 0:
-            other = Point(near.interpolate(centre, near.common_sample(1, step), ALONG))
+            other = near.interpolate(centre, near.common_sample(1, step), ALONG)
             with torch.no_grad():
-                was = Distance(before(near, other), lpips, settings, execution)
-            loss = loss + settings.locality * was(after(moved, other))
+                was = Distance(before(near.signals(other), None), lpips, settings, execution)
+            loss = loss + settings.locality * was(after(moved.signals(other), None))
         optimizer.zero_grad()
         loss.sum().backward()
         optimizer.step()
@@ -70,22 +69,6 @@ def tune(
         raise DivergedError("The tuning never had a finite loss: lower its rate, or begin with another latent.")
     figures = pivot.figures | {"steps": [clock.step], "seconds": [clock.seconds], "tuning_loss": [least]}
     return replace(pivot, offsets=best, figures=figures)
-
-
-class View:
-    """Points of spaces of one generator to pictures, with gradients to its weights."""
-
-    def __init__(self, space: Space, execution: Execution):
-        self.space, self.execution = space, execution
-        self.layer = default_layer(space.generator) if space.layer is None else space.layer
-        self.synthesis = make_synthesis(space.generator, self.layer, space.noise, execution)
-
-    def __call__(self, space: Space, point: Point) -> Float[Tensor, "n 3 r r"]:
-        """The pictures of a point."""
-        signals = space.signals(point.code)
-        state = state_of(point) or space.generator.head(signals, self.layer)
-        with self.execution.autocast(point.code.device):
-            return self.synthesis(signals.styles, *state).float()
 
 
 def _offsets(generator: Generator, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from zplus.files import atomic
 from zplus.generators import Generator
 from zplus.images import to_pixels
 from zplus.inversion.encoder import sight
-from zplus.inversion.execution import best_execution, make_synthesis
+from zplus.inversion.execution import View, best_execution
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import chosen_rows, to_batch
@@ -70,14 +70,13 @@ class Pairs:
     def make(self, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None) -> None:
         """Render, and look at, what is not yet in the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        execution, space = best_execution(self.generator.device), make_space("w+", self.generator)
-        synthesis = make_synthesis(self.generator, 0, space.noise, execution, gradients=False)
+        execution = best_execution(self.generator.device)
+        space = make_space("f/w+", self.generator, self.generator.layers[0].name)
+        view = View(space, execution, gradients=False)
         look = execution.freeze(partial(sight, lpips))
 
         def picture(rows: Tensor) -> np.ndarray:
-            signals = space.signals(rows)
-            image = synthesis(signals.styles, *self.generator.head(signals, 0)).float()
-            return np.stack([to_pixels(x) for x in at(image, self.side)])
+            return np.stack([to_pixels(x) for x in at(view(space.signals(rows), None), self.side)])
 
         for chunk in range(self.chunks):
 
