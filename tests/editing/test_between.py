@@ -1,5 +1,7 @@
 """Style mixing and interpolation."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -97,6 +99,19 @@ def test_one_latent_goes_with_many_and_two_not_with_three(generator):
     assert len(mix(generator, one, three, (0, 2))) == len(interpolate(generator, three, one, 0.5)) == 3
     with pytest.raises(LatentError, match="2 latents cannot be paired with 3"):
         mix(generator, two, three, (0, 2))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"offsets": {"b4.bias": torch.ones(1)}}, {"added": {"b8.conv1": torch.ones(1)}}, {"mask": torch.ones(2, 1, 2, 2)}],
+)
+def test_what_would_be_lost_is_refused(more, generator):
+    a = latent_at(make_space("w+", generator))
+    for pair in ((a, replace(a, **more)), (replace(a, **more), a)):
+        with pytest.raises(LatentError, match="cannot be mixed"):
+            interpolate(generator, *pair, 0.5)
+        with pytest.raises(LatentError, match="cannot be mixed"):
+            mix(generator, *pair, (0, 2))
 
 
 def test_a_latent_of_another_generator_is_refused(generator):

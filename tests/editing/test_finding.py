@@ -132,6 +132,14 @@ def test_a_projection_stays_on_the_codes_that_move():
     assert abs(float((rest * other).sum())) < 1e-4
 
 
+def test_what_moves_no_code_that_the_vector_moves_takes_nothing_from_it():
+    vector, apart = torch.zeros(4, 2), torch.zeros(4, 2)
+    vector[0], apart[3] = torch.tensor([1.0, 2.0]), 1.0
+    assert torch.allclose(project_out(vector, [apart]), vector)
+    aslant = torch.tensor([[1.0, 0.0]])
+    assert torch.allclose(project_out(vector, [aslant, aslant, apart]), project_out(vector, [aslant]))
+
+
 def test_too_few_scores_and_scores_that_do_not_follow(generator, linear):
     scored, score = linear("w", TRUTH)
     few = Scored(scored.z, {"a0": np.where(np.arange(len(scored.z)) < 20, scored.scores["a0"], np.nan)})

@@ -51,6 +51,7 @@ def test_pictures_without_a_score_are_passed_over(case):
         return strength if strength < 2 else float("nan")
 
     found = reach(generator, latent, direction, 1.5, seen)
-    assert found.strength == pytest.approx(1.5, abs=0.06)
+    assert found.within and found.strength == pytest.approx(1.5, abs=0.06)
+    assert not reach(generator, latent, direction, 2.5, seen).within
     with pytest.raises(ZplusError, match="no score"):
         reach(generator, latent, direction, 1.5, lambda image: float("nan"))

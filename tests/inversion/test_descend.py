@@ -269,7 +269,7 @@ def test_first_gradients_do_not_depend_on_the_company(architecture, name):
             image = space.generator.synthesize(space.decode(x))
             return (image - target[rows]).square().mean((1, 2, 3)), image
 
-        descend(loss, [Variable(code[rows], 0.1)], 1)
+        descend(loss, [Variable(code[rows], 0.1)], 2)
         return kept[0]
 
     together = first_gradient(slice(0, 3))

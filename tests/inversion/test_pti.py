@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from points import direction_of, generator_of, image_of, latent_at, photos_of, point_of
-from zplus.editing import edit
+from zplus.editing import Editor, edit
 from zplus.errors import DivergedError, LatentError, ZplusError
-from zplus.inversion import Settings, optimize
+from zplus.inversion import Settings, invert, optimize
 from zplus.inversion.execution import Execution
 from zplus.inversion.pti import tune
 from zplus.latent import load_latent, save_latent
@@ -41,6 +42,7 @@ def test_the_file_shows_the_same_and_edits_apply(generator, lpips, tmp_path):
     save_latent(latent, tmp_path / "a.safetensors")
     loaded = load_latent(tmp_path / "a.safetensors")
     assert torch.equal(render(generator, loaded), render(generator, latent))
+    assert_close(Editor(generator, loaded, EAGER).picture(loaded), render(generator, loaded), atol=1e-5, rtol=0)
     moved = edit(generator, loaded, {direction_of(generator): 1.0})
     assert not torch.equal(render(generator, moved), render(generator, loaded))
     back = edit(generator, moved, {direction_of(generator): -1.0})
@@ -56,6 +58,15 @@ def test_locality_keeps_the_pictures_of_other_codes(lpips):
         point = point_of(space, 8, seed=3)
         changes[weight] = (image_of(other, point) - image_of(space, point)).square().mean()
     assert changes[3.0] < 0.8 * changes[0.0]
+
+
+def test_noise_of_a_seed_stays_as_it_is(lpips):
+    generator = generator_of("skip")
+    space, target = make_space("w", generator, noise="3"), photos_of(generator, 1)
+    pivot = optimize(space, target, lpips, SETTINGS, execution=EAGER)
+    latent = tune(generator, pivot, target, lpips, SETTINGS, EAGER)
+    errors = [(render(generator, x) - target).square().mean() for x in (pivot, latent)]
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_it_ends_when_it_is_near_enough_or_told_to(lpips):
@@ -74,11 +85,17 @@ def test_it_ends_when_it_is_near_enough_or_told_to(lpips):
 def test_what_is_refused(lpips):
     generator = generator_of("skip")
     space, target = make_space("w", generator), photos_of(generator, 1)
-    pivot = optimize(space, target.expand(2, -1, -1, -1), lpips, SETTINGS, execution=EAGER)
+    pivot = optimize(space, target, lpips, SETTINGS, execution=EAGER)
     with pytest.raises(ZplusError, match="one photo at a time"):
-        tune(generator, pivot, target.expand(2, -1, -1, -1), lpips, SETTINGS, EAGER)
+        invert(generator, target.expand(2, -1, -1, -1), "w", "pti")
+    with pytest.raises(ZplusError, match="without the maps of SAM"):
+        invert(generator, target, "w+", "sam", tuning=1)
+    with pytest.raises(LatentError, match="cannot be gone on from"):
+        invert(generator, target, "w", start=replace(pivot, offsets={"x": torch.zeros(1)}))
+    with pytest.raises(LatentError, match="1 photos cannot begin at 2"):
+        invert(generator, target, "w", start=latent_at(space, 2))
     with pytest.raises(DivergedError):
-        tune(generator, pivot[0], target * float("nan"), lpips, SETTINGS, EAGER)
+        tune(generator, pivot, target * float("nan"), lpips, SETTINGS, EAGER)
 
 
 @pytest.mark.parametrize("offsets", [{"x": torch.zeros(1)}, {"mapping.fc0.bias": torch.zeros(1, 1)}])

@@ -8,7 +8,7 @@ import torch
 from points import direction_of, generator_of, latent_at, normal, photos_of
 from zplus.editing import Editor, edit
 from zplus.errors import LatentError, ZplusError
-from zplus.inversion import Settings, optimize
+from zplus.inversion import Settings, invert, optimize
 from zplus.inversion.execution import Execution
 from zplus.inversion.sam import adapt, choose, depths, error_map
 from zplus.latent import load_latent, save_latent
@@ -79,7 +79,7 @@ def test_what_is_refused(lpips):
     generator = generator_of("skip")
     space, target = make_space("f/z+", generator), photos_of(generator)
     with pytest.raises(ZplusError, match=r"choose z\+"):
-        adapt(space, optimize(space, target, lpips, SETTINGS, execution=EAGER), target, lpips, SETTINGS, EAGER)
+        invert(generator, target, "f/z+", "sam")
     latent = latent_at(make_space("w+", generator), 1)
     for added in ({"b8.conv1": normal(1, 3, 8, 8)}, {"x": normal(1, 8, 8, 8)}, {"b8.conv1": normal(2, 8, 8, 8)}):
         with pytest.raises(LatentError, match="damaged"):

@@ -266,9 +266,9 @@ def test_tensors_of_a_wrong_size_are_refused(space):
 
 def truncated(name, generator, psi, cutoff=None):
     """The picture of the same z in a space under a truncation."""
-    source = make_space("z", generator)
-    space = make_space(name, generator, psi=psi, cutoff=cutoff)
-    return image_of(space, Point(convert(source, Point(source.sample(2)), space)[0].code))
+    source, plain = make_space("z", generator), make_space(name, generator)
+    code = convert(source, Point(source.sample(2)), plain)[0].code
+    return image_of(make_space(name, generator, psi=psi, cutoff=cutoff), Point(code))
 
 
 def test_psi_0_is_the_mean_image_in_every_space(space):
@@ -290,6 +290,18 @@ def test_psi_acts_alike_in_every_space(generator, cutoff):
     expected = image_of(wplus, Point(w))
     for name in CODES:
         assert_close(truncated(name, generator, 0.6, cutoff), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("kind", "other"), [("z+", "w+"), ("w", "w+"), ("w", "s"), ("s", "s"), ("w+", "w+")])
+@pytest.mark.parametrize("cutoff", [None, 3])
+def test_conversion_makes_up_for_another_truncation(generator, kind, other, cutoff):
+    source, target = make_space(kind, generator, psi=0.5), make_space(other, generator, psi=0.8, cutoff=cutoff)
+    code = source.sample(2)
+    point, error = convert(source, Point(code), target)
+    assert_close(image_of(target, point), image_of(source, Point(code)), atol=1e-4, rtol=0)
+    assert error.max() < 1e-4
+    with pytest.raises(LatentError, match="mean face alone"):
+        convert(source, Point(code), make_space(other, generator, psi=0.0))
 
 
 @pytest.mark.parametrize("psi", [-0.1, 1.5, float("nan"), float("inf")])

@@ -98,6 +98,26 @@ def test_a_damaged_zip_is_named(folder):
         read_pictures(path)
 
 
+def test_a_damaged_picture_of_a_zip_is_left_out_and_named(folder):
+    path = zipped(folder)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        place = archive.getinfo("deep/2.png")
+    content[place.header_offset + 60] ^= 255  # in its data, so that the checksum is wrong
+    path.write_bytes(content)
+    told = []
+    found = read_pictures(path, broken=told.append)
+    assert len(found.train) == 5 and len(told) == 1 and "deep/2.png" in str(told[0])
+    with pytest.raises(ImageError, match=r"deep/2\.png"):
+        read_pictures(path)
+
+
+def test_where_no_picture_can_be_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"none")
+    with pytest.raises(ImageError, match="None of the 1 pictures"):
+        read_pictures(tmp_path, broken=lambda error: None)
+
+
 def test_what_would_unpack_to_too_much_is_refused(folder, monkeypatch):
     monkeypatch.setattr(data, "LARGEST", 100)
     with pytest.raises(ImageError, match=r"set\.zip/deep/0\.png has more than"):

@@ -109,6 +109,12 @@ def test_what_was_saved_is_read(discriminator, tmp_path):
     assert torch.equal(read_discriminator(path)(images), discriminator(images))
 
 
+def test_the_largest_is_read(tmp_path):
+    path = tmp_path / "d.safetensors"
+    save_discriminator(Discriminator({4 << i: 1 for i in range(9)}), path)
+    assert read_discriminator(path).state_dict().keys() >= {"b1024.conv0.weight"}
+
+
 @pytest.mark.parametrize("change", ["missing", "size", "bytes"])
 def test_a_damaged_file_is_refused(discriminator, tmp_path, change):
     path = tmp_path / "d.safetensors"

@@ -174,6 +174,11 @@ def test_photos_are_learnt_from_in_turn(generator, tmp_path):
     assert one[4]["mse w+"] != two[4]["mse w+"]  # photos
 
 
+def test_a_batch_may_be_larger_than_a_chunk(generator, tmp_path):
+    run(tmp_path, generator, replace(TINY, batch=12, steps=2))
+    assert (tmp_path / "encoder.safetensors").exists()
+
+
 def test_what_comes_out_can_be_used(generator, tmp_path):
     last = run(tmp_path, generator)
     encoder = load_encoder(tmp_path / "encoder.safetensors", generator)

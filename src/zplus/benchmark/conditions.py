@@ -53,7 +53,6 @@ EVERY_METHOD = tuple(
 ABLATIONS = (
     Condition("as it is", "f/z+"),
     Condition("Riemannian steps", "f/z+", {"sphere": "riemannian"}),
-    Condition("norm free, clipped at the end", "f/z+", {"sphere": "free"}),
     Condition("common start", "f/z+", {"method": "hybrid", "origin": "common", "base": "head"}),
     Condition("random start", "f/z+", {"method": "hybrid", "origin": "random", "base": "head"}),
     Condition("truncation .7", "f/z+", psi=0.7),

@@ -39,6 +39,11 @@ def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Po
     """The space of `a`, and the points of both in it."""
     if len(a) != len(b) and 1 not in (len(a), len(b)):
         raise LatentError(f"{len(a)} latents cannot be paired with {len(b)}: give as many, or one.")
+    if any(x.offsets or x.added or x.mask is not None for x in (a, b)):
+        raise LatentError(
+            "What a latent has beside its code and F (tuned weights of PTI, added maps of SAM, a mask) cannot be "
+            "mixed: invert by another method, or edit without a mask."
+        )
     space = space_of(generator, a)
     first, other = a.point.plain(generator.device), b.point.plain(generator.device)
     second, _ = convert(space_of(generator, b), other, space)

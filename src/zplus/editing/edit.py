@@ -21,8 +21,8 @@ from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
 from zplus.inversion.execution import Execution, View
 from zplus.latent import Edit, Latent, Point
-from zplus.spaces import Space, render, space_of, state_of
-from zplus.spaces.render import masked
+from zplus.spaces import Space, space_of, state_of
+from zplus.spaces.render import masked, rendered
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
@@ -90,7 +90,7 @@ class Editor:
     def picture(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
         """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
         if self.execution is None or self.latent.added:
-            return render(self.space.generator, edited)
+            return rendered(self.space, edited)
         image = self._rendered(edited.point.plain(self.space.generator.device))
         return image if edited.edited is None else masked(edited.mask, image, lambda: self._reconstruction)
 

@@ -52,9 +52,10 @@ def reach(
         raise ZplusError(f"The picture has no score that {direction.name} could bring to {target:g}.")
     sign = 1.0 if target >= scores[0.0] else -1.0
     near, far = 0.0, sign * MOST
-    within = sign * (at(far) - target) >= 0  # not where there is no score
+    at(far)  # there is often no face, and no score, so far out
     for _ in range(HALVINGS):
         middle = (near + far) / 2
         near, far = (near, middle) if not sign * (at(middle) - target) < 0 else (middle, far)
     best = min((s for s in scores if np.isfinite(scores[s])), key=lambda s: abs(scores[s] - target))
+    within = any(sign * (score - target) >= 0 for score in scores.values())
     return Reached(best, scores[best], within)

@@ -13,6 +13,7 @@ from zplus.direction import Direction
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import Space, make_space
+from zplus.spaces.convert import convert_code
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Score = Callable[[Picture], Mapping[str, float]]  # attribute: score (nan: no face)
@@ -49,13 +50,9 @@ def score_prior(
     return Scored(z[:, 0], {name: np.array([row[name] for row in rows], float) for name in rows[0]})
 
 
-@torch.no_grad()
 def codes_in(space: Space, z: Float[Tensor, "m z"]) -> Float[Tensor, "m d"]:
     """The samples z in Z, W or S: one code for all layers."""
-    if space.kind == "z":
-        return z
-    generator, w = space.generator, space.generator.map(z[:, None])
-    return w[:, 0] if space.kind == "w" else torch.cat(generator.styles(w.expand(-1, generator.num_codes, -1)), 1)
+    return convert_code(make_space("z", space.generator), z[:, None], space)[:, 0]
 
 
 def measured_slope(

@@ -56,7 +56,7 @@ def descend(
     report: Callable[[int, Tensor, Tensor], bool | None] = lambda step, loss, image: None,
     constrain: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Tensor]:
-    """Minimise each row of a loss; returns the best value of each variable, row by row.
+    """Minimise each row of a loss, looked at `steps` times; returns the best value of each variable, row by row.
 
     A row rests when it found no better loss for `patience` steps, or when its loss is not a finite number;
     `constrain` maps the first variable (of Adam) back to where it may be after each step; the objective must too, else
@@ -80,7 +80,7 @@ def descend(
         for x, kept in zip(values, best, strict=True):
             kept[better] = x.detach()[better]
         moving = loss.isfinite() & (since < (patience or steps))
-        if report(i + 1, loss.detach(), image.detach()) or not moving.any():
+        if report(i + 1, loss.detach(), image.detach()) or not moving.any() or i + 1 == steps:
             break
         loss[moving].sum().backward()
         for optimizer in optimizers:

@@ -68,7 +68,7 @@ def optimize(
     problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution, encoding)
     if start is not None:
         code = start.code
-    elif encoding is not None and settings.origin in ("auto", "encoder") and encoding.encoder.config.forms:
+    elif encoding is not None and (settings.origin == "encoder" or (settings.origin == "auto" and encoding.has_codes)):
         code = encoding.code()
     else:
         code = starting_code(space, target, settings)
@@ -108,7 +108,7 @@ class Clock:
     @classmethod
     def after(cls, latent: Latent, steps: int, callback: Callback | None) -> "Clock":
         """A clock that goes on where the inversion of a latent stopped."""
-        done, seconds = latent.figures["steps"][0], latent.figures["seconds"][0]
+        done, seconds = latent.figures["steps"][0], sum(latent.figures["seconds"])
         return cls(done + steps, callback, done, began=time.perf_counter() - seconds)
 
     @property
@@ -167,8 +167,7 @@ class _Problem:
         return self.code(code, best), state_at(offsets)
 
     def code(self, origin: Tensor, offset: Tensor) -> Tensor:
-        code = origin + self.unit * offset
-        return code if self.settings.sphere == "free" else self.space.retract(code)
+        return self.space.retract(origin + self.unit * offset)
 
     def loss(self, code: Tensor, state: State | None, kept: State | None) -> tuple[Tensor, Tensor]:
         """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Adam
 
-from zplus.errors import DivergedError, ZplusError
+from zplus.errors import DivergedError
 from zplus.generators import Generator
 from zplus.inversion.execution import Execution, View
 from zplus.inversion.objective import Distance
@@ -38,15 +38,13 @@ def tune(
 
     All of the synthesis that acts is tuned, but not the mapping: z and w mean what they meant. `settings` says for how
     many steps, at which rate, which loss is near enough, and how much pictures of other codes must stay as they were.
-    Raises ZplusError for several photos at once, and DivergedError.
+    One photo at a time. Raises DivergedError.
     """
-    if len(target) != 1:
-        raise ZplusError("The weights are tuned to one photo at a time: invert the photos one by one.")
     changed = generator.tuned({})
-    weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
-    space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)
+    space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)  # and its noise, which stays
     after, before = View(space, execution), View(space_of(generator, pivot), execution)
     near, moved = (make_space("w+", x, None, pivot.psi, pivot.cutoff, pivot.noise) for x in (generator, changed))
+    weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
     centre = convert_code(space_of(generator, pivot), point.code, near)
     distance, optimizer = Distance(target, lpips, settings, execution), Adam(weights.values(), settings.tuning_lr)
     least, best, clock = torch.inf, pivot.offsets, Clock.after(pivot, settings.tuning, callback)

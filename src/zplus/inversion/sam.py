@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zplus.errors import ZplusError
 from zplus.generators import Feature, Signals, State
 from zplus.inversion.descend import Variable, descend
 from zplus.inversion.execution import Execution
@@ -39,10 +38,8 @@ def adapt(
 ) -> Latent:
     """A latent of a code and of feature maps that are added at several depths, each where the choice fell on it.
 
-    quick: what the code alone reached. Raises ZplusError in F/X spaces, where F holds everything already.
+    quick: what the code alone reached. Not for F/X spaces, where F holds everything already.
     """
-    if space.layer is not None:
-        raise ZplusError(f"SAM adds feature maps to a space of codes, not to {space.name}: choose {space.kind}.")
     generator, layers = space.generator, depths(space)
     distance, clock = Distance(target, lpips, settings, execution), Clock.after(quick, settings.adapting, callback)
     code = quick.inverted.code.to(target.device)

@@ -30,7 +30,7 @@ class Settings:
     origin: Literal["auto", "encoder", "common", "random", "mean"] = "auto"  # of the code; "auto": encoder, else common
     base: Literal["encoder", "head"] = "encoder"  # where F begins; "head" or without encoder: head(code)
     candidates: int = 8
-    sphere: Literal["implicit", "riemannian", "free"] = "implicit"  # "free": onto the sphere at the end only (paper 1)
+    sphere: Literal["implicit", "riemannian"] = "implicit"
     patience: int = 60  # steps without a better loss after which a row rests
     adapting: int = 0  # steps in which the code and maps that are added to several layers move together (SAM)
     tau: float = 0.1  # LPIPS of a segment below which nothing is added there

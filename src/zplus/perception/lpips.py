@@ -3,7 +3,7 @@
 d(x, y) = sum over layers of the mean over positions of sum_c head_c (f_c(x) - f_c(y))^2, f normalised over channels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
@@ -61,15 +61,18 @@ class LPIPS(nn.Module):
         self.register_buffer("scale", torch.tensor(SCALE).view(1, 3, 1, 1), persistent=False)
         self.eval().requires_grad_(False)
 
-    def features(self, image: Float[Tensor, "n 3 h w"]) -> Features:
-        """The normalised features of the five stages, fp32 [N,C_k,h_k,w_k]."""
-        x, convolutions, found = (image - self.shift) / self.scale, iter(self.conv), []
+    def stages(self, image: Float[Tensor, "n 3 h w"]) -> Iterator[Float[Tensor, "n _ _ _"]]:
+        """The features of the five stages [N,C_k,h_k,w_k], as the trunk gives them."""
+        x, convolutions = (image - self.shift) / self.scale, iter(self.conv)
         for stage, pool in zip(STAGES[self.net], POOLS[self.net], strict=True):
             x = F.max_pool2d(x, pool, 2) if pool else x
             for _ in stage:
                 x = F.relu(next(convolutions)(x))
-            found.append(_normalised(x))
-        return tuple(found)
+            yield x
+
+    def features(self, image: Float[Tensor, "n 3 h w"]) -> Features:
+        """The same normalised, in fp32."""
+        return tuple(map(_normalised, self.stages(image)))
 
     def distance(self, a: Features, b: Features) -> Float[Tensor, " n"]:
         """The distance between two images of the same size by their features, row by row."""

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zplus.errors import LatentError
 from zplus.generators import Generator, State
 from zplus.latent import Point
 from zplus.spaces.space import Space
@@ -17,11 +18,12 @@ ITERATIONS = 30
 def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Tensor, " n"]]:
     """The point of `target` that shows the same, and the error [N]: |difference of styles| / |styles - their mean|.
 
-    F is kept between F/X spaces (carried on to a later layer; the error does not count what is lost towards an earlier
-    one), dropped towards plain ones, and set to head(code) where there was none.
+    A code makes up for another truncation. F is kept between F/X spaces (carried on to a later layer; the error does
+    not count what is lost towards an earlier one), dropped towards plain ones, and head(code) where there was none.
+    Raises LatentError where the target's truncation shows nothing but the mean face.
     """
     code = convert_code(source, point.code, target)
-    before, after = torch.cat(source.raw_styles(point.code), 1), torch.cat(target.raw_styles(code), 1)
+    before, after = (torch.cat(x.signals(c).styles, 1) for x, c in ((source, point.code), (target, code)))
     error = (after - before).norm(dim=1) / (before - source.statistics.style_mean).norm(dim=1).clamp(min=1e-6)
     if target.layer is None:
         return Point(code), error
@@ -35,13 +37,19 @@ def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Te
 
 def convert_code(source: Space, code: Tensor, target: Space) -> Tensor:
     """See `convert`."""
-    if source.kind == target.kind:
+    alike = (source.psi, source.cutoff) == (target.psi, target.cutoff)
+    if alike and source.kind == target.kind:
         return code
-    if {source.kind, target.kind} == {"z", "z+"}:
+    if alike and {source.kind, target.kind} == {"z", "z+"}:
         return _onto(target, code)
+    if source.kind == target.kind == "s":
+        return _rescaled(source, code, target)
     w = _from_s(source, code, target.shape[0]) if source.kind == "s" else _to_w(source, code)
+    if not alike:
+        w = torch.lerp(source.statistics.w_mean, w, _share(source, target))
     if target.kind in ("z", "z+"):
-        return project(target.generator, _onto_rows(w, target.shape[0]))
+        z = project(target.generator, _onto_rows(w, 1) if target.kind == "z" else w)
+        return _onto_rows(z, target.shape[0]).contiguous()
     if target.kind == "s":
         w = w.expand(-1, target.generator.num_codes, -1)
         return torch.cat(target.generator.styles(w), 1)[:, None]
@@ -79,6 +87,24 @@ def damped_solve(jacobian: Tensor, residual: Tensor, damping: float | Tensor) ->
     scale = normal.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     eye = torch.eye(normal.shape[-1], device=normal.device, dtype=normal.dtype)
     return torch.linalg.solve(normal + damping * scale * eye, (jacobian.mT @ residual[..., None]))[..., 0]
+
+
+def _share(source: Space, target: Space) -> Float[Tensor, "l 1"]:
+    """What w - mean(w) of each code in `source` must be multiplied by to show the same in `target`."""
+    count, device = source.generator.num_codes, source.generator.device
+    codes = torch.arange(count, device=device)[:, None]
+    one, other = (torch.where(codes < (count if x.cutoff is None else x.cutoff), x.psi, 1.0) for x in (source, target))
+    if ((other == 0) & (one != 0)).any():
+        raise LatentError("A truncation of 0 shows the mean face alone: choose a larger psi.")
+    return torch.where(one == other, 1.0, one / other)
+
+
+def _rescaled(source: Space, code: Tensor, target: Space) -> Tensor:
+    """Styles under another truncation."""
+    generator, mean = source.generator, source.statistics.style_mean
+    share = _share(source, target)[list(generator.style_codes), 0]
+    sizes = torch.tensor(generator.style_sizes, device=code.device)
+    return torch.lerp(mean, code, share.repeat_interleave(sizes))
 
 
 def _to_w(space: Space, code: Tensor) -> Tensor:

@@ -76,13 +76,17 @@ def latent_of(space: Space, point: Point, **facts: object) -> Latent:
     )
 
 
-@torch.inference_mode()
 def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     """The picture of a latent, edits included: RGB in [-1, 1]. Raises LatentError for another generator's latent.
 
     Where the latent has a mask, the reconstruction shows outside of it, pixel for pixel.
     """
-    space = space_of(generator, latent)
+    return rendered(space_of(generator, latent), latent)
+
+
+@torch.inference_mode()
+def rendered(space: Space, latent: Latent) -> Float[Tensor, "n 3 r r"]:
+    """`render` where the latent's space is known, as `space_of` gives it: on a generator tuned to its offsets."""
     image = _picture(space, latent, latent.point)
     return masked(latent.mask, image, lambda: _picture(space, latent, latent.inverted)) if latent.edited else image
 

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -65,10 +65,10 @@ def read_pictures(
     source = Path(source)
     names = picture_names(source)
     side, count, pixels = 0, 0, np.empty(0, np.uint8)
-    for i, (name, path) in enumerate(_files(source, names)):
+    for i, (name, file) in enumerate(_files(source, names)):
         tick(i + 1, len(names))
         try:
-            picture = _read(name, path)
+            picture = _read(name, file())
         except ImageError as error:
             if broken is None:
                 raise
@@ -79,6 +79,8 @@ def read_pictures(
             pixels = _room((len(names), side, side, 3))
         pixels[count] = np.asarray(_square(picture, side))
         count += 1
+    if not count:
+        raise ImageError(f"None of the {len(names)} pictures of {source} can be read: give others.")
     if not 0 <= holdout < count:
         raise ZplusError(f"{holdout} of {count} pictures cannot be held out: leave some to learn from.")
     return Pictures(pixels[: count - holdout], pixels[count - holdout : count])
@@ -94,7 +96,7 @@ def chosen_rows(seed: int, step: int, size: int, count: int) -> list[int]:
     return [int(_order(seed, i // count, count)[i % count]) for i in range(step * size, (step + 1) * size)]
 
 
-@lru_cache(maxsize=2)  # a batch touches two epochs at most, unless it is larger than the data
+@lru_cache(maxsize=4)  # a batch touches two epochs at most, unless it is larger than the data, of pairs and photos
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
@@ -118,16 +120,20 @@ def _hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
-def _files(source: Path, names: list[str]) -> Iterator[tuple[str, Path]]:
-    """Each picture's full name, and where it lies as a file: what is in a zip passes through one temporary file."""
+def _files(source: Path, names: list[str]) -> Iterator[tuple[str, Callable[[], Path]]]:
+    """Each picture's full name, and what gives its file: what is in a zip passes through one temporary file."""
     if source.is_dir():
-        yield from ((str(source / name), source / name) for name in names)
+        yield from ((str(source / name), partial(source.joinpath, name)) for name in names)
         return
     with _opened(source) as archive, tempfile.TemporaryDirectory() as folder:
         for name in names:
-            path = Path(folder, f"picture{PurePosixPath(name).suffix}")
-            path.write_bytes(_unpacked(archive, name, f"{source}/{name}"))
-            yield f"{source}/{name}", path
+            yield f"{source}/{name}", partial(_unpacked_to, Path(folder), archive, name, f"{source}/{name}")
+
+
+def _unpacked_to(folder: Path, archive: zipfile.ZipFile, name: str, full_name: str) -> Path:
+    path = folder / f"picture{PurePosixPath(name).suffix}"
+    path.write_bytes(_unpacked(archive, name, full_name))
+    return path
 
 
 def _opened(source: Path) -> zipfile.ZipFile:

@@ -127,7 +127,7 @@ def read_discriminator(path: str | Path) -> Discriminator:
     try:
         found = load_file(path)
         tensors = {name: x.float() for name, x in found.items() if not name.endswith("resample_filter")}
-        sides = [4 << i for i in range(8) if i == 0 or f"b{4 << i}.conv0.weight" in tensors]
+        sides = [4 << i for i in range(9) if i == 0 or f"b{4 << i}.conv0.weight" in tensors]
         channels = {side: len(tensors[f"b{side}.conv{0 if side > 4 else ''}.weight"]) for side in sides}
         with torch.device("meta"):  # sizes only: a hostile file must not take memory
             discriminator = Discriminator(channels)

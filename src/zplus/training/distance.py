@@ -8,10 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.perception.lpips import LPIPS, POOLS, STAGES
+from zplus.perception.lpips import LPIPS
 from zplus.training.data import to_batch
 
 NETWORK = "VGG16 relu5_3, mean over positions"
@@ -31,13 +30,9 @@ def features(pixels: UInt8[np.ndarray, "n h w 3"], lpips: LPIPS, batch: int = 32
     """What VGG16 sees in pictures of 32 px or more, at their own size; `lpips` is LPIPS("vgg") on any device."""
     device, found = lpips.shift.device, []
     for start in range(0, len(pixels), batch):
-        x = (to_batch(pixels[start : start + batch]).to(device) - lpips.shift) / lpips.scale
-        convolutions = iter(lpips.conv)
-        for stage, pool in zip(STAGES[lpips.net], POOLS[lpips.net], strict=True):
-            x = F.max_pool2d(x, pool, 2) if pool else x
-            for _ in stage:
-                x = F.relu(next(convolutions)(x))
-        found.append(x.mean((2, 3)).cpu().numpy())
+        for stage in lpips.stages(to_batch(pixels[start : start + batch]).to(device)):
+            last = stage  # one at a time in memory
+        found.append(last.mean((2, 3)).cpu().numpy())
     return np.concatenate(found)
 
 

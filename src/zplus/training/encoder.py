@@ -244,7 +244,8 @@ def train_encoder(
     check_shared(settings.batch, accelerator.num_processes)
     lpips = LPIPS("vgg").to(generator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pairs = Pairs(generator, folder / "pairs", settings.pairs, config.side, settings.seed)
-    pairs.make(lpips, lambda done: make_report(done, f"of {settings.pairs}"))
+    with accelerator.main_process_first():  # the others find them made
+        pairs.make(lpips, lambda done: make_report(done, f"of {settings.pairs}"))
     held_out = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
     trainer = EncoderTrainer(settings, generator, config, lpips, accelerator, held_out)
 
@@ -255,7 +256,7 @@ def train_encoder(
         return Batch(mine, None if shown is None else to_batch(shown).to(generator.device))
 
     def begin() -> None:
-        trainer.measure(pairs.batch(step, settings.batch, CHUNK) for step in range(CHUNK // settings.batch))
+        trainer.measure(pairs.batch(step, settings.batch, CHUNK) for step in range(-(-CHUNK // settings.batch)))
 
     data = f"{generator.fingerprint} {config} {'' if photos is None else photos.fingerprint}"
     return run(trainer, data, batch, folder, report, begin)

@@ -51,5 +51,3 @@ def _check(settings: TrainSettings, data: Pictures, processes: int) -> None:
     if data.resolution != settings.resolution:
         raise ZplusError(f"The pictures have {data.resolution} px, expected {settings.resolution}: read them anew.")
     check_shared(settings.batch, processes)
-    if settings.steps < 1:
-        raise ZplusError(f"{settings.kimg:g} thousand pictures are less than a batch: train for longer.")

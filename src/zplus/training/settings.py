@@ -31,9 +31,10 @@ class TrainSettings:
     snapshot_minutes: float = 10.0  # the most that a killed run loses
 
     def __post_init__(self) -> None:
-        positive = ("z_dim", "mapping_layers", "channel_base", "channel_max", "batch", "kimg", "learning_rate")
+        positive = ["z_dim", "mapping_layers", "channel_base", "channel_max", "batch", "kimg", "learning_rate"]
+        positive += ["ema_kimg", "ema_rampup"]
         wrong = [name for name in positive if not getattr(self, name) > 0]  # nor NaN
-        wrong += [name for name in ("path_length", "ema_kimg") if not getattr(self, name) >= 0]
+        wrong += [] if self.path_length >= 0 else ["path_length"]
         wrong += [] if 0 <= self.mixing <= 1 else ["mixing"]
         wrong += [] if self.r1_gamma is None or self.r1_gamma >= 0 else ["r1_gamma"]
         if wrong:
