@@ -2,6 +2,7 @@
 
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from studio_program import temporary_files
 from zplus.editing import edit, principal
 from zplus.errors import DownloadError, FaceError, ImageError, LatentError, UnknownNameError, ZplusError
 from zplus.faces.align import whole
+from zplus.faces.paste import paste
 from zplus.images import read_image, to_pixels
 from zplus.inversion import Progress
 from zplus.latent import Point, load_latent
@@ -249,6 +251,13 @@ def test_edits_without_a_slider_stay(open_session, models):
     opened = open_session.opened
     assert not any(opened.wish.strengths) and [one.direction.name for one in opened.latent.edits] == [foreign.name]
     assert (opened.after(False) == to_pixels(render(generator, edited)[0])).all()
+    target = whole(opened.target.pixels[::-1].copy(), 32)
+    open_session.open_latent(edited, "with", target)
+    content, _ = open_session.opened.download("picture", True)  # in the photo they show as well
+    expected = paste(target, *(render(generator, x)[0] for x in (replace(edited, edits=(), edited=None), edited)))
+    saved = np.asarray(Image.open(io.BytesIO(content))).astype(int)
+    assert (expected != target.photo).any() and np.abs(saved - expected).mean() < np.abs(saved - target.photo).mean()
+    assert (open_session.opened.after(True) != target.photo).any()
 
 
 @needs_faces

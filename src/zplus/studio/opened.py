@@ -50,8 +50,9 @@ class Opened:
         latent = replace(latent, edits=rest, edited=None)
         quick = None if latent.added or latent.offsets else models.execution
         self._editor, self._lock = Editor(self.generator, latent, quick), RLock()
-        self.latent = self._editor.edit({}) if rest else latent
+        self.latent, self._bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
         self.reconstruction = self._editor.picture(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
+        self._inverted = self._editor.picture(self._bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
         self._before: dict[bool, str] = {}
         self.history = History(Wish(strengths, latent.feature))
@@ -95,7 +96,7 @@ class Opened:
     def after(self, in_photo: bool) -> Pixels:
         """The edit, in the photo or as a crop, as large as the page shows it."""
         image = self.picture(self.wish)
-        return paste(self._small, self.reconstruction, image) if in_photo else fitted(to_pixels(image), PREVIEW)
+        return paste(self._small, self._inverted, image) if in_photo else fitted(to_pixels(image), PREVIEW)
 
     def download(self, kind: str, in_photo: bool) -> tuple[bytes, str]:
         """A file and its name: "picture" at full size, "strip", "animation" or "latent"."""
@@ -107,7 +108,7 @@ class Opened:
             return content, f"{self.name}.latent.safetensors"
         if kind == "picture":
             with self._lock, torch.inference_mode():
-                before, after = (render(self.generator, x)[0].cpu() for x in (self.latent, edited))
+                before, after = (render(self.generator, x)[0].cpu() for x in (self._bare, edited))
             if in_photo and self.has_photo:
                 return encoded(paste(self.target, before, after), ".jpg", note), f"{self.name}.edited.jpg"
             return encoded(to_pixels(after), ".png", note), f"{self.name}.edited.png"
