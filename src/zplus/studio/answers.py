@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from html import escape
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import gradio as gr
@@ -48,10 +46,10 @@ def took(visit: Visit, came: dict[str, str]) -> Values:
 
 
 def example(visit: Visit) -> Values:
-    """The photo that comes with the package, beside this file or in the repository."""
-    path = Path(str(files("zplus.studio") / "astronaut.png"))
-    if not path.is_file():
-        path = Path(__file__).parents[3] / "examples" / "astronaut.png"
+    """The photo that comes with the package."""
+    from zplus.images import example_photo
+
+    path = example_photo()
     visit.session.take(path.read_bytes(), path.name)
     return everything(visit.session, _found(visit.session))
 

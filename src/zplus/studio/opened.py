@@ -15,13 +15,13 @@ from zplus.editing import Editor
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, whole
 from zplus.faces.paste import paste
-from zplus.images import fitted, to_pixels
+from zplus.images import fitted, image_bytes, to_pixels
 from zplus.latent import Edit, Latent, save_latent
 from zplus.spaces import render
 from zplus.studio.history import History
 from zplus.studio.models import Models
 from zplus.studio.passing import given_out
-from zplus.studio.pictures import Pixels, address, animated, encoded
+from zplus.studio.pictures import Pixels, address, animated
 
 PREVIEW = 1024  # pixels of the longer side of what the page shows
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)  # parts of the edit
@@ -110,13 +110,13 @@ class Opened:
             with self._lock, torch.inference_mode():
                 before, after = (render(self.generator, x)[0].cpu() for x in (self._bare, edited))
             if in_photo and self.has_photo:
-                return encoded(paste(self.target, before, after), ".jpg", note), f"{self.name}.edited.jpg"
-            return encoded(to_pixels(after), ".png", note), f"{self.name}.edited.png"
+                return image_bytes(paste(self.target, before, after), ".jpg", note), f"{self.name}.edited.jpg"
+            return image_bytes(to_pixels(after), ".png", note), f"{self.name}.edited.png"
         if not moved:
             raise ZplusError("Move a slider first: a strip and an animation show the way to an edit.")
         if kind == "strip":
             frames = [to_pixels(self.picture(wish, part)) for part in STRIP]
-            return encoded(np.concatenate(frames, axis=1), ".png", note), f"{self.name}.strip.png"
+            return image_bytes(np.concatenate(frames, axis=1), ".png", note), f"{self.name}.strip.png"
         frames = [fitted(to_pixels(self.picture(wish, i / (FRAMES - 1))), FRAME) for i in range(FRAMES)]
         return animated(frames, note), f"{self.name}.animation.webp"
 
