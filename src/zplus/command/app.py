@@ -21,7 +21,8 @@ from zplus.command.group_edit import edit
 from zplus.command.group_latent import latent
 from zplus.command.group_train import training
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
-from zplus.command.show import Show, complain, sentence
+from zplus.command.show import Show, complain
+from zplus.errors import sentence
 
 app = typer.Typer(
     help="Edit real photos with a StyleGAN's own prior, on this machine alone.",

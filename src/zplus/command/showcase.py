@@ -116,7 +116,7 @@ def chosen_directions(known: Mapping[str, Direction]) -> list[Direction]:
     found = [next((known[name] for name in names if name in known), None) for names in SINGLES]
     chosen = [x for x in found if x is not None] or list(known.values())[: len(SINGLES)]
     if not chosen:
-        raise ZplusError("This model comes with no directions: learn them first with 'zplus directions learn'.")
+        raise ZplusError("This model comes with no directions to show: learn some and apply them with 'zplus edit'.")
     return chosen
 
 
