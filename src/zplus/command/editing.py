@@ -185,7 +185,7 @@ def write_sweep(
 ) -> None:
     """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp.
 
-    keep: where the latent goes that it begins with.
+    keep: the file for the latent that it begins with.
     """
     pictures = []
     with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:

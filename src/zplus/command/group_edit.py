@@ -10,7 +10,7 @@ from zplus.command import options
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
 from zplus.command.show import Show
 
-INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder")
+INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder")  # what says how
 
 
 def edit(
@@ -32,7 +32,7 @@ def edit(
         Literal["moved", "added", "fixed"] | None,
         typer.Option(
             "--feature",
-            help="How F goes with the edit: detail moved along (at first), only added to, or left fixed.",
+            help="How F goes with the edit: detail moved along, only added to, or left fixed; by default as before.",
         ),
     ] = None,
     mask: Annotated[
