@@ -32,7 +32,7 @@ def edit(
         Literal["moved", "added", "fixed"] | None,
         typer.Option(
             "--feature",
-            help="How F goes with the edit: detail moved along, only added to, or left fixed; by default as before.",
+            help="How F goes with the edit: detail moved, added to, or left; by default the latent's own, or moved.",
         ),
     ] = None,
     mask: Annotated[
