@@ -304,6 +304,12 @@ def test_atomic_speaks_of_a_file_that_cannot_be_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_atomic_says_that_a_parent_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ZplusError, match="does not exist: make it first"), atomic(tmp_path / "file" / "out.txt"):
+        pass
+
+
 def test_atomic_follows_links(tmp_path):
     (tmp_path / "real").mkdir()
     try:

@@ -47,3 +47,16 @@ class UnknownNameError(ZplusError):
         near = get_close_matches(name[:60], names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}."
         super().__init__(f"Unknown {kind} {name[:60]!r}: {hint}")
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, in one line for a person."""
+    if isinstance(error, ZplusError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return "There is not enough memory: close other programs, or use a smaller picture."
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror or error}: check the name, the permissions and the space that is left."
+    words = " ".join(str(error).split())
+    return f"Something unforeseen happened ({type(error).__name__}: {words[:300]}): --debug shows where."

@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zplus.errors import ZplusError
@@ -29,7 +29,8 @@ def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[P
     except OSError as problem:
         raise error(_sentence(problem, path)) from problem
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where there is no such folder
+            temporary.unlink()
 
 
 def _check(target: Path, path: str | Path, error: type[ZplusError]) -> None:

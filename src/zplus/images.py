@@ -47,6 +47,12 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
+def example_photo() -> Path:
+    """The photo that comes with the package (NASA's portrait of Eileen Collins), or lies in the repository."""
+    shipped = Path(__file__).parent / "studio" / "astronaut.png"
+    return shipped if shipped.is_file() else Path(__file__).parents[2] / "examples" / "astronaut.png"
+
+
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
     """The pixels of a file, uint8 [H,W,3] RGB: upright by EXIF, in sRGB, the first frame, on white where transparent.
 
@@ -100,9 +106,15 @@ def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str 
     The mark is IPTC's DigitalSourceType in XMP, in PNG also plain text; `note` (what was edited) is added to it.
     """
     kind = written_format(path)
-    image = Image.fromarray(np.ascontiguousarray(pixels))
     with atomic(path, ImageError) as temporary:
-        image.save(temporary, format=kind, **_options(kind, note))
+        _save(temporary, pixels, kind, note)
+
+
+def image_bytes(pixels: UInt8[np.ndarray, "h w 3"], suffix: str, note: str = "") -> bytes:
+    """What `write_image` writes into a file that ends in `suffix`."""
+    content = BytesIO()
+    _save(content, pixels, WRITTEN[suffix], note)
+    return content.getvalue()
 
 
 def write_animation(
@@ -195,6 +207,10 @@ def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image.convert("RGB")
+
+
+def _save(file: Path | BytesIO, pixels: UInt8[np.ndarray, "h w 3"], kind: str, note: str) -> None:
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format=kind, **_options(kind, note))
 
 
 def _options(kind: str, note: str) -> dict[str, Any]:

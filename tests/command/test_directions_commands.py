@@ -47,11 +47,13 @@ def test_pictures_that_were_sorted(learn, model, tmp_path):
     for kind in ("with", "lacking"):
         for i in range(2):
             picture(tmp_path / kind / f"{i}.png", seed=i + 10 * (kind == "with"), height=32, width=32)
+    (tmp_path / "with" / "broken.png").write_bytes(b"no picture")
     out = tmp_path / "mine.safetensors"
     arguments = ["--positive", tmp_path / "with", "--negative", tmp_path / "lacking", "--no-align", "-o", out]
     result = learn(*arguments, "--layers", "0:4", "--json")
     assert result.code == 0, result.err
     assert (result.json["positive"], result.json["negative"], result.json["name"]) == (2, 2, "mine")
+    assert len(result.json["warnings"]) == 1 and "broken.png" in result.json["warnings"][0]
     assert load_direction(out).belongs_to == load_generator(model).mapping_fingerprint
 
 
@@ -76,16 +78,28 @@ def test_one_sided_and_empty_folders(learn, tmp_path):
         (["--scorer", "myscores:red", "--method", "principal"], "boundary"),
         (["--components", "3", "--method", "boundary"], "principal"),
         (["--components", "99"], "1 to 16"),
-        (["--scorer", "myscores:red", "--space", "p"], "space"),
+        (["--scorer", "myscores:red", "--space", "z", "--without", "BEND"], "bend is no direction of z"),
+        (["--scorer", "myscores:red", "--method", "channel", "--layers", "0:4"], "Leave out --layers"),
+        (["--components", "3", "--without", "BEND"], "Leave out --without"),
+        (["--components", "3", "--method", "factorize", "--space", "z"], "Leave out --space"),
+        (["--positive", "a", "--method", "channel", "--space", "s"], "Leave out --method, --space"),
         (["--scorer", "myscores:red", "--without", "nothing"], "nothing"),
         (["--scorer", "myscores:red", "--samples", "20"], "raise the number of samples"),
     ],
 )
-def test_what_cannot_be_learnt(learn, tmp_path, wrong, words):
+def test_what_cannot_be_learnt(learn, direction, tmp_path, wrong, words):
+    wrong = [direction if x == "BEND" else x for x in wrong]
     out = tmp_path / ("folder" if "--components" in wrong else "a.safetensors")
     result = learn(*wrong, "-o", out)
     assert_refused(result)
     assert words in result.err
+
+
+def test_a_wrong_space_is_told_before_the_samples(learn, direction, tmp_path):
+    common = ["--scorer", "myscores:red", "--samples", "300", "-o", tmp_path / "a.safetensors"]
+    for wrong in (["--space", "p"], ["--space", "z", "--without", direction]):
+        result = learn(*common, *wrong)
+        assert result.code == 2 and "Scoring" not in result.err
 
 
 def test_a_direction_is_taken_over_and_used(zplus, model, tmp_path):

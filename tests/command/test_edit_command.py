@@ -99,6 +99,39 @@ def test_a_latent_is_pasted_into_its_photo(zplus, model, direction, latent, phot
     assert result.code == 0 and read_image(out).shape == (48, 64, 3)
 
 
+def test_edits_of_before_are_in_the_photo_too(zplus, model, direction, latent, photo, tmp_path):
+    common = ["--model", model, "--photo", photo, "--no-align"]
+    kept, once, twice = tmp_path / "kept.safetensors", tmp_path / "once.png", tmp_path / "twice.png"
+    zplus("edit", latent, "-d", f"{direction}=2", "-o", once, *common, "--latent", kept)
+    assert zplus("edit", kept, "-d", f"{direction}=0", "-o", twice, *common).code == 0
+    assert (read_image(once) != read_image(photo)).any() and (read_image(once) == read_image(twice)).all()
+
+
+def test_f_goes_as_the_latent_says(zplus, model, direction, latent, tmp_path):
+    kept = [latent, *(tmp_path / f"{name}.safetensors" for name in "ab")]
+    for source, out, options in zip(kept, kept[1:], (["--feature", "fixed"], []), strict=False):
+        arguments = ["-d", direction, "-o", tmp_path / "out.png", "--model", model, "--latent", out]
+        assert zplus("edit", source, *arguments, *options).code == 0
+        assert load_latent(out).feature == "fixed"
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "words"),
+    [
+        ("latent", ["--space", "z", "--psi", "0.5"], "Leave out --space, --psi: a latent is inverted already"),
+        ("latent", ["--paste", "replace", "--no-align"], "Leave out --paste, --no-align"),
+        ("latent", ["--photo", "me.png", "--no-paste"], "Leave out --photo"),
+        ("photo", ["--photo", "me.png"], "Leave out --photo"),
+        ("photo", ["--sweep", "smile=0:1:2", "--paste", "keep"], "Leave out --paste: a sweep shows the crop"),
+    ],
+)
+def test_options_that_would_be_passed_over(zplus, model, latent, photo, tmp_path, source, options, words):
+    path = latent if source == "latent" else photo
+    result = zplus("edit", path, "-d", "smile", *options, "--model", model, "-o", tmp_path / "out.png")
+    assert_refused(result)
+    assert words in result.err
+
+
 def test_several_directions_are_listed(zplus, model, direction, latent, tmp_path):
     other = tmp_path / "other.safetensors"
     other.write_bytes(direction.read_bytes())
@@ -157,6 +190,8 @@ def test_an_absurd_strength_is_cut_and_told(zplus, model, direction, latent, tmp
     result = zplus("edit", latent, "-d", f"{direction}={asked}", "-o", tmp_path / "out.png", "--model", model, "--json")
     assert result.json["strength"] == made
     assert any("to 10 deviations; codes turned by" in line for line in result.json["warnings"])
+    with Image.open(tmp_path / "out.png") as found:
+        assert f"{direction} {made:+g}" in found.text["Comment"]
 
 
 def test_strengths_add_up():
@@ -175,8 +210,10 @@ def test_refusals_come_before_the_work(zplus, model, direction, latent, photo, t
         ([photo, "-d", direction, "-o", tmp_path], "cannot be written as a picture"),
         ([photo, "-d", direction, "-o", photo], "would overwrite"),
         ([photo, "-d", direction, "-o", out, "--latent", tmp_path / "a.pt"], "end it in .safetensors"),
+        ([photo, "-d", direction, "-o", out, "--mask", photo], "The mask is 64x48 pixels"),
+        ([photo, "--to", f"{direction}=1", "-o", out], "No score belongs to"),
         ([tmp_path / "none.png", "-d", direction, "-o", out], "does not exist"),
-        ([tmp_path / "none.safetensors", "-d", direction, "-o", out], "There is no file"),
+        ([tmp_path / "none.safetensors", "-d", direction, "-o", out, "--photo", photo], "There is no file"),
     ]
     for arguments, words in cases:
         result = zplus("edit", *arguments, "--model", model, "--no-align")
@@ -233,8 +270,10 @@ def test_names_that_are_not_ascii(zplus, model, direction, tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
 def test_a_sweep_is_a_strip_or_an_animation(zplus, model, direction, latent, tmp_path, suffix):
     out = tmp_path / f"sweep{suffix}"
-    result = zplus("edit", latent, "--sweep", f"{direction}=-2:2:5", "--model", model, "-o", out, "--json")
+    arguments = ["-d", f"{direction}=0.5", "--latent", tmp_path / "begun.safetensors"] if suffix == ".webp" else []
+    result = zplus("edit", latent, "--sweep", f"{direction}=-2:2:5", "--model", model, "-o", out, "--json", *arguments)
     assert result.code == 0, result.err
+    assert not arguments or [one.strength for one in load_latent(result.json["latent"]).edits] == [0.5]
     assert result.json["strength"] == [-2, -1, 0, 1, 2]
     with Image.open(out) as found:
         assert found.size == ((160, 32) if suffix == ".png" else (32, 32))

@@ -76,6 +76,14 @@ def test_codes_that_do_not_fit(zplus, model, tmp_path, shape):
     )
 
 
+def test_codes_that_would_fill_the_memory(zplus, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("zplus.generators.checkpoints.codes.SMALL", 10_000)
+    np.savez_compressed(tmp_path / "codes.npz", np.zeros((1000, 8, 16), "f4"))
+    result = zplus("latent", "import", tmp_path / "codes.npz", "-o", tmp_path / "a.safetensors", "--model", model)
+    assert_refused(result)
+    assert "would unpack to 1 MB" in result.err
+
+
 def test_codes_have_three_formats(zplus, model, tmp_path):
     np.save(tmp_path / "codes.npy", np.zeros((8, 16), "f4"))
     zplus("latent", "import", tmp_path / "codes.npy", "-o", tmp_path / "a.safetensors", "--model", model)

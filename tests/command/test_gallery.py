@@ -10,9 +10,11 @@ from PIL import Image
 
 from zplus.command.gallery import write_gallery
 from zplus.command.sheet import Cell, contact_sheet
-from zplus.command.showcase import Outcome, Results, Strip
+from zplus.command.showcase import Outcome, Results, Strip, chosen_directions
+from zplus.editing import directions_of
 from zplus.faces.align import whole
-from zplus.images import fitted
+from zplus.generators import load_generator
+from zplus.images import example_photo, fitted
 
 VOID = {"meta", "img", "input", "br"}
 
@@ -24,7 +26,16 @@ def pixels(seed: int, height: int = 64, width: int = 64) -> np.ndarray:
 def results() -> Results:
     aligned = whole(pixels(0, 80, 120), 64)
     outcomes = tuple(
-        Outcome(title, strengths, pixels(1), pixels(2, 80, 120), 12.5, {"smile_network": -1.0}, float("nan"))
+        Outcome(
+            title,
+            strengths,
+            pixels(1),
+            pixels(2, 80, 120),
+            12.5,
+            "smile_network",
+            {"smile_network": -1.0},
+            float("nan"),
+        )
         for title, strengths in (("less smile", {"smile": -1.5}), ("a <b> & c", {"smile": -1.5, "age": 1.5}))
     )
     strips = (Strip("smile", tuple((s, pixels(3)) for s in (-1.0, 0.0, 1.0))),)
@@ -70,6 +81,19 @@ def test_edited_pictures_on_the_page_are_marked(tmp_path):
         with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
             marked.append(b"compositeWithTrainedAlgorithmicMedia" in image.info.get("xmp", b""))
     assert marked == [False, False, True, False, True, False, True, True, True, True]
+
+
+def test_the_scores_of_an_edit_are_those_of_its_direction_and_of_another_judge(tmp_path):
+    write_gallery(tmp_path / "gallery.html", results())
+    assert "2.00 → -1.00</td><td>- → -</td>" in (tmp_path / "gallery.html").read_text(encoding="utf-8")
+
+
+def test_every_model_with_directions_shows_some():
+    assert [x.name for x in chosen_directions(directions_of(load_generator("avatars64")))] == ["long_hair"]
+
+
+def test_the_photo_of_the_demo_is_found_from_everywhere():
+    assert example_photo().is_absolute() and example_photo().is_file()
 
 
 def test_a_sheet_holds_rows_of_all_sizes():

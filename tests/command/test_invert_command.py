@@ -104,6 +104,17 @@ def test_a_batch_goes_on_where_it_ended(invert, tmp_path, monkeypatch):
     assert len(done) == 2  # other settings, so it is done again
 
 
+def test_a_changed_encoder_or_start_is_another_one(invert, photo, encoder, tmp_path):
+    begun, command = tmp_path / "begun.safetensors", (photo, "--encoder", encoder, "--start")
+    for seed in "12":
+        latent = invert(photo, "--seed", seed, "--json").json["latent"]
+        shutil.copy(latent, begun)
+        assert "is skipped" not in invert(*command, begun).err
+    assert "is skipped" in invert(*command, begun).err
+    save_encoder(random_encoder(tiny_stylegan2(), seed=1), encoder)
+    assert "is skipped" not in invert(*command, begun).err
+
+
 def test_a_changed_photo_is_done_again_beside(invert, photo, tmp_path):
     invert(photo)
     picture(photo, 9)

@@ -78,6 +78,12 @@ def test_other_commands_say_what_to_pull(zplus, empty_cache, command):
     assert "run 'zplus pull ffhq-mobile' first" in result.err
 
 
+def test_a_file_without_a_suffix_is_a_model_too(model, tmp_path):
+    path = tmp_path / "mine"
+    path.write_bytes(model.read_bytes())
+    assert pulling.needed(str(path)) == list(pulling.NETWORKS)
+
+
 def test_nothing_is_fetched_for_a_bad_photo_or_an_unknown_model(zplus, empty_cache):
     bad, good = empty_cache / "bad.jpg", picture(empty_cache / "me.png")
     bad.write_text("no picture", encoding="utf-8")

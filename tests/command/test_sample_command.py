@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from command_line import assert_refused, needs_faces
+from zplus.command import sampling
 from zplus.command.sampling import parse_seeds
 from zplus.errors import ZplusError
 from zplus.images import read_image
@@ -21,13 +22,20 @@ def test_a_seed_is_a_picture(zplus, model, tmp_path):
         assert sheet.width > 3 * 192
 
 
+def test_no_more_thumbnails_are_kept_than_shown(zplus, model, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(sampling, "SHEET", 2)
+    monkeypatch.setattr(sampling, "fitted", lambda pixels, side: made.append(side) or pixels)
+    assert zplus("sample", "--seeds", "0-4", "--model", model, "-o", tmp_path).code == 0 and len(made) == 2
+
+
 def test_psi_0_is_the_mean_face(zplus, model, tmp_path):
     zplus("sample", "--seeds", "0-1", "--psi", "0", "--model", model, "-o", tmp_path)
     a, b = (read_image(tmp_path / f"seed00000{i}.png") for i in range(2))
     assert (a == b).all()
 
 
-@pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-1", "1,,2", "0-99999999", "1.5", str(2**70)])
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1-", "-1", "1,,2", "0-99999999", "1.5", "0-5000,0-5000", str(2**70)])
 def test_lists_that_are_none(text):
     with pytest.raises(ZplusError):
         parse_seeds(text)

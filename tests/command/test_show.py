@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from zplus.command import show
-from zplus.command.show import Show, plain, read_json, sentence, table, write_json
-from zplus.errors import ImageError
+from zplus.command.show import Show, plain, read_json, table, write_json
+from zplus.errors import ImageError, sentence
 
 
 def test_progress_in_lines_tells_the_time_left(capsys, monkeypatch):

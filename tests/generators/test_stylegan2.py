@@ -234,7 +234,7 @@ def test_a_label_out_of_range_is_refused(label):
 
 
 def test_labels_are_demanded_and_refused_where_due():
-    with pytest.raises(ZplusError, match="choose one of its 3 labels"):
+    with pytest.raises(ZplusError, match="choose one of its 3 labels with --label"):
         tiny_stylegan2(resolution=8, c_dim=3).map(random(1, 1, 16))
     with pytest.raises(ZplusError, match="takes no label"):
         tiny_stylegan2(resolution=8).with_label(0)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from command_line import picture
 from studio_program import Studio, watched
 from zplus.errors import MissingExtraError, ZplusError
-from zplus.studio.serve import PORT, listening
+from zplus.studio.serve import PORT, checked_models, listening, serve
 
 
 def ask(studio, method, path, body=None, **headers):
@@ -87,6 +88,22 @@ def test_a_taken_port():
         listening("127.0.0.1", first.getsockname()[1])
 
 
+def test_a_host_that_is_none():
+    with pytest.raises(ZplusError, match=r"^192\.0\.2\.1 cannot be listened on .*--host"):
+        listening("192.0.2.1", None)
+
+
+def test_models_that_are_not_there_or_of_one_name(tmp_path):
+    same = [tmp_path / folder / "g.pkl" for folder in "ab"]
+    for path in same:
+        path.parent.mkdir()
+        path.touch()
+    assert checked_models(same[:1]) == same[:1]
+    for wrong, words in (([tmp_path / "typo.pkl"], "There is no file"), (same, "Several models are called g.pkl")):
+        with pytest.raises(ZplusError, match=words):
+            serve(print, files=wrong)
+
+
 def test_without_a_port_any_free_one_will_do():
     with listening("127.0.0.1", None) as first, listening("127.0.0.1", None) as second:
         numbers = [bound.getsockname()[1] for bound in (first, second)]
@@ -102,6 +119,7 @@ def test_an_address_of_others_without_a_token_is_refused():
 def test_a_token_lets_in(tmp_path):
     studio = Studio(tmp_path, "--host", "0.0.0.0", "--token", "")
     try:
+        assert studio.address.startswith(f"http://{socket.gethostname()}:")  # which others can open
         token = studio.address.partition("token=")[2]
         assert len(token) >= 32 and ask(studio, "GET", "/")[0] == 401
         status, headers, _ = ask(studio, "GET", f"/?token={token}")

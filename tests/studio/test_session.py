@@ -1,7 +1,9 @@
 """What a visitor does, without a page: photo, faces, inversion, sliders, undo, paste, files, and what stays of it."""
 
+import errno
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,18 +13,24 @@ from PIL import Image
 from command_line import needs_faces, needs_lpips, picture
 from networks import random_encoder
 from studio_program import temporary_files
+from tiny import tiny_stylegan2
 from zplus.editing import edit, principal
 from zplus.errors import DownloadError, FaceError, ImageError, LatentError, UnknownNameError, ZplusError
 from zplus.faces.align import whole
+from zplus.faces.paste import paste
+from zplus.generators import save_generator
 from zplus.images import read_image, to_pixels
 from zplus.inversion import Progress
 from zplus.latent import Point, load_latent
 from zplus.spaces import latent_of, render
 from zplus.studio import session as module
+from zplus.studio.answers import Visit, compared
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Wish
+from zplus.studio.parcels import Parcels
 from zplus.studio.session import Session
+from zplus.studio.showing import failed
 
 MARK = b"compositeWithTrainedAlgorithmicMedia"
 
@@ -249,6 +257,13 @@ def test_edits_without_a_slider_stay(open_session, models):
     opened = open_session.opened
     assert not any(opened.wish.strengths) and [one.direction.name for one in opened.latent.edits] == [foreign.name]
     assert (opened.after(False) == to_pixels(render(generator, edited)[0])).all()
+    target = whole(opened.target.pixels[::-1].copy(), 32)
+    open_session.open_latent(edited, "with", target)
+    content, _ = open_session.opened.download("picture", True)  # in the photo they show as well
+    expected = paste(target, *(render(generator, x)[0] for x in (replace(edited, edits=(), edited=None), edited)))
+    saved = np.asarray(Image.open(io.BytesIO(content))).astype(int)
+    assert (expected != target.photo).any() and np.abs(saved - expected).mean() < np.abs(saved - target.photo).mean()
+    assert (open_session.opened.after(True) != target.photo).any()
 
 
 @needs_faces
@@ -264,6 +279,29 @@ def test_the_same_edit_in_several_spaces(open_session):
     again = open_session.compare(("w+", "z+"))
     finish(again)
     assert all((a == b).all() for (a, _), (b, _) in zip(again.result, found, strict=True))
+
+
+def test_a_comparison_can_only_be_cancelled(open_session, endless):
+    offered = set()
+    for values in compared(Visit(open_session, "a", Parcels()), "quick"):
+        offered |= {name for name in ("stop", "cancel") if values.get(name, {}).get("visible")}
+        open_session.job.stop("drop")
+    assert offered == {"cancel"}
+
+
+def test_the_studio_has_no_labels(open_session, tiny, tmp_path):
+    save_generator(tiny_stylegan2(c_dim=3), tmp_path / "g.safetensors")
+    models = Models([tmp_path / "g.safetensors", tiny])
+    with pytest.raises(ZplusError, match="the studio has no labels"):
+        models.generator("g.safetensors")
+    other = Session(models)
+    other.open_latent(open_session.opened.latent, "me")  # of the other model
+    assert other.opened.model == "tiny.safetensors"
+
+
+def test_what_went_wrong_with_a_file_is_said_as_on_the_command_line(session):
+    told = failed(OSError(errno.EACCES, "Permission denied", "b.png"), session)["status"]
+    assert "b.png: Permission denied: check the name" in told
 
 
 def test_latents_of_other_models_are_refused(open_session, tiny, tmp_path):

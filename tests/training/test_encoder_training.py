@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from command_line import picture
 from networks import random_lpips
 from tiny import tiny_stylegan2
+from zplus.command.app import run as run_line
 from zplus.command.show import Show
 from zplus.command.training import train_encoder as run_command
 from zplus.errors import ZplusError
@@ -207,11 +208,31 @@ def test_the_command_names_broken_photos_and_goes_on(generator, tmp_path, capsys
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
     wishes = {"pairs": 24, "steps": 2, "batch": 4, "images": 2, "seed": None}
     sizes = {"channels": 8, "hidden": 8}
-    arguments = (str(tmp_path / "g.safetensors"), tmp_path / "run", tmp_path / "photos", None, "cpu", wishes, sizes)
+    arguments = (
+        str(tmp_path / "g.safetensors"),
+        None,
+        tmp_path / "run",
+        tmp_path / "photos",
+        None,
+        "cpu",
+        wishes,
+        sizes,
+    )
     run_command(*arguments, Show(as_json=True))
     captured = capsys.readouterr()
     assert "bad.jpg" in captured.err and "left out" in captured.err
     assert load_encoder(json.loads(captured.out)["encoder"], generator).config.channels == 8
+
+
+@pytest.mark.parametrize("kind", ["encoder", "base-code"])
+def test_the_command_takes_a_label(kind, tmp_path, monkeypatch):
+    save_generator(tiny_stylegan2(c_dim=3), tmp_path / "g.safetensors")
+    asked = []
+    monkeypatch.setattr(training, "train_encoder", lambda *a: asked.append(a[:2]) or {})
+    command = ["train", kind, "-o", tmp_path / "run", "--model", tmp_path / "g.safetensors", "--label", 2, "--steps", 7]
+    assert run_line([str(x) for x in command]) == 0
+    ((settings, generator),) = asked
+    assert settings.steps == 7 and generator.label.tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"steps": 0}, {"images": 9, "batch": 8}])

@@ -21,7 +21,8 @@ from zplus.command.group_edit import edit
 from zplus.command.group_latent import latent
 from zplus.command.group_train import training
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
-from zplus.command.show import Show, complain, sentence
+from zplus.command.show import Show, complain
+from zplus.errors import sentence
 
 app = typer.Typer(
     help="Edit real photos with a StyleGAN's own prior, on this machine alone.",
@@ -233,7 +234,9 @@ def interpolate(
 
 @app.command()
 def demo(
-    photo: Annotated[Path, typer.Argument(help="A photo with a face.")] = Path("examples/astronaut.png"),
+    photo: Annotated[
+        Path | None, typer.Argument(help="A photo with a face; by default NASA's portrait of Eileen Collins.")
+    ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out.")] = Path("out/demo"),
     model: options.Model = DEFAULT_MODEL,
     steps: options.Steps = None,
@@ -247,8 +250,9 @@ def demo(
     """
     from zplus.command.demo import run_demo
     from zplus.command.inverting import Request
+    from zplus.images import example_photo
 
-    run_demo(photo, out, Request(model=model, steps=steps, face=face, device=device), Show(as_json))
+    run_demo(photo or example_photo(), out, Request(model=model, steps=steps, face=face, device=device), Show(as_json))
 
 
 @app.command()

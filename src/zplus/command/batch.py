@@ -3,6 +3,7 @@
 import hashlib
 import math
 import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,15 @@ def invert_photos(photos: list[Path], folder: Path, request: Request, show: Show
     """Invert photos into a folder; the exit code. A failing photo is named and does not keep the others."""
     folder = output_folder(folder)
     inverter = Inverter(request, show)
+    read = {"encoder": request.encoder, "start": request.start if inverter.start else None}
+    hashes = {f"{name}_sha256": _fingerprint(Path(path)) for name, path in read.items() if path}
     results: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     interrupted = False
     for i, photo in enumerate(photos):
         try:
             count = f" ({i + 1} of {len(photos)})" if len(photos) > 1 else ""
-            results.append(_one(inverter, photo, folder, count))
+            results.append(_one(inverter, photo, folder, hashes, count))
         except KeyboardInterrupt:
             interrupted = True
             break
@@ -64,11 +67,11 @@ def invert_photos(photos: list[Path], folder: Path, request: Request, show: Show
     return 130 if interrupted else 0 if not failed else 1 if results else 2
 
 
-def _one(inverter: Inverter, photo: Path, folder: Path, count: str) -> dict[str, Any]:
-    """Invert one photo, unless that was done before; its record."""
+def _one(inverter: Inverter, photo: Path, folder: Path, hashes: Mapping[str, str], count: str) -> dict[str, Any]:
+    """Invert one photo, unless that was done before; its record. hashes: of what else was read."""
     asked, show = inverter.request, inverter.show
     content = _fingerprint(photo)
-    key = {"photo_sha256": content, "fingerprint": inverter.generator.fingerprint, "request": asdict(asked)}
+    key = {"photo_sha256": content, "fingerprint": inverter.generator.fingerprint, "request": asdict(asked), **hashes}
     files = _files(folder, photo, content)
     paths = {"photo": photo, **files.pictures}
     record = read_json(files.record) or {}
@@ -103,7 +106,7 @@ def _files(folder: Path, photo: Path, content: str) -> Files:
 
 
 def _fingerprint(photo: Path) -> str:
-    """The hash of the photo's file."""
+    """The hash of a file."""
     try:
         with photo.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

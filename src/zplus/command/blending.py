@@ -7,6 +7,7 @@ from zplus.command.prepare import output_file, output_folder
 from zplus.command.pulling import generator_of
 from zplus.command.show import Show
 from zplus.editing import interpolate, mix
+from zplus.errors import ZplusError
 from zplus.images import to_pixels, write_animation, write_image
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import render
@@ -52,17 +53,20 @@ def interpolate_latents(
     animated = out.suffix.lower() == ".webp"
     if animated:
         output_file(out, first, second)
+    elif out.suffix and not out.is_dir():
+        raise ZplusError(f"{out} is no name for frames: end it in .webp for an animation, or name a folder.")
     a, b = load_latent(first), load_latent(second)
     generator = generator_of(a, model, device, label, show)
+    folder = out.parent if animated else output_folder(out)
     pictures = []
     with show.stage("Interpolating", frames) as tick:
         for i in range(frames):
-            pictures.append(to_pixels(render(generator, interpolate(generator, a, b, i / (frames - 1)))[0]))
+            pixels = to_pixels(render(generator, interpolate(generator, a, b, i / (frames - 1)))[0])
+            if animated:
+                pictures.append(pixels)
+            else:
+                write_image(folder / f"frame{i:04d}.png", pixels, "interpolated")
             tick(i + 1, "")
     if animated:
         write_animation(out, pictures, rate, "interpolated")
-    else:
-        folder = output_folder(out)
-        for i, pixels in enumerate(pictures):
-            write_image(folder / f"frame{i:04d}.png", pixels, "interpolated")
     show.result({"out": out, "frames": frames, "space": a.space}, f"{frames} frames in {out}")

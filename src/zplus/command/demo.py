@@ -1,14 +1,11 @@
 """The command `demo`: one photo the whole way, with everything that came out in one folder."""
 
-import os
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from zplus.benchmark.run import machine
 from zplus.command.gallery import write_gallery
 from zplus.command.inverting import Inverter, Request
 from zplus.command.photo import aligned_face
@@ -103,17 +100,11 @@ def _report(results: Results, found: list[Direction], seconds: Mapping[str, floa
         }
         for o in results.outcomes
     ]  # fmt: skip
-    machine: dict[str, Any] = {
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "torch": str(torch.__version__),
-    }
-    machine |= {"python": platform.python_version(), "system": platform.platform()}
     return {
         "photo": results.photo, "quad": results.aligned.quad.tolist(), "licence": _licence(results),
         "inversion": results.facts, "edits": edits,
         "directions": {d.name: {"space": d.space, **d.card} for d in found},
-        "seconds": {name: round(value, 2) for name, value in seconds.items()}, "machine": machine,
+        "seconds": {name: round(value, 2) for name, value in seconds.items()}, "machine": machine(),
     }  # fmt: skip
 
 

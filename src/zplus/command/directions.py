@@ -30,7 +30,7 @@ from zplus.editing import (
 )
 from zplus.editing.foreign import read_directions
 from zplus.editing.scored import Score, Scored
-from zplus.errors import ImageError, UnknownNameError, ZplusError
+from zplus.errors import FaceError, ImageError, UnknownNameError, ZplusError
 from zplus.generators import Generator
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.training.data import SUFFIXES
@@ -98,7 +98,8 @@ def learn(wish: Wish, show: Show) -> None:
     direction = _from_pictures(wish, show) if wish.positive or wish.negative else _from_scores(wish, method, show)
     save_direction(direction, wish.out)
     described = _described(direction)
-    show.result({"direction": wish.out, **described}, f"{wish.out}\n{table(('', ''), list(described.items()))}")
+    found = {"direction": wish.out, **described, "warnings": show.warnings}
+    show.result(found, f"{wish.out}\n{table(('', ''), list(described.items()))}")
 
 
 def take_over(path: Path, wish: Wish, show: Show) -> None:
@@ -136,6 +137,9 @@ def _from_scores(wish: Wish, method: str, show: Show) -> Direction:
     generator = open_generator(wish.model, wish.device, wish.label)
     others = [find_direction(name, generator) for name in wish.without]
     layers, (attribute, score) = _layers(wish, generator), _scored_by(wish)
+    foreign = [one.name for one in others if one.space.removesuffix("+") != wish.space]
+    if foreign:
+        raise ZplusError(f"{foreign[0]} is no direction of {wish.space}: it cannot be projected out there.")
     name = wish.name or attribute
     scored = _score(generator, score, attribute, wish, show)
     with show.stage(f"Finding the {method}"):
@@ -191,9 +195,13 @@ def _from_pictures(wish: Wish, show: Show) -> Direction:
     generator, codes = inverter.generator, dict[str, Tensor]()
     layers, total = _layers(wish, generator), sum(map(len, paths.values()))
     for kind, files in paths.items():
-        rows = []
+        rows = [torch.empty(0, generator.num_codes, generator.w_dim)]
         for path in files:
-            aligned = aligned_face(path, generator.resolution, 0, show, wish.align)
+            try:
+                aligned = aligned_face(path, generator.resolution, 0, show, wish.align)
+            except (ImageError, FaceError) as error:
+                show.warn(f"{error} It is left out.")
+                continue
             latent = inverter.invert(aligned, f"Inverting {path.name}, one of {total}")
             rows.append(latent.point.code.cpu())
         codes[kind] = torch.cat(rows)

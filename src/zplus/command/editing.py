@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from zplus.command.photo import aligned_face
 from zplus.command.prepare import output_file
 from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
+from zplus.direction import Direction
 from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, reach
 from zplus.editing.edit import LIMIT
 from zplus.errors import DownloadError, MissingExtraError, UnknownNameError, ZplusError
@@ -34,6 +36,8 @@ from zplus.spaces import render
 MOST_FRAMES = 200
 RATE = 12.0  # pictures a second of an animation
 
+Check = Callable[[Generator], None]
+
 
 class Sweep(NamedTuple):
     """A direction and the strengths that it takes one after the other."""
@@ -47,7 +51,7 @@ class Wish:
     """What is to become of a photo or latent; directions as on the command line, paste None for the crop alone."""
 
     directions: tuple[str, ...]
-    feature: Literal["moved", "added", "fixed"] = "moved"
+    feature: Literal["moved", "added", "fixed"] | None = None  # as the latent had it
     paste: str | None = "keep"
     photo: Path | None = None
     latent: Path | None = None
@@ -67,17 +71,18 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         check_mask(wish.mask)
     if not (strengths or targets or sweep):
         raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
-    names = [*strengths, *targets, *([sweep.name] if sweep else [])]
+    check = partial(_check, wish, [*strengths, *([sweep.name] if sweep else [])], targets)
     if source.suffix == ".safetensors":
-        latent, aligned, facts, generator = _from_latent(source, wish, request, names, show)
+        latent, aligned, facts, generator = _from_latent(source, wish, request, check, show)
     else:
-        latent, aligned, facts, generator = _from_photo(source, request, names, show)
+        latent, aligned, facts, generator = _from_photo(source, request, check, show)
     if wish.mask is not None:
         latent = replace(latent, mask=mask_of(wish.mask, generator, latent))
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
     if sweep:
-        write_sweep(generator, edit(generator, latent, strengths, feature=wish.feature), sweep, out, show)
+        begun = edit(generator, latent, strengths, feature=wish.feature)
+        write_sweep(generator, begun, sweep, out, show, wish.latent)
         return
     with show.stage("Editing"):
         with warnings.catch_warnings(record=True) as told:
@@ -89,12 +94,13 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         scores = measure_scores([before, after], show)
         pixels = to_pixels(after)
         if aligned is not None and wish.paste is not None:
-            pixels = paste(aligned, before, after, wish.paste)
+            inverted = render(generator, replace(latent, edits=(), edited=None))[0].cpu()  # edits of before show too
+            pixels = paste(aligned, inverted, after, wish.paste)
     if wish.latent is not None:
         save_latent(edited, wish.latent)
-    note = ", ".join(f"{name} {strength:+g}" for name, strength in strengths.items())
-    write_image(out, pixels, note)
     names, amounts = list(strengths), [min(max(x, -LIMIT), LIMIT) for x in strengths.values()]
+    note = ", ".join(f"{name} {amount:+g}" for name, amount in zip(names, amounts, strict=True))
+    write_image(out, pixels, note)
     facts |= {
         "picture": out,
         "direction": names[0] if len(names) == 1 else names,
@@ -121,14 +127,19 @@ def mask_of(wish: str, generator: Generator, latent: Latent) -> Float[Tensor, "1
     """A region of the face by name, or a picture of the crop's size: where it is white, edits show."""
     if Path(wish).suffix.lower() not in WRITTEN:
         return region_mask(to_pixels(render(generator, replace(latent, mask=None))[0]), wish)
-    grey = to_tensor(read_image(wish)).mean(1, keepdim=True) / 2 + 0.5
-    if tuple(grey.shape[-2:]) != (generator.resolution, generator.resolution):
-        wide, high = grey.shape[-1], grey.shape[-2]
+    return at(_painted(wish, generator.resolution), min(MASK_SIDE, generator.resolution))
+
+
+def _painted(picture: str, side: int) -> Float[Tensor, "1 1 r r"]:
+    """How white a picture is, in [0, 1]. Raises ZplusError where it is not of the crop's size."""
+    grey = to_tensor(read_image(picture)).mean(1, keepdim=True) / 2 + 0.5
+    high, wide = grey.shape[-2:]
+    if (high, wide) != (side, side):
         raise ZplusError(
-            f"The mask is {wide}x{high} pixels, but the crop has {generator.resolution}x{generator.resolution}: "
+            f"The mask is {wide}x{high} pixels, but the crop has {side}x{side}: "
             "paint it on what 'zplus align' or 'zplus invert' wrote."
         )
-    return at(grey, min(MASK_SIDE, generator.resolution))
+    return grey
 
 
 def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
@@ -169,8 +180,13 @@ def parse_sweep(text: str) -> Sweep:
     return Sweep(name, tuple(ends[0] + (ends[1] - ends[0]) * i / (steps - 1) for i in range(steps)))
 
 
-def write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show) -> None:
-    """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp."""
+def write_sweep(
+    generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show, keep: Path | None = None
+) -> None:
+    """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp.
+
+    keep: the file for the latent that it begins with.
+    """
     pictures = []
     with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
         editor = Editor(generator, latent)
@@ -183,6 +199,9 @@ def write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, s
     else:
         write_image(out, np.concatenate(pictures, axis=1), note)
     found = {"picture": out, "direction": sweep.name, "strength": list(sweep.strengths), "space": latent.space}
+    if keep is not None:
+        save_latent(latent, keep)
+        found["latent"] = keep
     show.result(found, f"{out}  ({note}, {len(pictures)} pictures)")
 
 
@@ -206,10 +225,7 @@ def _reach(
     """The strengths, with those added that bring the scores to the targets, one after the other."""
     scorers = Scorers()
     for name, target in targets.items():
-        direction = find_direction(name, generator)
-        attribute = direction.card.get("attribute")
-        if attribute not in ATTRIBUTES:
-            raise ZplusError(f"No score belongs to {name}: give a strength with -d instead of a target.")
+        direction, attribute = _judged(name, generator)
         with show.stage(f"Looking for {attribute} {target:g}"):
             begun = edit(generator, latent, strengths, feature=wish.feature)
             found = reach(generator, begun, direction, target, partial(_read, scorers, attribute))
@@ -217,6 +233,25 @@ def _reach(
             show.warn(f"{attribute} {target:g} is out of reach of {name}: {found.score:.3g} at {found.strength:+.2f}.")
         strengths = strengths | {name: strengths.get(name, 0.0) + found.strength}
     return strengths
+
+
+def _judged(name: str, generator: Generator) -> tuple[Direction, str]:
+    """A direction, and the attribute that scores it."""
+    direction = find_direction(name, generator)
+    attribute = direction.card.get("attribute")
+    if attribute not in ATTRIBUTES:
+        raise ZplusError(f"No score belongs to {name}: give a strength with -d instead of a target.")
+    return direction, attribute
+
+
+def _check(wish: Wish, names: Iterable[str], targets: Iterable[str], generator: Generator) -> None:
+    """Refuse what does not fit the generator, before minutes of work."""
+    for name in names:
+        find_direction(name, generator)
+    for name in targets:
+        _judged(name, generator)
+    if wish.mask is not None and Path(wish.mask).suffix.lower() in WRITTEN:
+        _painted(wish.mask, generator.resolution)
 
 
 def _read(scorers: Scorers, attribute: str, image: Tensor) -> float:
@@ -234,15 +269,14 @@ def measure_scores(pictures: list[Tensor], show: Show) -> list[dict[str, float] 
 
 
 def _from_photo(
-    photo: Path, request: Request, names: list[str], show: Show
+    photo: Path, request: Request, check: Check, show: Show
 ) -> tuple[Latent, Aligned, dict[str, Any], Generator]:
-    """Align and invert; names of directions are checked before the minutes of work."""
+    """Align and invert."""
     request = replace(request, model=request.model or DEFAULT_MODEL)
     read_image(photo)  # a bad photo is refused before anything is fetched
     pull_missing(needed(request.model), show)
     inverter = Inverter(request, show)
-    for name in names:
-        find_direction(name, inverter.generator)
+    check(inverter.generator)
     aligned = aligned_face(photo, inverter.generator.resolution, request.face, show, request.align)
     latent = inverter.invert(aligned, f"Inverting {photo.name}")
     _, facts = inverter.judge(latent, aligned)
@@ -250,7 +284,7 @@ def _from_photo(
 
 
 def _from_latent(
-    path: Path, wish: Wish, request: Request, names: list[str], show: Show
+    path: Path, wish: Wish, request: Request, check: Check, show: Show
 ) -> tuple[Latent, Aligned | None, dict[str, Any], Generator]:
     """Load, and align the photo if there is one to paste into."""
     latent = load_latent(path)
@@ -258,8 +292,7 @@ def _from_latent(
         show.say(f"{path} holds {len(latent)} latents: the first is taken.")
         latent = latent[0]
     generator = generator_of(latent, request.model or None, request.device, request.label, show)
-    for name in names:
-        find_direction(name, generator)
+    check(generator)
     aligned = None
     if wish.photo is not None:
         aligned = aligned_face(wish.photo, generator.resolution, request.face, show, request.align)

@@ -3,7 +3,6 @@
 import base64
 import io
 import math
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -13,11 +12,12 @@ from string import Template
 import numpy as np
 from PIL import Image
 
+from zplus.benchmark.gauge import JUDGES
 from zplus.command.sheet import Pixels
-from zplus.command.showcase import JUDGES, Outcome, Results, Strip, signed
+from zplus.command.showcase import Outcome, Results, Strip, signed
 from zplus.faces.align import Aligned
 from zplus.files import atomic
-from zplus.images import fitted, write_image
+from zplus.images import fitted, image_bytes
 
 LARGE, SMALL = 960, 320  # pixels of the longer side
 AROUND = 0.25  # of the crop's side: how much of the photo is seen around it
@@ -80,8 +80,7 @@ def _strip(strip: Strip) -> str:
 
 def _row(outcome: Outcome, results: Results) -> list[str]:
     """An edit's figures; the scores are those of its first direction."""
-    name = next(iter(outcome.strengths))
-    judges = [*JUDGES.get(name, (name,)), ""][:2]
+    judges = outcome.score, JUDGES.get(outcome.score)
     moved = [
         f"{_number(results.scores.get(judge), '.2f')} → {_number(outcome.scores.get(judge), '.2f')}" if judge else "-"
         for judge in judges
@@ -115,10 +114,7 @@ def _img(data: str, alt: str, kind: str = "") -> str:
 
 def _edited(pixels: Pixels) -> str:
     """A data address that carries the mark of an edited picture."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.webp"
-        write_image(path, pixels)
-        return _address(path.read_bytes())
+    return _address(image_bytes(pixels, ".webp"))
 
 
 def _original(pixels: Pixels) -> str:

@@ -1,7 +1,8 @@
 """What `zplus directions` understands."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -34,6 +35,7 @@ def show_direction(
 
 @directions.command("learn")
 def learn_direction(
+    context: options.Context,
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write; a folder for components.")],
     attribute: Annotated[
         str | None, typer.Option("--attribute", help="What is scored: smile_network, age, ...")
@@ -49,7 +51,7 @@ def learn_direction(
     method: Annotated[
         str | None, typer.Option("--method", help="boundary or channel by scores; principal or factorize without.")
     ] = None,
-    space: Annotated[str, typer.Option("--space", help="Where to look: z, w or s.")] = "w",
+    space: Annotated[Literal["z", "w", "s"], typer.Option("--space", help="Where to look: z, w or s.")] = "w",
     without: Annotated[
         list[str] | None, typer.Option("--without", help="A direction whose effect is to be left out; repeatable.")
     ] = None,
@@ -73,6 +75,17 @@ def learn_direction(
     """
     from zplus.command.directions import Wish, learn
 
+    refuse = partial(options.refuse, context)
+    if components is not None:
+        refuse("components have no scores and no names", "without", "samples", "name", "no_align")
+    elif positive or negative:
+        refuse("your pictures are separated by a boundary in w", "method", "space", "without", "samples", "seed")
+    else:
+        refuse("samples need no alignment", "no_align")
+    if method == "factorize":
+        refuse("the weights of all styles are decomposed, and nothing is drawn", "space", "seed")
+    if method == "channel":
+        refuse("one channel of S moves", "layers", "without", *(["space"] if space != "s" else []))
     wish = Wish(
         out, model, label, name, method, attribute, scorer, components, positive, negative, space, layers,
         without or (), samples, seed, not no_align, device,

@@ -1,5 +1,6 @@
 """What `zplus edit` understands."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,8 +10,11 @@ from zplus.command import options
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
 from zplus.command.show import Show
 
+INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder")  # what says how
+
 
 def edit(
+    context: options.Context,
     source: Annotated[Path, typer.Argument(help="A photo, or a latent that 'zplus invert' wrote.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
     direction: options.Directions = None,
@@ -25,9 +29,12 @@ def edit(
         ),
     ] = None,
     feature: Annotated[
-        Literal["moved", "added", "fixed"],
-        typer.Option("--feature", help="How F goes with the edit: detail moved along, only added to, or left fixed."),
-    ] = "moved",
+        Literal["moved", "added", "fixed"] | None,
+        typer.Option(
+            "--feature",
+            help="How F goes with the edit: detail moved, added to, or left; by default the latent's own, or moved.",
+        ),
+    ] = None,
     mask: Annotated[
         str | None,
         typer.Option(
@@ -42,7 +49,9 @@ def edit(
     ] = "keep",
     no_paste: Annotated[bool, typer.Option("--no-paste", help="Write the edited crop instead of the photo.")] = False,
     photo: Annotated[Path | None, typer.Option("--photo", help="With a latent: the photo to paste into.")] = None,
-    keep: Annotated[Path | None, typer.Option("--latent", help="Also write the edited latent here.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--latent", help="Also write the latent here: edited, or where a sweep begins.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help=f"A model by name or file; by default {DEFAULT_MODEL} or the latent's."),
@@ -68,6 +77,17 @@ def edit(
     from zplus.command.editing import Wish, edit_source
     from zplus.command.inverting import Request
 
+    refuse = partial(options.refuse, context)
+    if source.suffix == ".safetensors":
+        refuse("a latent is inverted already", *INVERTING)
+        if photo is None:
+            refuse("a latent is pasted only with --photo", "paste", "face", "no_align")
+    else:
+        refuse("a photo is pasted into itself", "photo")
+    if sweep:
+        refuse("a sweep shows the crop", "photo", "paste")
+    elif no_paste:
+        refuse("with --no-paste the crop is written", "photo", "paste")
     request = Request(
         model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label, encoder
     )

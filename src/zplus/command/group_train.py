@@ -19,6 +19,7 @@ Images = Annotated[int | None, typer.Option("--images", min=1, help="Of them, th
 Rate = Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")]
 Channels = Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")]
 Minutes = Annotated[float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")]
+WISHES = ("pairs", "steps", "batch", "images", "learning_rate", "snapshot_minutes", "seed")  # of every encoder
 
 training = typer.Typer(help="Train a generator of your own, or an encoder for one.", no_args_is_help=True)
 
@@ -75,8 +76,10 @@ def train_generator(
 
 @training.command("encoder")
 def train_encoder(
+    context: options.Context,
     out: Out,
     model: options.Model = options.DEFAULT_MODEL,
+    label: options.Label = None,
     photos: Photos = None,
     layer: options.Layer = None,
     pairs: PairCount = None,
@@ -97,18 +100,17 @@ def train_encoder(
     """
     from zplus.command.training import train_encoder as run_training
 
-    wishes = {
-        "pairs": pairs, "steps": steps, "batch": batch, "images": images, "learning_rate": learning_rate,
-        "snapshot_minutes": snapshot_minutes, "seed": seed,
-    }  # fmt: skip
+    wishes = {name: context.params[name] for name in WISHES}
     sizes = {"channels": channels, "hidden": hidden}
-    run_training(model, out, photos, layer, device, wishes, sizes, Show(as_json))
+    run_training(model, label, out, photos, layer, device, wishes, sizes, Show(as_json))
 
 
 @training.command("base-code")
 def train_base_code(
+    context: options.Context,
     out: Out,
     model: options.Model = options.DEFAULT_MODEL,
+    label: options.Label = None,
     photos: Photos = None,
     layer: options.Layer = None,
     pairs: PairCount = None,
@@ -128,8 +130,5 @@ def train_base_code(
     """
     from zplus.command.training import train_encoder as run_training
 
-    wishes = {
-        "pairs": pairs, "steps": steps, "batch": batch, "images": images, "learning_rate": learning_rate,
-        "snapshot_minutes": snapshot_minutes, "seed": seed,
-    }  # fmt: skip
-    run_training(model, out, photos, layer, device, wishes, {"channels": channels, "forms": ()}, Show(as_json))
+    wishes = {name: context.params[name] for name in WISHES}
+    run_training(model, label, out, photos, layer, device, wishes, {"channels": channels, "forms": ()}, Show(as_json))

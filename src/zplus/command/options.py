@@ -1,9 +1,16 @@
 """The options that several commands share: one name, one meaning, one help text."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from zplus.errors import ZplusError
+
+if TYPE_CHECKING:
+    from typer import Context
+else:
+    Context = typer.Context.__base__  # which is what commands are given, whatever typer calls it
 
 DEFAULT_MODEL = "ffhq-mobile"
 DEFAULT_SPACE = "f/z+"
@@ -43,3 +50,11 @@ Directions = Annotated[
         help="What to change and by how many standard deviations (1); repeat it for several; files too.",
     ),
 ]
+
+
+def refuse(context: Context, why: str, *names: str) -> None:
+    """Refuse those of these options, by their parameters' names, that were given: they would be passed over."""
+    given = {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+    flags = [parameter.opts[-1] for parameter in context.command.params if parameter.name in given]
+    if flags:
+        raise ZplusError(f"Leave out {', '.join(flags)}: {why}.")

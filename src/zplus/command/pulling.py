@@ -66,7 +66,7 @@ def pull_named(names: Iterable[str], show: Show) -> int:
 
 def needed(model: str) -> list[str]:
     """What a photo's whole way needs: the networks, and the model unless it is a file of the user's."""
-    if Path(model).suffix and model not in MODELS:
+    if model not in MODELS and (Path(model).suffix or Path(model).is_file()):
         return list(NETWORKS)
     model_path(model)  # an unknown name is refused before anything is fetched
     return [model, *NETWORKS]

@@ -32,11 +32,11 @@ def sample_seeds(seeds: str, folder: Path, model: str, label: int | None, psi: f
             path = folder / f"seed{seed:06d}.png"
             write_image(path, pixels, f"sampled from {generator.name}, seed {seed}, psi {psi:g}")
             results.append({"seed": seed, "picture": path})
-            cells.append(Cell(fitted(pixels, THUMBNAIL), str(seed)))
+            if i < SHEET:
+                cells.append(Cell(fitted(pixels, THUMBNAIL), str(seed)))
             tick(i + 1, "")
-    shown = cells[:SHEET]
-    across = math.ceil(math.sqrt(len(shown)))
-    rows = [shown[i : i + across] for i in range(0, len(shown), across)]
+    across = math.ceil(math.sqrt(len(cells)))
+    rows = [cells[i : i + across] for i in range(0, len(cells), across)]
     sheet = folder / "sheet.png"
     write_image(sheet, contact_sheet(rows, THUMBNAIL), f"sampled from {generator.name}")
     data = {"model": generator.name, "psi": psi, "results": results, "sheet": sheet}
@@ -55,7 +55,7 @@ def parse_seeds(text: str) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ZplusError(f"{text!r} is no list of seeds: write it like 0-35 or 1,4,7-9.")
         ends = int(first), int(last or first)
-        if ends[1] < ends[0] or ends[1] - ends[0] >= MOST or ends[1] >= 2**63:
-            raise ZplusError(f"The range {part.strip()} is empty or too long: write it upwards, {MOST} seeds at most.")
+        if ends[1] < ends[0] or len(found) + ends[1] - ends[0] >= MOST or ends[1] >= 2**63:
+            raise ZplusError(f"The range {part.strip()} is empty or too long: write it upwards, {MOST} seeds in all.")
         found.extend(range(ends[0], ends[1] + 1))
     return list(dict.fromkeys(found))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zplus.errors import ZplusError
+from zplus.errors import sentence
 from zplus.files import atomic
 
 PAUSE = 15.0  # seconds between two lines where no bar can be drawn
@@ -131,19 +131,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
-
-
-def sentence(error: BaseException) -> str:
-    """What went wrong, in one line for a person."""
-    if isinstance(error, ZplusError):
-        return " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
-        return "There is not enough memory: close other programs, or use a smaller picture."
-    if isinstance(error, OSError):
-        name = f"{error.filename}: " if error.filename else ""
-        return f"{name}{error.strerror or error}: check the name, the permissions and the space that is left."
-    words = " ".join(str(error).split())
-    return f"Something unforeseen happened ({type(error).__name__}: {words[:300]}): --debug shows where."
 
 
 def complain(error: BaseException, name: str = "") -> str:

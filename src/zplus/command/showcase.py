@@ -10,7 +10,7 @@ from zplus.command.inverting import Inverter
 from zplus.command.sheet import Pixels
 from zplus.command.show import Show
 from zplus.direction import Direction
-from zplus.editing import Editor, angle_degrees
+from zplus.editing import Editor, angle_degrees, find_direction
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
@@ -36,11 +36,6 @@ WORDS = {
     "mouth_open": ("mouth closed", "mouth open"),
     "eyeglasses": ("glasses off", "glasses on"),
 }
-JUDGES = {
-    "smile": ("smile_network", "smile_geometry"),
-    "age": ("age", "age_identity"),
-    "yaw": ("yaw", "yaw_five"),
-}
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,7 @@ class Outcome:
     crop: Pixels
     photo: Pixels
     angle: float
+    score: str  # by which the first direction was learnt
     scores: Mapping[str, float]
     identity_distance: float
 
@@ -99,6 +95,7 @@ class Retoucher:
 
     def outcome(self, strengths: Mapping[str, float]) -> Outcome:
         """An edit, pasted back into the photo and judged."""
+        first = find_direction(next(iter(strengths)), self.generator)
         edited = self.editor.edit(strengths)
         image = render(self.generator, edited)[0].cpu()
         crop = to_pixels(image)
@@ -108,17 +105,18 @@ class Retoucher:
             crop=crop,
             photo=paste(self.aligned, self.reconstruction, image),
             angle=angle_degrees(edited)[0],
+            score=str(first.card.get("attribute", "")),
             scores=self.scores(crop),
             identity_distance=distance(self.owner, self.identity.embed(crop)),
         )
 
 
 def chosen_directions(known: Mapping[str, Direction]) -> list[Direction]:
-    """The directions that are shown: one of each kind that there is."""
+    """The directions that are shown: one of each kind that there is, or the first of other kinds."""
     found = [next((known[name] for name in names if name in known), None) for names in SINGLES]
-    chosen = [direction for direction in found if direction is not None]
+    chosen = [x for x in found if x is not None] or list(known.values())[: len(SINGLES)]
     if not chosen:
-        raise ZplusError("This model comes with no directions: learn them first with 'zplus directions learn'.")
+        raise ZplusError("This model comes with no directions to show: learn some and apply them with 'zplus edit'.")
     return chosen
 
 

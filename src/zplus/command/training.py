@@ -42,6 +42,7 @@ def train_generator(
 
 def train_encoder(
     model: str,
+    label: int | None,
     folder: Path,
     source: Path | None,
     layer: str | None,
@@ -59,7 +60,7 @@ def train_encoder(
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "accelerate", "train") from error
     settings, folder = training.EncoderSettings(**_given(wishes)), output_folder(folder)
-    generator = open_generator(model, device)
+    generator = open_generator(model, device, label)
     config = config_for(generator, layer, **_given(sizes))
     photos = None if source is None else _read(source, config.side, 0, show)
     show.say(f"Held-out pictures, and what the encoder makes of them, appear in {folder / 'samples.png'}.")

@@ -229,7 +229,7 @@ class StyleGAN2(Generator):
     def map(self, z: Tensor) -> Tensor:
         """See the contract; a conditional generator must be bound to a label."""
         if self.config.c_dim and self.label is None:
-            raise ZplusError(f"{self.name} is conditional: choose one of its {self.config.c_dim} labels (with_label).")
+            raise ZplusError(f"{self.name} is conditional: choose one of its {self.config.c_dim} labels with --label.")
         return self.mapping(z, self.label)
 
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:

@@ -1,10 +1,8 @@
 """What the page answers to each thing that a visitor does: new values by the names of its parts."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import gradio as gr
@@ -48,10 +46,10 @@ def took(visit: Visit, came: dict[str, str]) -> Values:
 
 
 def example(visit: Visit) -> Values:
-    """The photo that comes with the package, beside this file or in the repository."""
-    path = Path(str(files("zplus.studio") / "astronaut.png"))
-    if not path.is_file():
-        path = Path(__file__).parents[3] / "examples" / "astronaut.png"
+    """The photo that comes with the package."""
+    from zplus.images import example_photo
+
+    path = example_photo()
     visit.session.take(path.read_bytes(), path.name)
     return everything(visit.session, _found(visit.session))
 
@@ -75,7 +73,7 @@ def compared(visit: Visit, quality: str) -> Iterator[Values]:
     from zplus.studio.pictures import figures
 
     job = visit.session.compare(COMPARED, quality)
-    yield from _followed(job)
+    yield from _followed(job, ("cancel",))  # one space that was stopped would stand beside others that were not
     found = figures(job.result or ())
     words = status("The same edit in several spaces is below." if found else "Cancelled.")
     shown = {"spaces": gr.update(value=found, visible=bool(found))}
@@ -131,9 +129,8 @@ def deleted(visit: Visit) -> Values:
     return everything(visit.session, "Deleted: nothing of it is left here.")
 
 
-def _followed(job: "Job") -> Iterator[Values]:
-    """The progress of a job, with a live picture."""
-    ways = ("stop", "cancel")
+def _followed(job: "Job", ways: Sequence[str] = ("stop", "cancel")) -> Iterator[Values]:
+    """The progress of a job, with a live picture, and the ways to end it."""
     began = {name: gr.update(interactive=False) for name in ("invert", "compare")}
     yield began | {name: gr.update(visible=True, interactive=True) for name in ways} | status("Beginning ...", "busy")
     for seen in job.watch():

@@ -10,7 +10,7 @@ import torch
 
 from zplus.direction import Direction
 from zplus.editing import directions_of, principal
-from zplus.errors import UnknownNameError
+from zplus.errors import UnknownNameError, ZplusError
 from zplus.faces.landmarks import FaceFinder
 from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators.zoo import model_path
@@ -50,7 +50,10 @@ class Models:
             raise UnknownNameError("model", name, self.names)
         with self._lock:
             if name not in self._generators:
-                self._generators[name] = load_generator(self.files.get(name, name), self.device)
+                generator = load_generator(self.files.get(name, name), self.device)
+                if getattr(generator.config, "c_dim", 0):
+                    raise ZplusError(f"{name} is conditional, but the studio has no labels: use 'zplus edit --label'.")
+                self._generators[name] = generator
             return self._generators[name]
 
     def sliders(self, name: str) -> tuple[Direction, ...]:

@@ -15,13 +15,13 @@ from zplus.editing import Editor
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, whole
 from zplus.faces.paste import paste
-from zplus.images import fitted, to_pixels
+from zplus.images import fitted, image_bytes, to_pixels
 from zplus.latent import Edit, Latent, save_latent
 from zplus.spaces import render
 from zplus.studio.history import History
 from zplus.studio.models import Models
 from zplus.studio.passing import given_out
-from zplus.studio.pictures import Pixels, address, animated, encoded
+from zplus.studio.pictures import Pixels, address, animated
 
 PREVIEW = 1024  # pixels of the longer side of what the page shows
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)  # parts of the edit
@@ -50,8 +50,9 @@ class Opened:
         latent = replace(latent, edits=rest, edited=None)
         quick = None if latent.added or latent.offsets else models.execution
         self._editor, self._lock = Editor(self.generator, latent, quick), RLock()
-        self.latent = self._editor.edit({}) if rest else latent
+        self.latent, self._bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
         self.reconstruction = self._editor.picture(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
+        self._inverted = self._editor.picture(self._bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
         self._before: dict[bool, str] = {}
         self.history = History(Wish(strengths, latent.feature))
@@ -95,7 +96,7 @@ class Opened:
     def after(self, in_photo: bool) -> Pixels:
         """The edit, in the photo or as a crop, as large as the page shows it."""
         image = self.picture(self.wish)
-        return paste(self._small, self.reconstruction, image) if in_photo else fitted(to_pixels(image), PREVIEW)
+        return paste(self._small, self._inverted, image) if in_photo else fitted(to_pixels(image), PREVIEW)
 
     def download(self, kind: str, in_photo: bool) -> tuple[bytes, str]:
         """A file and its name: "picture" at full size, "strip", "animation" or "latent"."""
@@ -107,15 +108,15 @@ class Opened:
             return content, f"{self.name}.latent.safetensors"
         if kind == "picture":
             with self._lock, torch.inference_mode():
-                before, after = (render(self.generator, x)[0].cpu() for x in (self.latent, edited))
+                before, after = (render(self.generator, x)[0].cpu() for x in (self._bare, edited))
             if in_photo and self.has_photo:
-                return encoded(paste(self.target, before, after), ".jpg", note), f"{self.name}.edited.jpg"
-            return encoded(to_pixels(after), ".png", note), f"{self.name}.edited.png"
+                return image_bytes(paste(self.target, before, after), ".jpg", note), f"{self.name}.edited.jpg"
+            return image_bytes(to_pixels(after), ".png", note), f"{self.name}.edited.png"
         if not moved:
             raise ZplusError("Move a slider first: a strip and an animation show the way to an edit.")
         if kind == "strip":
             frames = [to_pixels(self.picture(wish, part)) for part in STRIP]
-            return encoded(np.concatenate(frames, axis=1), ".png", note), f"{self.name}.strip.png"
+            return image_bytes(np.concatenate(frames, axis=1), ".png", note), f"{self.name}.strip.png"
         frames = [fitted(to_pixels(self.picture(wish, i / (FRAMES - 1))), FRAME) for i in range(FRAMES)]
         return animated(frames, note), f"{self.name}.animation.webp"
 

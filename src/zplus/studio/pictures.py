@@ -9,17 +9,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from zplus.images import SOURCE_TYPE, XMP, write_animation, write_image
+from zplus.images import SOURCE_TYPE, XMP, write_animation
 from zplus.studio.passing import given_out
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 RATE = 12.0  # pictures a second of an animation
 MARK = XMP.format(source=SOURCE_TYPE, tool="zplus studio", comment="Edited by a generative model").encode()
-
-
-def encoded(pixels: Pixels, suffix: str, note: str = "") -> bytes:
-    """A picture as a file: ".png" or ".jpg"."""
-    return given_out(f"picture{suffix}", lambda path: write_image(path, pixels, note))
 
 
 def animated(frames: Sequence[Pixels], note: str) -> bytes:

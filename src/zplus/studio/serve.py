@@ -34,6 +34,7 @@ from zplus.studio.visitors import UPLOADS, Visitors  # noqa: E402
 
 PORT = 7860  # where none is asked for; another free one where it is taken
 SHORTEST_TOKEN = 16  # characters
+EVERYWHERE = ("0.0.0.0", "::")  # hosts that stand for all addresses of this machine
 
 
 def serve(
@@ -46,11 +47,12 @@ def serve(
     device: str = "cpu",
     open_page: bool = False,
 ) -> None:
-    """Serve the page until interrupted. Raises ZplusError where the address cannot be listened on, or is unsafe.
+    """Serve the page until interrupted. Raises ZplusError where the address cannot be listened on, or is unsafe, or
+    where a model is not there.
 
     host: a loopback address, or another one together with a token. token: "" makes one up.
     """
-    token = checked_token(host, token)
+    token, files = checked_token(host, token), checked_models(files)
     with listening(host, port) as bound:
         number = bound.getsockname()[1]
         visitors = Visitors(keep, files, device)
@@ -62,7 +64,8 @@ def serve(
                 timeout_graceful_shutdown=1,  # the page keeps a connection open, which would be waited for
             )
         )
-        address = f"http://{_named(host, number)}/" + (f"?token={quote(token)}" if token else "")
+        name = socket.gethostname() if host in EVERYWHERE else host
+        address = f"http://{_named(name, number)}/" + (f"?token={quote(token)}" if token else "")
         say(f"The studio is at {address}  (Ctrl-C ends it)")
         if keep is not None:
             say(f"Inversions are kept in {keep}: they are biometric data, delete them when you are done.")
@@ -109,6 +112,17 @@ def checked_token(host: str, token: str | None) -> str:
     return "" if token is None else token or secrets.token_urlsafe(24)
 
 
+def checked_models(files: Sequence[Path]) -> Sequence[Path]:
+    """The files, if all are there and each has a name of its own, by which the page shows it."""
+    names = [path.name for path in files]
+    for path in files:
+        if not path.is_file():
+            raise ZplusError(f"There is no file {path}: check what follows --model.")
+        if names.count(path.name) > 1:
+            raise ZplusError(f"Several models are called {path.name}: rename all but one.")
+    return files
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address."""
     try:
@@ -119,7 +133,7 @@ def is_loopback(host: str) -> bool:
 
 def hosts_of(host: str, port: int) -> set[str] | None:
     """The names that the page goes by in the Host header; None where the address does not tell."""
-    if host in ("0.0.0.0", "::"):
+    if host in EVERYWHERE:
         return None
     local = ("localhost", "127.0.0.1", "::1") if is_loopback(host) else ()
     return {_named(name, port) for name in (host, *local)}
@@ -144,4 +158,5 @@ def listening(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             bound.close()
             problem = error
-    raise ZplusError(f"{host} port {port} cannot be listened on ({problem}): choose another with --port.")
+    named = host if port is None else f"{host} port {port}"
+    raise ZplusError(f"{named} cannot be listened on ({problem}): choose others with --host and --port.")

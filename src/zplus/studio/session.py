@@ -233,7 +233,10 @@ class Session:
 
     def _made(self, model: str, latent: Latent) -> bool:
         own = model in self.models.files or model == latent.generator  # others need not be loaded to know
-        return own and self.models.generator(model).fingerprint == latent.fingerprint
+        try:
+            return own and self.models.generator(model).fingerprint == latent.fingerprint
+        except ZplusError:  # a file that cannot be used keeps no latent of another
+            return False
 
 
 def _stem(name: str) -> str:

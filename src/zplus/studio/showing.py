@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from zplus.errors import ZplusError
+from zplus.errors import sentence
 from zplus.studio import AS_IT_IS, MOST_SLIDERS
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
@@ -60,14 +60,8 @@ def failed(error: BaseException, session: "Session | None") -> Values:
     """What went wrong, in words; nothing else changes, but that what failed is not running."""
     if os.environ.get("ZPLUS_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, ZplusError):
-        words = " ".join(str(error).split())
-    elif isinstance(error, MemoryError) or "allocate memory" in str(error):
-        words = "There is not enough memory: close other programs, or use a smaller picture."
-    else:
-        words = f"Something unforeseen happened ({type(error).__name__}): start with ZPLUS_DEBUG=1 to see where."
     running = session is None or (session.job is not None and session.job.running)
-    return status(words, "error") | ({} if session is None or running else idle(session))
+    return status(sentence(error), "error") | ({} if session is None or running else idle(session))
 
 
 def progress(seen: "Seen") -> Values:

@@ -13,6 +13,7 @@ from zplus.files import atomic
 from zplus.generators.checkpoints.read import read_tensors
 
 SUFFIXES = (".npy", ".npz", ".pt")
+SMALL, PACKED = 64 << 20, 4  # bytes that may be unpacked, or as many times the file's: numbers can hardly be compressed
 
 
 def read_codes(path: Path) -> Float[Tensor, "n l w"]:
@@ -56,6 +57,11 @@ def write_codes(codes: Float[Tensor, "n l w"], path: Path) -> None:
 
 
 def _read_numpy(path: Path) -> dict[str, Tensor]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed:
+            size = sum(part.file_size for part in packed.infolist())
+        if size > max(SMALL, PACKED * path.stat().st_size):
+            raise LatentError(f"{path} would unpack to {size / 1e6:.0f} MB, but numbers are never packed so tightly.")
     with path.open("rb") as file:
         found = np.load(file, allow_pickle=False)
         named = {name: found[name] for name in found.files} if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
