@@ -3,6 +3,9 @@
 import json
 import zipfile
 from dataclasses import replace
+from itertools import islice
+from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -11,19 +14,21 @@ from PIL import Image
 
 from command_line import needs_lpips, picture
 from zplus.benchmark import bench as bench_module
+from zplus.benchmark import subjects as subjects_module
 from zplus.benchmark.bench import Bench, Plan
 from zplus.benchmark.conditions import BENCHES, Condition, norm_kept
 from zplus.benchmark.contrasts import others
 from zplus.benchmark.gauge import learnt_gauge
-from zplus.benchmark.people import sharpness
+from zplus.benchmark.people import People, sharpness
 from zplus.benchmark.rows import read_run
 from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.subjects import FIRST_SEED, ORACLES, _codes, drawn, oracle, photos
-from zplus.benchmark.trial import Edited, edit_rows
-from zplus.errors import ZplusError
+from zplus.benchmark.trial import Edited, edit_rows, goals
+from zplus.errors import LatentError, ZplusError
 from zplus.generators.statistics import statistics
 from zplus.latent import Point
-from zplus.spaces import latent_of, make_space
+from zplus.perception.identity import Identity
+from zplus.spaces import latent_of, make_space, render
 
 SETTINGS = {"settings": 1}
 
@@ -54,6 +59,33 @@ def test_an_occluder_covers_the_same_place_in_picture_and_truth(generator, direc
     assert same.float().mean((1, 2)).tolist() == pytest.approx([100 / 32**2] * 2, abs=0.01)
 
 
+def test_codes_that_cannot_follow_cost_only_their_own_truth(generator, directions, measure, monkeypatch):
+    whole = oracle(generator, "z", 3, 0, directions[:1], 1.5)
+    stuck, edit = whole.images[1], subjects_module.edit
+
+    def follows(generator, latent, moves):
+        if (render(generator, latent) - stuck).abs().amax((1, 2, 3)).min() < 1e-4:
+            raise LatentError("it cannot follow")
+        return edit(generator, latent, moves)
+
+    monkeypatch.setattr(subjects_module, "edit", follows)
+    found = oracle(generator, "z", 3, 0, directions[:1], 1.5)
+    for key, true in found.truths.items():
+        assert torch.allclose(true[[0, 2]], whole.truths[key][[0, 2]], atol=1e-4) and true[1].isnan().all()
+    latent = latent_of(make_space("z", generator), Point(_codes(generator, "z", "z", 3, FIRST_SEED)))
+    edited, asked = Edited(generator, latent, Condition("z", "z")), goals(found, measure)
+    rows = edit_rows(edited, found.images, found, directions[:1], measure, 1.0, asked, [])
+    assert [i for i, _ in rows] == [0, 2, 0, 2]
+
+
+def test_an_oracle_is_rendered_in_parts(generator, directions, monkeypatch):
+    whole = oracle(generator, "occluder", 3, 0, directions, 1.5)
+    monkeypatch.setattr(subjects_module, "ROOM", 32**2)
+    parts = oracle(generator, "occluder", 3, 0, directions, 1.5)
+    assert torch.allclose(parts.images, whole.images, atol=1e-4)
+    assert all(torch.allclose(parts.truths[key], true, atol=1e-4) for key, true in whole.truths.items())
+
+
 def test_every_source_shows_other_faces(generator):
     images = torch.cat([oracle(generator, source, 2, 0, (), 0.0).images for source in ORACLES]).flatten(1)
     alike = torch.corrcoef(images) - torch.eye(len(images))
@@ -78,7 +110,7 @@ def test_the_edit_of_a_perfect_inversion_is_matched_and_true(generator, directio
     space = make_space("w+", generator)
     latent = latent_of(space, Point(_codes(generator, "perturbed", "w+", 4, FIRST_SEED + ORACLES.index("perturbed"))))
     edited = Edited(generator, latent, Condition("w+", "w+"))
-    rows = list(edit_rows(edited, subjects.images, subjects, directions, measure, 1.0, []))
+    rows = list(edit_rows(edited, subjects.images, subjects, directions, measure, 1.0, goals(subjects, measure), []))
     assert len(rows) == 4 * len(directions)
     for _, row in rows:
         assert row["strength"] == 1.0 and row["reached"]
@@ -113,7 +145,10 @@ def test_photos_have_groups_and_what_is_broken_is_told(tmp_path, generator):
     told = []
     found = photos(tmp_path, generator, None, True, told.append)
     assert found.names == ["a.png", "b.png"] and found.real
-    assert [*found.groups] == [{}, {"sex": "f"}] and "c.png" in told[0]
+    assert [*found.groups] == [{}, {"sex": "f"}] and "c.png" in told[0] and str(tmp_path) not in told[0]
+    assert found.images.dtype == torch.uint8 and found[1:2].images.min() >= -1 and found[1:2].images.is_floating_point()
+    for changed in (replace(found, names=["a.png", "c.png"]), replace(found, groups=[{}, {}])):
+        assert changed.digest != found.digest
     (tmp_path / "photos.csv").write_bytes("name;sex\nb.png;männlich\n".encode("latin-1"))
     with pytest.raises(ZplusError, match="no table"):
         photos(tmp_path, generator, None, True, told.append)
@@ -135,7 +170,7 @@ def pairs(path, rows=3):
     return path
 
 
-def test_drawings_lie_beside_their_truth(tmp_path, generator):
+def test_drawings_lie_beside_their_truth(tmp_path, generator, monkeypatch):
     found = drawn(pairs(tmp_path / "pairs.zip"), generator, ["hat"], 2)
     assert found.names == ["0_base.png", "1_base.png"] and not found.real
     assert found.truths["hat", "drawn"][1, :2, 0, 0].tolist() == pytest.approx([40 / 127.5 - 1, 100 / 127.5 - 1])
@@ -144,6 +179,13 @@ def test_drawings_lie_beside_their_truth(tmp_path, generator):
     (tmp_path / "no.zip").write_bytes(b"PK")
     with pytest.raises(ZplusError, match="is no zip"):
         drawn(tmp_path / "no.zip", generator, ["hat"], 2)
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        archive.writestr("pairs.jsonl", "[" * 100_000)
+    with pytest.raises(ZplusError, match="is no zip"):
+        drawn(tmp_path / "deep.zip", generator, ["hat"], 2)
+    monkeypatch.setattr("zplus.training.data.LARGEST", 10)
+    with pytest.raises(ZplusError, match=r"pairs\.jsonl has more"):
+        drawn(tmp_path / "pairs.zip", generator, ["hat"], 2)
 
 
 @pytest.fixture
@@ -163,17 +205,17 @@ def tiny_bench(generator, directions, measure, monkeypatch):
 @needs_lpips
 def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
     whole, cut = (Recorder(tmp_path / name, "spaces", generator, SETTINGS) for name in ("whole", "cut"))
-    assert whole.record(tiny_bench(whole.folder).trials(()), quiet)
-    first = next(iter(tiny_bench(cut.folder).trials(())))
-    assert cut.record([first], quiet)
+    assert whole.record(tiny_bench(whole.folder, batch=1).trials(()), quiet)
+    first = list(islice(tiny_bench(cut.folder, batch=1).trials(()), 5))  # all of the first picture, one of the second
+    assert cut.record(first, quiet)
     cut = Recorder(tmp_path / "cut", "spaces", generator, SETTINGS, minutes=0.0)
-    assert not cut.record(tiny_bench(cut.folder).trials(()), quiet)
+    assert not cut.record(tiny_bench(cut.folder, batch=1).trials(()), quiet)
     assert "budget of 0 minutes" in read_run(cut.folder).facts["skipped"][0]
     with (cut.path).open("a", encoding="utf-8") as file:  # killed in the middle of the second trial
         file.write('{"table": "reconstruction", "trial": "second"}\n{"table": "rec')
     again = Recorder(cut.folder, "spaces", generator, SETTINGS)
-    assert again.done == {first.name}
-    assert again.record(tiny_bench(cut.folder).trials(()), quiet)
+    assert again.done == {trial.name for trial in first}
+    assert again.record(tiny_bench(cut.folder, batch=1).trials(()), quiet)
     timed = [
         [{k: v for k, v in row.items() if k != "seconds"} for row in read_run(x.folder).rows] for x in (whole, cut)
     ]
@@ -185,14 +227,37 @@ def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
         Recorder(cut.folder, "methods", generator, SETTINGS)
 
 
-def test_a_trial_that_fails_is_left_out_and_named(generator, tmp_path):
+def test_a_trial_that_fails_is_left_out_named_once_and_tried_again(generator, tmp_path):
     def fails():
         raise ZplusError("it has no encoder")
 
+    def works():
+        return [{"table": "speed", "seconds": 1.0}]
+
     recorder = Recorder(tmp_path, "methods", generator, SETTINGS)
-    assert recorder.record([Trial("e4e", fails), Trial("next", lambda: [{"table": "speed", "seconds": 1.0}])], quiet)
-    assert read_run(tmp_path).facts["skipped"] == ["e4e is left out: it has no encoder"]
-    assert len(recorder.rows("speed")) == 1
+    failing = [Trial(f"e4e on {i}", fails, "e4e") for i in range(3)]
+    assert recorder.record([*failing, Trial("next", works)], quiet)
+    assert read_run(tmp_path).facts["skipped"] == ["e4e is left out 3 times: it has no encoder"]
+    assert recorder.done == {"next"} and len(recorder.rows("speed")) == 1
+    again = Recorder(tmp_path, "methods", generator, SETTINGS)
+    assert again.record([replace(trial, work=works) for trial in failing], quiet)
+    assert read_run(tmp_path).facts["skipped"] == [] and len(again.done) == 4 and not again.failed
+
+
+def test_the_budget_begins_with_the_first_trial(generator, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("zplus.benchmark.run.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    recorder = Recorder(tmp_path, "spaces", generator, SETTINGS, minutes=1.0)
+    now[0] = 3600.0  # calibrating took an hour
+    assert recorder.record([Trial("one", list)], quiet)
+
+
+def test_a_threshold_takes_a_thousand_pairs():
+    identity = create_autospec(Identity, instance=True)
+    identity.embed = lambda pixels: np.random.default_rng(int(pixels[0, 0, 0])).normal(size=4)
+    for count, given in ((45, False), (46, True)):
+        photos = [torch.full((3, 1, 1), i / 127.5 - 1) for i in range(count)]
+        assert (People([str(i) for i in range(count)], photos, identity).threshold is not None) == given
 
 
 def test_damaged_runs_are_refused(generator, tmp_path):
@@ -232,3 +297,4 @@ def test_a_space_made_worse_is_found(tiny_bench, generator, tmp_path):
     shown = run.table("picture")
     assert {row["what"] for row in shown} == {"source", "reconstruction", "truth", "edit"}
     assert all((tmp_path / row["file"]).is_file() for row in shown)
+    assert all(("strength" in row) == (row["what"] == "edit") for row in shown)

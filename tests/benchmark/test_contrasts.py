@@ -14,7 +14,7 @@ from zplus.benchmark.rows import read_run
 from zplus.errors import ZplusError
 
 FEW = 999  # resamples
-WRONG = ({"a": 3}, {"setting": "moon"})
+WRONG = ({"a": 3}, {"measure": "space"})
 
 
 @pytest.fixture
@@ -112,6 +112,11 @@ def test_spaces_are_compared_within_their_kind(run_of):
         primary(run_of(make_rows(10), plan=mixed))
 
 
+def test_without_the_planned_space_the_first_is_the_reference(run_of):
+    found = others(run_of(make_rows(10, spaces=("w", "w+", "f/w", "f/w+"))), FEW)
+    assert {(c.a, c.b) for c in found} == {("w", "w+"), ("f/w", "f/w+")}
+
+
 def test_others_are_corrected_together(run_of):
     run = run_of(make_rows(30, worse={"w+": 0.05}))
     found = {(c.table, c.measure, c.b): c for c in others(run, FEW)}
@@ -194,9 +199,3 @@ def test_ablations_may_fix_f(run_of):
     found = others(run_of(rows, bench="ablations"), FEW)
     assert {(c.group, c.a, c.b) for c in found} == {("f/z+", "as it is", "F fixed")}
     assert next(c for c in found if c.measure == "error_lpips").verdict == "as it is"
-
-
-def test_rows_with_f_fixed_are_not_compared_with_rows_that_moved_it(run_of):
-    rows = make_rows(10, noise=0.0)
-    fixed = [{**row, "feature": "fixed", "error_lpips": 9.0} for row in rows if row["space"] == "f/z+"]
-    assert primary(run_of(rows + fixed), FEW).parts["w"].mean == pytest.approx(0, abs=1e-9)

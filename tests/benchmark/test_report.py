@@ -5,6 +5,7 @@ import pytest
 from test_rows import add_picture, make_rows, make_run
 
 from zplus.benchmark import plots
+from zplus.benchmark.contrasts import Arm
 from zplus.benchmark.page import data_address
 from zplus.benchmark.report import write_report
 from zplus.benchmark.rows import read_run
@@ -120,6 +121,18 @@ def test_plots_are_small_and_escape_names(tmp_path):
     (text,) = plots.pareto(read_run(make_run(tmp_path, make_rows(8, spaces=spaces))))
     assert text.startswith("<svg") and "<b>" not in text and "&lt;b&gt;$x_{$" in text
     assert "currentColor" in text and len(text) < 60_000
+
+
+def test_methods_have_a_plot_for_each_space_and_a_look_each(tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = [{**row, "space": space} for space in ("w+", "f/z+") for row in make_rows(8, spaces=("hybrid",))]
+    rows = [{**row, "variant": name} for name in ("hybrid", "F free") for row in rows]
+    drawn = plots.pareto(read_run(make_run(tmp_path, rows, bench="methods", plan={})))
+    assert [f", {space}" in text for text, space in zip(drawn, ("w+", "f/z+"), strict=True)] == [True, True]
+    for group, filled in (("w+", False), ("f/z+", True)):
+        styles = plots._styles([Arm(group, f"{'fx'[i % 2]}{i}") for i in range(16)])
+        assert len({(x["color"], x["marker"]) for x in styles}) == 16
+        assert all((x["markerfacecolor"] != "none") == filled for x in styles)
 
 
 def test_a_source_named_for_every_space_is_shown_once(tmp_path):

@@ -105,8 +105,10 @@ def test_another_version_is_refused_by_name(tmp_path, version):
 
 
 @pytest.mark.parametrize(
-    "facts", [{"bench": "other"}, {"plan": []}, {"skipped": "x"}, {"seconds": "x"}, {"finished": 1}]
-)
+    "facts",
+    [{"bench": "other"}, {"plan": []}, {"skipped": "x"}, {"seconds": "x"}, {"finished": 1},
+     {"settings": json.loads('{"a":' * 900 + "1" + "}" * 900)}],
+)  # fmt: skip
 def test_damaged_facts_are_named(tmp_path, facts):
     make_run(tmp_path, [], **facts)
     with pytest.raises(ZplusError, match=f"damaged .in {next(iter(facts))}"):

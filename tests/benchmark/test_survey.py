@@ -5,7 +5,10 @@ import re
 import pytest
 from test_rows import add_picture, make_run
 
+from zplus.benchmark.rows import read_run
 from zplus.benchmark.survey import count_survey, sentence, write_survey
+from zplus.command.benchmarking import write_report_of
+from zplus.command.show import Show
 from zplus.errors import ZplusError
 
 COLOUR = {"f/z+": 220, "f/w+": 40}
@@ -68,6 +71,25 @@ def test_the_seed_makes_the_order(survey, tmp_path):
         assert (re.findall(r'<figure><img alt="the picture" src="([^"]+)"', again) == shown) == same
 
 
+def test_a_public_survey_shows_no_real_person_and_its_key_lies_beside_the_run(survey, tmp_path):
+    rows = read_run(tmp_path / "run").rows
+    make_run(tmp_path / "run", [{**row, "real": row["subject"] < "s08"} for row in rows], plan={})
+    write_report_of(tmp_path / "run", True, ("f/z+", "f/w+"), 0, Show())
+    page = (tmp_path / "run" / "survey.html").read_text()
+    assert page.count("<fieldset") == 4 and page.count("<img") == 12
+    assert (tmp_path / "run.survey.key.json").is_file() and not list((tmp_path / "run").glob("*key*"))
+
+
+def test_a_subject_comes_once_for_each_direction(survey, tmp_path):
+    rows = read_run(tmp_path / "run").rows
+    edits = [{**row, "truth": truth} for row in rows for truth in "wz" if row["what"] == "edit"]
+    for i, row in enumerate(edits):  # each a file of its own
+        row["file"] = add_picture(tmp_path / "run", f"{i}.png", 200)["file"]
+    write_survey(make_run(tmp_path / "run", edits), "f/z+", "f/w+", tmp_path / "key.json")
+    page = (tmp_path / "run" / "survey.html").read_text()
+    assert page.count("<fieldset") == page.count("Asked for: more smile") == 12
+
+
 def test_a_survey_is_no_longer_than_wanted(survey, tmp_path):
     page = write_survey(tmp_path / "run", "f/z+", "f/w+", tmp_path / "short.json", most=5).read_text()
     assert page.count("<fieldset") == len(json.loads((tmp_path / "short.json").read_text())["sides"]) == 5
@@ -108,6 +130,15 @@ def test_damaged_answers_are_refused(survey, tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(ZplusError, match=r"a\.json"):
         count_survey([tmp_path / "a.json"], survey[1])
+
+
+@pytest.mark.parametrize("wrong", [{"a": None}, {"survey": 1}, {"sides": {"q001": 3}}, {"sides": {"q001": ["x", "y"]}}])
+def test_a_damaged_key_is_refused(survey, tmp_path, wrong):
+    _, path, key = survey
+    given = answer(tmp_path / "a.json", key, lambda q: "f/z+")
+    path.write_text(json.dumps({**key, **wrong}))
+    with pytest.raises(ZplusError, match=r"key\.json is damaged"):
+        count_survey([given], path)
 
 
 @pytest.mark.parametrize("answers", [{"q999": "left"}, {"q001": "middle"}, {"q001": ["left"]}])

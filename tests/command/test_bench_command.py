@@ -3,6 +3,8 @@
 import pytest
 
 from command_line import assert_refused, needs_lpips
+from zplus.benchmark import bench
+from zplus.benchmark.conditions import BENCHES, EVERY_METHOD
 from zplus.command import benchmarking
 
 
@@ -18,6 +20,18 @@ def test_a_bench_is_run_and_reported(zplus, model, tmp_path, monkeypatch):
     made = zplus("report", out, "--json").json
     assert "w" in (out / "report.md").read_text(encoding="utf-8") and made["report"].endswith("report.html")
     assert_refused(zplus("bench", "spaces", *options, "--seeds", 2))
+    monkeypatch.setattr(benchmarking, "SAMPLES", 101)  # so that other gauges are learnt
+    assert "other gauges" in zplus("bench", "spaces", *options).err
+
+
+@needs_lpips
+def test_what_fails_is_named_once_and_told_by_the_exit_code(zplus, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarking, "SAMPLES", 100)
+    monkeypatch.setattr(bench, "ORACLES", ("z",))
+    monkeypatch.setitem(BENCHES, "methods", lambda: EVERY_METHOD[:1])  # e4e, without an encoder
+    found = zplus("bench", "methods", "--model", model, "--count", 2, "--seeds", 1, "-o", tmp_path / "run", "--json")
+    assert found.code == 1 and found.json["trials"] == 1
+    assert len(found.json["skipped"]) == 1 and found.json["skipped"][0].startswith("e4e in w+ is left out 2 times: ")
 
 
 @needs_lpips

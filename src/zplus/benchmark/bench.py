@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from zplus.benchmark.run import Trial
 from zplus.benchmark.subjects import ORACLES, Subjects, oracle
 from zplus.benchmark.trial import (
     Edited,
+    Goals,
     Instruments,
     Made,
     edit_rows,
+    goals,
     inverted,
     loss_of_editing,
     reconstruction_rows,
@@ -76,7 +78,6 @@ class Bench:
         self.generator, self.plan, self.directions, self.measure = generator, plan, directions, measure
         self.folder, self.rates = folder, dict[str, float]()
         self.batch = plan.batch or max(1, ROOM // generator.resolution**2)
-        self._shown: dict[str, set[str]] = {}  # names of subjects whose pictures are kept, by source
         self._oracle = lru_cache(maxsize=1)(self._made)
 
     def tuning(self) -> Iterator[Trial]:
@@ -99,16 +100,22 @@ class Bench:
         for seed, source in product(range(self.plan.seeds), ORACLES if self.plan.count else ()):
             for first in range(0, self.plan.count, size):
                 made = partial(self._part, source, seed, slice(first, first + size))
-                yield from self._of_all(f"{source} {first} of seed {seed}", made, seed)
+                yield from self._of_all(f"{source} {first} of seed {seed}", made, seed, first)
         for subjects in others:
             step = 1 if subjects.real else size
             for first in range(0, len(subjects.names), step):
                 made = partial(subjects.__getitem__, slice(first, first + step))
-                yield from self._of_all(f"{subjects.source} {subjects.names[first]}", made, 0)
+                yield from self._of_all(f"{subjects.source} {subjects.names[first]}", made, 0, first)
 
-    def _of_all(self, name: str, made: Callable[[], Subjects], seed: int) -> Iterator[Trial]:
+    def _of_all(self, name: str, made: Callable[[], Subjects], seed: int, first: int) -> Iterator[Trial]:
+        read = cache(partial(self._read, made))  # once for all conditions
         for condition in self.plan.conditions:
-            yield Trial(f"{self._label(condition)} on {name}", partial(self._rows, made, condition, seed))
+            label = self._label(condition)
+            yield Trial(f"{label} on {name}", partial(self._rows, read, condition, seed, first), label)
+
+    def _read(self, made: Callable[[], Subjects]) -> tuple[Subjects, Goals]:
+        subjects = made()
+        return subjects, goals(subjects, self.measure)
 
     def _part(self, source: str, seed: int, rows: slice) -> Subjects:
         return self._oracle(source, seed)[rows]
@@ -116,9 +123,14 @@ class Bench:
     def _made(self, source: str, seed: int) -> Subjects:
         return oracle(self.generator, source, self.plan.count, seed, self.directions, _side(seed) * AMOUNT)
 
-    def _rows(self, made: Callable[[], Subjects], condition: Condition, seed: int) -> Iterator[Row]:
-        """All rows of a batch: reconstructions, edits, their pictures, and whether strength 0 changes nothing."""
-        subjects = made()
+    def _rows(
+        self, read: Callable[[], tuple[Subjects, Goals]], condition: Condition, seed: int, first: int
+    ) -> Iterator[Row]:
+        """All rows of a batch: reconstructions, edits, their pictures, and whether strength 0 changes nothing.
+
+        `first` is the number of its first picture in its source.
+        """
+        subjects, asked = read()
         changes = self._changes(condition)
         latent = inverted(self.generator, subjects.images, condition, **changes)
         image, edited = render(self.generator, latent), Edited(self.generator, latent, condition)
@@ -130,36 +142,38 @@ class Bench:
         shown = [Made("source", subjects.images), Made("reconstruction", image)]
         shown += [Made("truth", images, *key) for key, images in subjects.truths.items()]
         wanted = _side(seed) * WANTED
-        for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, shown):
+        for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, asked, shown):
             row["reached"] &= near[i]
             yield facts[i] | {"table": "edit", "feature": condition.feature if latent.layer else None} | row
         if subjects.source == "z":
-            first, strength = self.directions[0], _side(seed) * AMOUNT
-            lec = loss_of_editing(edited, image, first, strength, self.measure, **changes)
+            direction, strength = self.directions[0], _side(seed) * AMOUNT
+            lec = loss_of_editing(edited, image, direction, strength, self.measure, **changes)
             for i, value in enumerate(lec.tolist()):
-                row = {"direction": first.name, "what": "there and back", "lec": value, "reached": near[i]}
+                row = {"direction": direction.name, "what": "there and back", "lec": value, "reached": near[i]}
                 yield facts[i] | {"table": "edit"} | row
         still, _ = edited.picture(self.directions[0], 0.0)
         difference = float((still - image).abs().max())
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
         yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane
+        for (name, _), images in subjects.truths.items():
+            if lost := float(images.isnan().flatten(1).any(1).sum()):
+                check = f"codes of {subjects.source} that cannot follow {name} and so have no true edit"
+                yield {"table": "sanity", "check": check, "limit": 0.0, "value": lost, "passed": False}
         if seed == 0:
-            yield from self._kept(facts, shown)
+            yield from self._kept(facts[: max(0, SHOWN - first)], shown)
 
     def _kept(self, facts: Sequence[Row], shown: Sequence[Made]) -> Iterator[Row]:
-        """The pictures of the first subjects of a source, written, and a row for each."""
+        """The pictures of these subjects, written, and a row for each."""
         (self.folder / "pictures").mkdir(exist_ok=True)
-        seen = self._shown.setdefault(facts[0]["source"], set())
-        seen |= {known["subject"] for known in facts[: SHOWN - len(seen)]}
-        for what, images, direction, truth in shown:
+        for what, images, direction, truth, strengths in shown:
             for i, known in enumerate(facts):
-                if known["subject"] not in seen:
+                if images[i].isnan().any():  # a truth that there is not
                     continue
                 row = {key: x for key, x in known.items() if what in ("reconstruction", "edit") or key not in ARMS}
                 row |= {"table": "picture", "what": what, "direction": direction, "truth": truth}
                 name = hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]  # which tells nobody what it is
                 write_image(self.folder / "pictures" / f"{name}.png", to_pixels(images[i]), "benchmark")
-                yield row | {"file": f"pictures/{name}.png"}
+                yield row | {"file": f"pictures/{name}.png", "strength": strengths[i] if strengths else None}
 
     def _tuned(self, condition: Condition) -> Iterator[Row]:
         """How near each rate comes, on a few pictures of every source."""

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from zplus.benchmark.rows import Row, Run
+from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import ALPHA, MINIMUM, RESAMPLES, Comparison, compare, holm
 from zplus.errors import ZplusError
 
-HIGHER = ("psnr", "ssim", "ms_ssim", "judge_change")  # better when higher, all others when lower
+HIGHER = ("ssim", "ms_ssim", "judge_change")  # better when higher, all others when lower
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
 CONTRASTED = {
     "reconstruction": ("lpips_vgg", "identity_distance"),
@@ -77,7 +77,7 @@ class Contrast:
 def primary(run: Run, resamples: int = RESAMPLES) -> Contrast | None:
     """The contrast that the plan named before the run, if it names one.
 
-    The plan may give its "setting" (else the first that has rows) and, where arms are variants, its "space".
+    It is that of the first setting that has rows; where arms are variants, the plan may give their "space".
     """
     plan = _plan(run)
     if not plan:
@@ -86,7 +86,7 @@ def primary(run: Run, resamples: int = RESAMPLES) -> Contrast | None:
     if not _by_variant(run) and kind(names[0]) != kind(names[1]):
         raise ZplusError(f"The plan compares {' with '.join(names)}, of which one has F: name two spaces of one kind.")
     there = {setting_of(row) for row in run.table(table) if row.get(measure) is not None}
-    setting = plan.get("setting") or next((name for name in SETTINGS if name in there), "oracle")
+    setting = next((name for name in SETTINGS if name in there), "oracle")
     group = plan.get("space") or "" if _by_variant(run) else kind(names[0])
     return _contrast(run, table, measure, group, names, setting, resamples)
 
@@ -100,7 +100,7 @@ def others(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
         for measure, arm in product(CONTRASTED[table], known):
             reference = _reference(run, known, arm.group)
             names = reference.name, arm.name
-            if reference in known and arm != reference and (table, measure, set(names)) != planned:
+            if arm != reference and (table, measure, set(names)) != planned:
                 found.append(_contrast(run, table, measure, arm.group, names, setting, resamples))
     return _corrected(found)
 
@@ -159,16 +159,11 @@ def subject_means(rows: Iterable[Row], measure: str) -> dict[Task, float]:
     return _means(rows, measure, lambda row: (row.get("subject") or "",))
 
 
-def aside(run: Run, row: Row) -> bool:
-    """Whether a row is shown but not compared: F was fixed in a bench of spaces, all of which may move it."""
-    return row.get("feature") == "fixed" and not _by_variant(run)
-
-
 def _plan(run: Run) -> dict[str, str]:
     """What run.json planned as the primary contrast; empty if it planned none."""
     plan = run.facts["plan"].get("primary") or {}
     named = isinstance(plan, dict) and all(isinstance(plan.get(name), str) for name in ("table", "measure", "a", "b"))
-    if plan and not (named and plan.get("setting", "oracle") in SETTINGS):
+    if plan and not (named and plan["measure"] in MEASURES):
         raise ZplusError("The plan in run.json must name table, measure, a and b of its primary contrast: mend it.")
     return plan
 
@@ -178,15 +173,15 @@ def _by_variant(run: Run) -> bool:
 
 
 def _reference(run: Run, known: Sequence[Arm], group: str) -> Arm:
-    """What the others of a group are held against: the plan's a, its sibling in the other kind, or the first."""
+    """What the others of a group are held against: the plan's a, its sibling in the other kind, else the first."""
     a = _plan(run).get("a", "z+")
     sibling = a.removeprefix("f/") if group == KINDS[0] else "f/" + a.removeprefix("f/")
     wanted, of = Arm(group, a if _by_variant(run) else sibling), [arm for arm in known if arm.group == group]
-    return wanted if wanted in of or not _by_variant(run) else of[0]
+    return wanted if wanted in of else of[0]
 
 
 def _rows(run: Run, table: str, setting: str) -> list[Row]:
-    return [row for row in run.table(table) if setting_of(row) == setting and not aside(run, row)]
+    return [row for row in run.table(table) if setting_of(row) == setting]
 
 
 def _contrast(

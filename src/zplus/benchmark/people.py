@@ -1,6 +1,6 @@
 """Whether an edited photo still shows the same person, among all people of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,13 +13,14 @@ from zplus.images import to_pixels
 from zplus.perception.identity import Identity, distance, rank
 
 FALSE_ACCEPTS = 1e-3  # the share of pairs of two people that the threshold takes for one
+PAIRS = 1000  # of two photos: below, not one may be taken for one
 UNCHANGED = 0.02  # of the range of pixels: where an edit changed less, it is to be as sharp as the photo
 
 
 class People:
     """The people of a benchmark by the names of their photos; `photos` are images [3,R,R] in [-1,1]."""
 
-    def __init__(self, names: Sequence[str], photos: Sequence[Tensor], identity: Identity):
+    def __init__(self, names: Sequence[str], photos: Iterable[Tensor], identity: Identity):
         self.names, self.identity = list(names), identity
         self.known = np.stack([identity.embed(to_pixels(x)) for x in photos])
 
@@ -31,10 +32,15 @@ class People:
         return {"identity_distance": distance(found, self.known[own]), "rank": rank(found, self.known, own)}
 
     @cached_property
-    def threshold(self) -> float:
-        """The distance below which at most `FALSE_ACCEPTS` of the pairs of photos lie, as if all were other people."""
+    def threshold(self) -> float | None:
+        """The distance below which at most `FALSE_ACCEPTS` of the pairs of photos lie, as if all were other people.
+
+        None where there are fewer than `PAIRS` of them (46 photos).
+        """
         apart = np.linalg.norm(self.known[:, None] - self.known[None], axis=2)
-        return float(np.nanquantile(apart[np.triu_indices(len(apart), 1)], FALSE_ACCEPTS, method="lower"))
+        pairs = apart[np.triu_indices(len(apart), 1)]
+        pairs = pairs[np.isfinite(pairs)]
+        return float(np.quantile(pairs, FALSE_ACCEPTS, method="lower")) if len(pairs) >= PAIRS else None
 
 
 def sharpness(

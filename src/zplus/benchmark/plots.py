@@ -5,11 +5,12 @@ Their ink is `currentColor`, so that a page shows them light or dark; text stays
 
 import io
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from zplus.benchmark.contrasts import SETTINGS, aside, by_arm, kind, setting_of, subject_means
+from zplus.benchmark.contrasts import KINDS, SETTINGS, Arm, by_arm, kind, setting_of, subject_means
 from zplus.benchmark.rows import Row, Run
 from zplus.errors import MissingExtraError
 
@@ -27,24 +28,24 @@ Line = list[tuple[float, float]]
 
 
 def pareto(run: Run) -> list[str]:
-    """A plot for each setting: the arms' medians of LPIPS-VGG (reconstruction) and of LPIPS to the truth (edit)."""
+    """Plots for each setting: the arms' medians of LPIPS-VGG (reconstruction) and of LPIPS to the truth (edit)."""
     found = []
     for setting, title in SETTINGS.items():
         x = _medians(run, "reconstruction", "lpips_vgg", setting)
         y = _medians(run, "edit", "error_lpips", setting)
-        if points := {name: [(x[name], y[name])] for name in x if name in y}:
-            found.append(_plot(points, "reconstruction: LPIPS-VGG", "edit: LPIPS to truth", title))
+        points = {arm: [(x[arm], y[arm])] for arm in x if arm in y}
+        found += _plots(points, "reconstruction: LPIPS-VGG", "edit: LPIPS to truth", title)
     return found
 
 
 def curves(run: Run) -> list[str]:
-    """A plot for each direction: medians of identity distance against the change reached, or strength if not scored."""
+    """Plots for each direction: medians of identity distance against the change reached, or strength if not scored."""
     rows, found = run.table("strength"), []
     along = "change" if any(row.get("change") is not None for row in rows) else "strength"
     for direction in dict.fromkeys(row.get("direction") for row in rows):
         of = by_arm(run, (row for row in rows if row.get("direction") == direction))
-        if lines := {str(arm): line for arm, its in of.items() if (line := _line(its, along))}:
-            found.append(_plot(lines, f"{along} of the attribute", "identity distance", direction or ""))
+        lines = {arm: line for arm, its in of.items() if (line := _line(its, along))}
+        found += _plots(lines, f"{along} of the attribute", "identity distance", direction or "")
     return found
 
 
@@ -58,32 +59,46 @@ def _line(rows: Sequence[Row], along: str) -> Line:
     return points
 
 
-def _medians(run: Run, table: str, measure: str, setting: str) -> dict[str, float]:
-    rows = (row for row in run.table(table) if setting_of(row) == setting and not aside(run, row))
-    found = {str(arm): subject_means(of, measure) for arm, of in by_arm(run, rows).items()}
-    return {name: median(means.values()) for name, means in found.items() if means}
+def _medians(run: Run, table: str, measure: str, setting: str) -> dict[Arm, float]:
+    rows = (row for row in run.table(table) if setting_of(row) == setting)
+    found = {arm: subject_means(of, measure) for arm, of in by_arm(run, rows).items()}
+    return {arm: median(means.values()) for arm, means in found.items() if means}
 
 
-def _plot(series: Mapping[str, Line], x: str, y: str, title: str) -> str:
+def _plots(series: Mapping[Arm, Line], x: str, y: str, title: str) -> list[str]:
+    """All spaces in one plot; where methods or settings are compared, one for each space."""
+    parts: dict[str, dict[Arm, Line]] = defaultdict(dict)
+    for arm, line in series.items():
+        parts["" if arm.group in KINDS else arm.group][arm] = line
+    return [_plot(part, x, y, ", ".join(filter(None, (title, space)))) for space, part in parts.items()]
+
+
+def _plot(series: Mapping[Arm, Line], x: str, y: str, title: str) -> str:
     matplotlib, figure_of = _matplotlib()
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": f"{x} {title}"}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that the font lacks: the page has its own
         figure = figure_of(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot(xlabel=x, ylabel=y)
         axes.set_title(title, fontsize=10, loc="left")
-        for (name, points), style in zip(series.items(), _styles(series), strict=True):
-            axes.plot(*zip(*points, strict=True), label=name, **style | ({"linestyle": ""} if len(points) == 1 else {}))
+        for (arm, points), style in zip(series.items(), _styles(series), strict=True):
+            look = style | ({"linestyle": ""} if len(points) == 1 else {})
+            axes.plot(*zip(*points, strict=True), label=arm.name, **look)
         figure.legend(loc="outside lower center", ncols=4, frameon=False, handlelength=1.5, columnspacing=1.2)
         return _svg(figure)
 
 
-def _styles(names: Iterable[str]) -> list[dict[str, Any]]:
-    """A colour for each space; with F a filled mark and a solid line, without a hollow mark and a broken line."""
-    bases = list(dict.fromkeys([*BASES, *(name.removeprefix("f/") for name in names)]))
+def _styles(arms: Collection[Arm]) -> list[dict[str, Any]]:
+    """A colour for each name; with F a filled mark and a solid line, without a hollow mark and a broken line.
+
+    Where there are more names than colours, these come again with other marks.
+    """
+    known = BASES if all(arm.group in KINDS for arm in arms) else ()
+    bases = list(dict.fromkeys([*known, *(arm.name.removeprefix("f/") for arm in arms)]))
     styles = []
-    for name in names:
-        colour, filled = COLOURS[bases.index(name.removeprefix("f/")) % len(COLOURS)], kind(name) == "with F"
-        look = {"linestyle": "-", "marker": "o"} if filled else {"linestyle": "--", "marker": "s"}
+    for arm in arms:
+        again, number = divmod(bases.index(arm.name.removeprefix("f/")), len(COLOURS))
+        colour, filled = COLOURS[number], "with F" in (arm.group, kind(arm.group))
+        look = {"linestyle": "-" if filled else "--", "marker": ("oD^" if filled else "sv<")[again % 3]}
         styles.append({"color": colour, "markerfacecolor": colour if filled else "none", "markersize": 6, **look})
     return styles
 

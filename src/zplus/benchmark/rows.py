@@ -13,6 +13,7 @@ from typing import Any
 from zplus.errors import ZplusError
 
 VERSION = 1
+DEPTH = 20  # of what lies in run.json
 BENCHES = ("spaces", "methods", "ablations", "speed")
 FACTS = {  # what run.json may say, and of which kind
     "bench": str, "zplus": str, "versions": dict, "machine": dict, "model": str, "fingerprint": str, "settings": dict,
@@ -21,11 +22,11 @@ FACTS = {  # what run.json may say, and of which kind
 TEXT = ("table", "subject", "source", "space", "variant", "direction", "truth", "feature", "check", "what", "file")
 FLAGS = ("real", "reached", "passed")
 MEASURES = {  # what a row may have measured, and how a reader calls it
-    "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex", "mse": "MSE", "psnr": "PSNR", "ssim": "SSIM",
+    "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex", "mse": "MSE", "ssim": "SSIM",
     "ms_ssim": "MS-SSIM", "error_lpips": "LPIPS to truth", "base_lpips": "LPIPS to truth, no edit",
     "error_mse": "MSE to truth", "change": "change", "judge_change": "change by the judge",
     "identity_distance": "identity distance", "rank": "rank", "off_target": "off-target change",
-    "sharpness": "sharpness", "lec": "image LEC", "pn_norm": "PN norm", "nscd": "NSCD",
+    "sharpness": "sharpness", "lec": "image LEC", "pn_norm": "PN norm",
     "layer_angle": "angle between layers", "seconds": "seconds",
 }  # fmt: skip
 NUMBERS = (*MEASURES, "strength", "wanted", "value", "limit", "seed", "repeat")
@@ -78,7 +79,8 @@ def _facts(folder: Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or "zplus_run" not in facts:
         raise ZplusError(f"{path} does not belong to a run of zplus: give a folder that zplus bench wrote.")
     _check_version(path, facts)
-    wrong = [name for name, kind in FACTS.items() if not _is(facts.setdefault(name, kind()), kind)]
+    found = {name: facts.setdefault(name, kind()) for name, kind in FACTS.items()}
+    wrong = [name for name, value in found.items() if not _is(value, FACTS[name]) or _deep(value)]
     if wrong or facts["bench"] not in BENCHES:
         raise ZplusError(f"{path} is damaged (in {', '.join(wrong) or 'bench'}): run the benchmark again.")
     return facts
@@ -124,6 +126,12 @@ def _problems(folder: Path, row: Any) -> Iterator[str]:
         yield "groups hold something else than text"
     if row["table"] == "picture":
         picture_path(folder, row.get("file") or "..")
+
+
+def _deep(value: Any, room: int = DEPTH) -> bool:
+    """Whether lists and objects lie in each other deeper than a writer of runs puts them."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not room or any(_deep(x, room - 1) for x in inner)
 
 
 def _is(value: Any, kind: type, empty: bool = False) -> bool:

@@ -7,6 +7,7 @@ import json
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,16 +29,19 @@ PRIMARY = {  # contrasts, by bench; that of the spaces is the one of docs/eviden
     "ablations": {**EDITED, "a": "as it is", "b": "common start", "space": "f/z+"},
 }
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
-BUDGET = "The budget"  # what the note of a budget that ended begins with
 Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A piece of work that is done at once or not at all, by a name that is unique in its run."""
+    """A piece of work that is done at once or not at all, by a name that is unique in its run.
+
+    of: the condition that it is done under, which may fail in many trials alike.
+    """
 
     name: str
     work: Callable[[], Iterable[Row]]
+    of: str = ""
 
 
 class Recorder:
@@ -56,7 +60,8 @@ class Recorder:
         minutes: float = math.inf,
     ):
         self.folder, self.path, self.done = folder, folder / "rows.jsonl", set[str]()
-        self.minutes, self.ends = minutes, time.perf_counter() + 60 * minutes
+        self.minutes, self.ends = minutes, math.nan  # the first trial starts the clock
+        self.notes, self.failed = list[str](), Counter[tuple[str, str]]()
         self.facts: dict[str, Any] = {
             "zplus_run": VERSION, "bench": bench, "zplus": version("zplus"), "model": generator.name,
             "fingerprint": generator.fingerprint, "settings": json.loads(json.dumps(settings)), "machine": machine(),
@@ -76,20 +81,24 @@ class Recorder:
     def record(self, trials: Iterable[Trial], told: Told) -> bool:
         """Do the trials that are not done yet, until the budget ends; whether all are done.
 
-        A trial that fails for a foreseen reason is left out, and the reason noted.
+        A trial that fails for a foreseen reason is left out until the run goes on, and the reason noted.
         """
+        if math.isnan(self.ends):
+            self.ends = time.perf_counter() + 60 * self.minutes
         for trial in trials:
             if trial.name in self.done:
                 continue
             began = time.perf_counter()
             if began > self.ends:
-                self.note(f"{BUDGET} of {self.minutes:g} minutes ended before {trial.name}: run the command again.")
+                self.note(f"The budget of {self.minutes:g} minutes ended before {trial.name}: run the command again.")
                 return False
             try:
                 rows = [row | {"trial": trial.name} for row in trial.work()]
             except ZplusError as error:
-                rows = []
-                self.note(f"{trial.name} is left out: {error}")
+                self.failed[trial.of or trial.name, str(error)] += 1
+                told(f"{trial.name} is left out: {error}")
+                self._write()
+                continue
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(_known(row)) + "\n" for row in (*rows, _end(trial.name))))
             self.done.add(trial.name)
@@ -108,8 +117,8 @@ class Recorder:
 
     def note(self, sentence: str) -> None:
         """Say in run.json what was left out, and why."""
-        if sentence not in self.facts["skipped"]:
-            self._write(skipped=[*self.facts["skipped"], sentence])
+        self.notes.append(sentence)
+        self._write()
 
     def _go_on(self, run: Run) -> None:
         """Take up a run that stopped, without the rows of a trial that it did not end."""
@@ -121,14 +130,14 @@ class Recorder:
         if other:
             raise ZplusError(f"{self.folder} holds a run with other {', '.join(other)}: give another folder with -o.")
         self.facts |= {key: run.facts[key] for key in ("started", "seconds", "machine", "versions", "command")}
-        self.facts["skipped"] = [text for text in run.facts["skipped"] if not text.startswith(BUDGET)]
         self.done = {str(row["trial"]) for row in run.table("end")}
         whole = [row for row in run.rows if row.get("trial") in self.done]
         with atomic(self.path) as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in whole), encoding="utf-8")
 
     def _write(self, **facts: object) -> None:
-        self.facts |= facts
+        failed = [f"{what} is left out {_times(n)}: {error}" for (what, error), n in self.failed.items()]
+        self.facts |= facts | {"skipped": [*self.notes, *failed]}
         with atomic(self.folder / "run.json") as temporary:
             temporary.write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
 
@@ -137,7 +146,7 @@ def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
         "processor": _processor(),
-        "cores": torch.get_num_threads(),
+        "threads": torch.get_num_threads(),
         "system": platform.system(),
         "python": platform.python_version(),
     }
@@ -149,6 +158,10 @@ def _processor() -> str:
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
 
 
 def _end(name: str) -> Row:

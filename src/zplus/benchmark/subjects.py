@@ -6,15 +6,16 @@ truth, and no latent space made it. Photos have none.
 """
 
 import csv
+import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from zplus.direction import Direction
@@ -26,15 +27,16 @@ from zplus.generators import Generator
 from zplus.generators.contract import fingerprint
 from zplus.generators.statistics import sample_w
 from zplus.images import read_image
-from zplus.latent import Point
+from zplus.latent import Latent, Point
 from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.convert import convert_code
-from zplus.training.data import SUFFIXES, picture_names, read_pictures, to_batch
+from zplus.training.data import DAMAGE, SUFFIXES, _unpacked, picture_names, read_pictures, to_batch
 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
 JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
 COVERED = 0.3  # of the picture's side: the occluder's
 FIRST_SEED = 10_000  # of codes, beyond those that gauges learn from
+ROOM = 50 * 128**2  # pixels of the pictures that are made at once
 OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
 
 Images = Float[Tensor, "n 3 r r"]
@@ -42,22 +44,29 @@ Images = Float[Tensor, "n 3 r r"]
 
 @dataclass(frozen=True)
 class Subjects:
-    """N pictures of one source, truths of their edits by (direction, how it was defined), groups to report them by."""
+    """N pictures of one source, truths of their edits by (direction, how it was defined), groups to report them by.
+
+    A truth is nan where a code cannot follow. Photos are bytes until some are taken.
+    """
 
     source: str
     names: list[str]
-    images: Images
+    images: Images | UInt8[Tensor, "n 3 r r"]
     truths: Mapping[tuple[str, str], Images]
     groups: Sequence[Mapping[str, str]]
 
     def __getitem__(self, rows: slice) -> "Subjects":
         truths = {key: x[rows] for key, x in self.truths.items()}
-        return Subjects(self.source, self.names[rows], self.images[rows], truths, self.groups[rows])
+        images = self.images[rows]
+        images = images if images.is_floating_point() else images.float() / 127.5 - 1
+        return Subjects(self.source, self.names[rows], images, truths, self.groups[rows])
 
     @property
     def digest(self) -> str:
-        """What tells these pictures from others."""
-        return fingerprint({"pictures": self.images, **{"-".join(key): x for key, x in self.truths.items()}})
+        """What tells these pictures, their names and groups from others."""
+        shown = fingerprint({"pictures": self.images, **{"-".join(key): x for key, x in self.truths.items()}})
+        told = json.dumps([shown, self.names, [*map(dict, self.groups)]])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     @property
     def real(self) -> bool:
@@ -73,20 +82,32 @@ def oracle(
     seed = FIRST_SEED + seed * len(ORACLES) + ORACLES.index(source)  # other faces in every source
     kinds = {"s": ("s",), "perturbed": ("w+",)}.get(source, ("w+", "z+"))
     noise = OTHER_NOISE if source == "noise" else "const"
-    latents = {}
+    latents, size = {}, max(1, ROOM // generator.resolution**2)
     for kind in kinds:
-        space = make_space(kind, generator, noise=noise)
-        latents[kind] = latent_of(space, Point(_codes(generator, source, kind, count, seed)))
-    pictures = {"": render(generator, latents[kinds[0]])}
-    truths = {}
-    for direction in directions:
-        for kind, latent in latents.items():
-            with suppress(LatentError):  # a code that cannot follow the direction on the sphere: no truth of this kind
-                moved = edit(generator, latent, {direction: amount})
-                truths[direction.name, "z" if kind == "z+" else "w"] = render(generator, moved)
+        space, codes = make_space(kind, generator, noise=noise), _codes(generator, source, kind, count, seed)
+        latents[kind] = [latent_of(space, Point(part)) for part in codes.split(size)]
+    images = _moved(generator, latents[kinds[0]], {})
+    truths = {
+        (direction.name, "z" if kind == "z+" else "w"): _moved(generator, latent, {direction: amount})
+        for direction in directions
+        for kind, latent in latents.items()
+    }
     if source == "occluder":
-        pictures[""], truths = _covered(pictures[""], seed), {key: _covered(x, seed) for key, x in truths.items()}
-    return Subjects(source, names, pictures[""], truths, [{}] * count)
+        images, truths = _covered(images, seed), {key: _covered(x, seed) for key, x in truths.items()}
+    return Subjects(source, names, images, truths, [{}] * count)
+
+
+def _moved(generator: Generator, latents: Sequence[Latent], moves: Mapping[Direction, float]) -> Images:
+    """The pictures of edited codes; nan for a code that cannot follow a direction on the sphere."""
+    found = []
+    for latent in latents:
+        try:
+            found.append(render(generator, edit(generator, latent, moves) if moves else latent))
+        except LatentError:
+            one = len(latent) == 1
+            rows = [latent[i] for i in range(len(latent))]
+            found.append(render(generator, latent) * math.nan if one else _moved(generator, rows, moves))
+    return torch.cat(found)
 
 
 def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: int) -> Subjects:
@@ -94,18 +115,20 @@ def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: in
     kinds = ("base", *attributes)
     try:
         with zipfile.ZipFile(path) as archive:
-            lines = [json.loads(line) for line in archive.read("pairs.jsonl").decode().splitlines()[:count]]
+            told = _unpacked(archive, "pairs.jsonl", f"{path}/pairs.jsonl").decode()
+            lines = [json.loads(line) for line in told.splitlines()[:count]]
         place = {name: i for i, name in enumerate(picture_names(path))}
         rows = {kind: [place[line[kind]] for line in lines] for kind in kinds}
         names = [line["base"] for line in lines]
-    except (OSError, zipfile.BadZipFile, LookupError, TypeError, ValueError) as error:
+    except (*DAMAGE, TypeError) as error:
         wanted = f"a pairs.jsonl whose lines name pictures of {', '.join(kinds)}"
         raise ZplusError(
             f"{path} is no zip with {wanted} ({error}): choose directions of such names with -d."
         ) from None
-    pictures = to_batch(read_pictures(path, generator.resolution).train).to(generator.device)
-    truths = {(name, "drawn"): pictures[rows[name]] for name in attributes}
-    return Subjects("drawn", names, pictures[rows["base"]], truths, [{}] * len(names))
+    pixels = read_pictures(path, generator.resolution).train
+    images = {kind: to_batch(pixels[rows[kind]]).to(generator.device) for kind in kinds}
+    truths = {(name, "drawn"): images[name] for name in attributes}
+    return Subjects("drawn", names, images["base"], truths, [{}] * len(names))
 
 
 def photos(
@@ -126,13 +149,14 @@ def photos(
         try:
             photo = read_image(path)
             ready = aligned or photo.shape[:2] == (size, size)
-            images.append((whole(photo, size) if ready else align(photo, finder, size)).image)
+            pixels = (whole(photo, size) if ready else align(photo, finder, size)).pixels
+            images.append(torch.from_numpy(pixels).permute(2, 0, 1))
             names.append(path.name)
         except (ImageError, FaceError) as error:
-            told(f"{path.name} is left out: {error}")
+            told(f"{path.name} is left out: {str(error).replace(str(path), path.name)}")
     if not names:
         raise ZplusError(f"{folder} holds no photos that can be used.")
-    return Subjects("photo", names, torch.cat(images).to(generator.device), {}, _groups(folder / "photos.csv", names))
+    return Subjects("photo", names, torch.stack(images).to(generator.device), {}, _groups(folder / "photos.csv", names))
 
 
 def _groups(path: Path, names: list[str]) -> list[dict[str, str]]:

@@ -72,10 +72,16 @@ class Count(NamedTuple):
     p: float
 
 
-def write_survey(folder: str | Path, a: str, b: str, key: str | Path, seed: int = 0, most: int = 40) -> Path:
-    """Write survey.html, with at most so many pairs of edits in spaces a and b, into a run folder; its key apart."""
+def write_survey(
+    folder: str | Path, a: str, b: str, key: str | Path, seed: int = 0, most: int = 40, public: bool = False
+) -> Path:
+    """Write survey.html, with at most so many pairs of edits in spaces a and b, into a run folder; its key apart.
+
+    `public` leaves out all pictures of real photos.
+    """
     run, order = read_run(folder), random.Random(seed)
-    pairs = _pairs(run, a, b)
+    rows = pictures(run, public)
+    pairs = _pairs(rows, a, b)
     if not pairs:
         raise ZplusError(f"{folder} holds no edits of the same picture in both {a} and {b}: name other spaces.")
     order.shuffle(pairs)
@@ -88,7 +94,7 @@ def write_survey(folder: str | Path, a: str, b: str, key: str | Path, seed: int 
     survey = hashlib.sha256(json.dumps([sides, run.facts, seed]).encode()).hexdigest()[:12]
     page, held = run.folder / "survey.html", {"survey": survey, "a": a, "b": b, "seed": seed, "sides": sides}
     for path, text in (
-        (page, _page(run, survey, shown)),
+        (page, _page(run, rows, survey, shown)),
         (Path(key), json.dumps({"zplus_survey_key": VERSION} | held)),
     ):
         with atomic(path) as temporary:
@@ -99,6 +105,11 @@ def write_survey(folder: str | Path, a: str, b: str, key: str | Path, seed: int 
 def count_survey(answers: Sequence[str | Path], key: str | Path) -> Count:
     """Count answers of one or more people: a question is decided by most of them, and tied ones are left out."""
     known = _read(key, "zplus_survey_key", "sides")
+    sides = known["sides"].values()
+    if not all(isinstance(known.get(name), str) for name in ("survey", "a", "b")) or not all(
+        x in ([known["a"], known["b"]], [known["b"], known["a"]]) for x in sides
+    ):
+        raise ZplusError(f"{key} is damaged: give the key that was written with the survey.")
     votes: Counter[str] = Counter()
     for path in answers:
         given = _read(path, "zplus_survey", "answers")
@@ -128,19 +139,22 @@ def sentence(count: Count) -> str:
     return f"People prefer {winner} to {loser} ({figures})."
 
 
-def _pairs(run: Run, a: str, b: str) -> list[tuple[Row, Row]]:
-    """Edits that differ in nothing but the space; of several strengths the weakest with the weakest, and so on."""
-    found: dict[tuple[str, ...], dict[str, list[Row]]] = defaultdict(lambda: {a: [], b: []})
-    for row in pictures(run):
+def _pairs(rows: Sequence[Row], a: str, b: str) -> list[tuple[Row, Row]]:
+    """Edits that differ in nothing but the space, one pair for each subject and direction: that of the first truth."""
+    found: dict[tuple[str, ...], dict[str, Row]] = defaultdict(dict)
+    for row in rows:
         if row.get("what") == "edit" and row.get("space") in (a, b):
             asked = tuple(row.get(name) or "" for name in ("subject", "direction", "truth", "variant"))
-            found[asked][row["space"]].append(row)
-    sides = ([sorted(of[space], key=lambda row: row.get("strength") or 0) for space in (a, b)] for of in found.values())
-    return [pair for first, second in sides if len(first) == len(second) for pair in zip(first, second, strict=True)]
+            found[asked][row["space"]] = row
+    pairs: dict[tuple[str, ...], tuple[Row, Row]] = {}
+    for asked, of in found.items():
+        if len(of) == 2:
+            pairs.setdefault(asked[:2], (of[a], of[b]))
+    return list(pairs.values())
 
 
-def _page(run: Run, name: str, questions: dict[str, tuple[Row, Row]]) -> str:
-    sources = {row.get("subject"): row for row in pictures(run) if row.get("what") == "source"}
+def _page(run: Run, rows: Sequence[Row], name: str, questions: dict[str, tuple[Row, Row]]) -> str:
+    sources = {row.get("subject"): row for row in rows if row.get("what") == "source"}
     asked = (_question(run, question, *pair, sources.get(pair[0]["subject"])) for question, pair in questions.items())
     body = (
         f'<p>{ASKED}</p><form data-survey="{name}" data-total="{len(questions)}" autocomplete="off">{"".join(asked)}'
@@ -156,7 +170,7 @@ def _question(run: Run, name: str, left: Row, right: Row, source: Row | None) ->
         f'<label>{_image(run, row, side)}<input type="radio" name="{name}" value="{side}"> {side}</label>'
         for row, side in zip((left, right), SIDES, strict=True)
     )
-    strength = left.get("strength") or 0
+    strength = left.get("strength") or right.get("strength") or 0
     way = "more " if strength > 0 else "less " if strength < 0 else ""
     asked = escape(f"{int(name[1:])}. Asked for: {way}{left.get('direction') or 'an edit'}")
     return f'<fieldset><legend>{asked}</legend><div class="ask">{before}{choices}</div></fieldset>'

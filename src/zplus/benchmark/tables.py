@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
 from zplus.benchmark import contrasts as compared
-from zplus.benchmark.contrasts import SETTINGS, Arm, Contrast, Task, aside, by_arm, field, subject_means
+from zplus.benchmark.contrasts import SETTINGS, Arm, Contrast, Task, by_arm, field, subject_means
 from zplus.benchmark.findings import TRUTH, checks, p_written, places, written
 from zplus.benchmark.page import Block, Table, Words
 from zplus.benchmark.rows import MEASURES, Row, Run
@@ -46,16 +46,11 @@ def _keys(run: Run) -> list[str]:
 
 
 def median_tables(run: Run) -> Iterator[Table]:
-    """A table for each setting, truth and treatment of F."""
+    """A table for each setting and truth."""
     for table, what in (("reconstruction", "Reconstructions of "), ("edit", "Edits of ")):
-        sorts: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+        sorts: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in run.table(table):
-            names = (
-                SETTINGS[compared.setting_of(row)],
-                TRUTH.get(row.get("truth") or "", ""),
-                "F fixed" * aside(run, row),
-            )
-            sorts[names].append(row)
+            sorts[SETTINGS[compared.setting_of(row)], TRUTH.get(row.get("truth") or "", "")].append(row)
         for names, rows in sorts.items():
             yield _median_table(what + ", ".join(filter(None, names)), by_arm(run, rows), rows)
 
@@ -73,7 +68,7 @@ def _median_table(title: str, arms: dict[Arm, list[Row]], rows: Sequence[Row]) -
 def group_tables(run: Run) -> Iterator[Table]:
     """Medians by source and by the groups that rows carry."""
     for table, measure in GROUPED:
-        rows = [row for row in run.table(table) if row.get(measure) is not None and not aside(run, row)]
+        rows = [row for row in run.table(table) if row.get(measure) is not None]
         arms, columns = by_arm(run, rows), {}
         for key in _keys(run):
             for value in sorted({field(row, key) for row in rows} - {""}):

@@ -1,13 +1,13 @@
 """One condition on one set of pictures: inverted, edited at many strengths, matched, and told in rows."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from zplus.benchmark.conditions import Condition, norm_kept
@@ -34,6 +34,8 @@ from zplus.spaces.sphere import angles
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # deviations, tried for every picture
 NEAR = 0.25  # of the wanted change: nearer than this, it was reached
 
+Goals = Mapping[tuple[str, str], Float[np.ndarray, " n"]]  # wanted changes, by direction and how the truth was defined
+
 
 class Made(NamedTuple):
     """Pictures to look at [N,3,R,R]: "source", "reconstruction", or the "truth" or "edit" of a direction."""
@@ -42,6 +44,7 @@ class Made(NamedTuple):
     images: Images
     direction: str | None = None
     truth: str | None = None
+    strengths: Sequence[float] | None = None  # of edits, one for each
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,21 @@ def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
 class Track:
     """The pictures of a batch along one direction, at every strength, and how far the gauge sees them changed."""
 
-    def __init__(self, edited: Edited, direction: Direction, sign: float, start: Readings, measure: Instruments):
+    def __init__(
+        self,
+        edited: Edited,
+        reconstruction: Images,
+        direction: Direction,
+        sign: float,
+        start: Readings,
+        measure: Instruments,
+    ):
         self.strengths = [sign * strength or 0.0 for strength in STRENGTHS]  # without -0.0
-        tried = [edited.picture(direction, strength) for strength in self.strengths]
+        tried = [(reconstruction, [True] * len(reconstruction))]  # at 0
+        tried += [edited.picture(direction, strength) for strength in self.strengths[1:]]
         self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
         self.followed = np.array([followed for _, followed in tried])  # [S, N]
-        readings = [measure.gauge.read(images) for images in self.images]
+        readings = [start, *map(measure.gauge.read, self.images[1:])]
         self.changes = {key: np.array([x[key] - start[key] for x in readings]) for key in start}  # [S, N]
         self.name = direction.name
 
@@ -179,6 +191,21 @@ class Track:
         return self.images[best, rows], told | ({"off_target": np.mean(others, 0)} if others else {})
 
 
+def goals(subjects: Subjects, measure: Instruments) -> Goals:
+    """How far the gauge sees each picture changed in its truths, nan where there is none of it."""
+    source = measure.gauge.read(subjects.images) if subjects.truths else {}
+    found = {}
+    for (name, truth), images in subjects.truths.items():
+        change = measure.gauge.read(images.nan_to_num())[name] - source[name]
+        found[name, truth] = np.where(_known(images), change, np.nan)
+    return found
+
+
+def _known(images: Images) -> Bool[np.ndarray, " n"]:
+    """Which pictures there are: a truth is nan where its code cannot follow."""
+    return (~images.isnan().flatten(1).any(1)).cpu().numpy()
+
+
 def edit_rows(
     edited: Edited,
     reconstruction: Images,
@@ -186,28 +213,27 @@ def edit_rows(
     directions: Sequence[Direction],
     measure: Instruments,
     wanted: float,
+    asked: Goals,
     made: list[Made],
 ) -> Iterator[tuple[int, Row]]:
-    """Rows by index of the picture: for each direction and truth, the edit whose change is nearest to that wanted.
+    """Rows by index of the picture: for each direction and truth, the edit whose change is nearest to that `asked` for.
 
     Pictures without truth want a change of `wanted` deviations; `made` gathers what was chosen.
     """
     start, before = measure.gauge.read(reconstruction), measure.judge.read(reconstruction)
-    source = measure.gauge.read(subjects.images)
     for direction in directions:
-        name, track = direction.name, Track(edited, direction, math.copysign(1, wanted), start, measure)
+        name, side = direction.name, math.copysign(1, wanted)
+        track = Track(edited, reconstruction, direction, side, start, measure)
         if measure.people is not None and subjects.real:
             yield from _curve(track, subjects, measure)
         for truth, true in _truths(subjects, name):
-            goal = np.full(len(source[name]), wanted)
-            if true is not None:
-                goal = measure.gauge.read(true)[name] - source[name]
+            goal = np.full(len(reconstruction), wanted) if truth is None else asked[name, truth]
             images, told = track.chosen(track.nearest(goal), goal)
-            made.append(Made("edit", images, name, truth))
+            made.append(Made("edit", images, name, truth, told["strength"]))
             judged = measure.judge.read(images)
             told |= {"judge_change": judged[name] - before[name]} if name in judged else {}
             told |= _compared(images, reconstruction, subjects.images, true, measure)
-            for i in range(len(images)):
+            for i in range(len(images)) if true is None else np.flatnonzero(_known(true)).tolist():
                 row: Row = {key: x[i].item() if hasattr(x[i], "item") else x[i] for key, x in told.items()}
                 yield i, row | {"direction": name, "truth": truth} | measure.who(images[i], subjects, i)
 

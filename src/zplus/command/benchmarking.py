@@ -17,7 +17,7 @@ from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.speed import SpeedBench
 from zplus.benchmark.statistics import MINIMUM
-from zplus.benchmark.subjects import Subjects, drawn, photos
+from zplus.benchmark.subjects import Images, Subjects, drawn, photos
 from zplus.benchmark.survey import count_survey, sentence, write_survey
 from zplus.benchmark.trial import Instruments
 from zplus.command.prepare import open_generator, output_folder
@@ -55,47 +55,49 @@ class Asked:
     device: str = "cpu"
 
 
-def run_bench(plan: Plan, asked: Asked, show: Show) -> None:
-    """Run a bench, or go on with it, until its end or that of the budget."""
+def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
+    """Run a bench, or go on with it, until its end or that of the budget; returns the exit code."""
     if not plan.conditions or not (plan.count or asked.photos or asked.pairs):
         raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
     generator, notes = open_generator(asked.model, asked.device, asked.label), list[str]()
     directions = _directions(generator, asked.directions)
     others = _others(generator, directions, asked, notes.append)
+    with show.stage("Calibrating what measures"):
+        gauges, people = _gauges(generator, directions, notes.append), _people(others, notes.append)
+        vgg, alex = (LPIPS(net).to(generator.device) for net in ("vgg", "alex"))
     settings = asdict(plan) | {
         "tune": asked.tune, "device": asked.device, "others": {x.source: x.digest for x in others},
         "directions": {x.name: fingerprint({"": x.vector}) for x in directions},
+        "gauges": [x.meaning for x in gauges], "identity": people is not None,
     }  # fmt: skip
     recorder = Recorder(output_folder(asked.out), plan.bench, generator, settings, _command(), asked.minutes)
     for note in notes:
         recorder.note(note)
-    with show.stage("Calibrating what measures"):
-        gauges, people = _gauges(generator, directions, recorder), _people(others, recorder)
-        vgg, alex = (LPIPS(net).to(generator.device) for net in ("vgg", "alex"))
     bench = Bench(generator, plan, directions, Instruments(*gauges, vgg, alex, people), recorder.folder)
     calibration = Trial("calibration", lambda: _calibration(gauges, others, people))
     finished = recorder.record([calibration, *(bench.tuning() if asked.tune else ())], show.say)
     bench.choose_rates(recorder.rows("rate"))
     finished = finished and recorder.record(bench.trials(others), show.say)
-    _end(recorder, finished, show)
+    return _end(recorder, finished, show)
 
 
-def run_speed(asked: Asked, repeats: int, show: Show) -> None:
-    """Time the parts of editing."""
+def run_speed(asked: Asked, repeats: int, show: Show) -> int:
+    """Time the parts of editing; returns the exit code."""
     generator = open_generator(asked.model, asked.device, asked.label)
     settings = {"repeats": repeats, "device": asked.device}
     recorder = Recorder(output_folder(asked.out), "speed", generator, settings, _command())
     bench = SpeedBench(generator, _directions(generator, ())[0], repeats)
-    _end(recorder, recorder.record(bench.trials(), show.say), show)
+    return _end(recorder, recorder.record(bench.trials(), show.say), show)
 
 
 def write_report_of(run: Path, public: bool, survey: tuple[str, str] | None, seed: int, show: Show) -> None:
-    """Write the report of a run, and the page of a survey."""
+    """Write the report of a run, and the page of a survey; its key beside the folder, which is what one gives away."""
     with show.stage("Writing the report"):
         html, markdown = write_report(run, public)
     made = {"report": html, "markdown": markdown}
     if survey:
-        made |= {"survey": write_survey(run, *survey, run / "survey.key.json", seed), "key": run / "survey.key.json"}
+        key = run.resolve().with_name(f"{run.resolve().name}.survey.key.json")
+        made |= {"survey": write_survey(run, *survey, key, seed, public=public), "key": key}
     show.result(made, "\n".join(map(str, made.values())))
 
 
@@ -105,15 +107,19 @@ def count_answers(answers: Path, key: Path, show: Show) -> None:
     show.result(count._asdict(), sentence(count))
 
 
-def _end(recorder: Recorder, finished: bool, show: Show) -> None:
+def _end(recorder: Recorder, finished: bool, show: Show) -> int:
     recorder.close(finished)
     out, skipped = recorder.folder, recorder.facts["skipped"]
     for note in skipped:
         show.warn(note)
+    state = "finished" if finished else "the same command goes on"
+    if finished and recorder.failed:
+        state = "finished but for what failed, which the same command tries again"
     show.result(
         {"run": out, "finished": finished, "trials": len(recorder.done), "skipped": skipped},
-        f"{out}: {'finished' if finished else 'the same command goes on'}; 'zplus report {out}' reads it.",
+        f"{out}: {state}; 'zplus report {out}' reads it.",
     )
+    return int(bool(recorder.failed))
 
 
 def _command() -> str:
@@ -137,13 +143,13 @@ def _directions(generator: Generator, names: Sequence[str]) -> list[Direction]:
     return found
 
 
-def _gauges(generator: Generator, directions: Sequence[Direction], recorder: Recorder) -> tuple[Gauge, Gauge]:
+def _gauges(generator: Generator, directions: Sequence[Direction], told: Callable[[str], None]) -> tuple[Gauge, Gauge]:
     """The scorers of faces where all directions have one; else learnt on the spot, by two networks on other samples."""
     if all(x.card.get("attribute") in ATTRIBUTES for x in directions):
         try:
             return face_gauges(generator, directions, Scorers(), PRIOR)
         except (MissingExtraError, DownloadError) as error:
-            recorder.note(f"The scorers of faces are not here, so gauges were learnt instead: {error}")
+            told(f"The scorers of faces are not here, so gauges were learnt instead: {error}")
     one, other = (learnt_gauge(generator, directions, net, SAMPLES, seed) for net, seed in (("vgg", 11), ("alex", 12)))
     return one, other
 
@@ -160,13 +166,21 @@ def _others(
     return found
 
 
-def _people(others: Sequence[Subjects], recorder: Recorder) -> People | None:
+def _people(others: Sequence[Subjects], told: Callable[[str], None]) -> People | None:
     """The people of the photos, if there are any and the networks that know people are here."""
     try:
-        return next((People(x.names, list(x.images), Identity()) for x in others if x.real), None)
+        found = next((People(x.names, (image[0] for image in _each(x)), Identity()) for x in others if x.real), None)
     except (MissingExtraError, DownloadError) as error:
-        recorder.note(f"Identity is not measured: {error}")
+        told(f"Identity is not measured: {error}")
         return None
+    if found and found.threshold is None:
+        told("The distance of faces at a false-accept rate of .001 is left out: it takes 1,000 pairs, thus 46 photos.")
+    return found
+
+
+def _each(subjects: Subjects) -> Iterator[Images]:
+    """One picture at a time."""
+    return (subjects[i : i + 1].images for i in range(len(subjects.names)))
 
 
 def _calibration(gauges: tuple[Gauge, Gauge], others: Sequence[Subjects], people: People | None) -> Iterator[Row]:
@@ -175,12 +189,13 @@ def _calibration(gauges: tuple[Gauge, Gauge], others: Sequence[Subjects], people
         for name, quality in gauge.quality.items():
             yield _check(f"{gauge.meaning}: correlation with {name} on fresh samples", quality)
     for subjects in (x for x in others if x.real and len(x.names) >= MINIMUM):
-        one, other = (gauge.read(subjects.images) for gauge in gauges)
-        for name in one.keys() & other.keys():
-            known = np.isfinite(one[name]) & np.isfinite(other[name])
-            agreement = float(np.corrcoef(one[name][known], other[name][known])[0, 1])
+        one, other = ([gauge.read(image) for image in _each(subjects)] for gauge in gauges)
+        for name in one[0].keys() & other[0].keys():
+            a, b = (np.concatenate([x[name] for x in read]) for read in (one, other))
+            known = np.isfinite(a) & np.isfinite(b)
+            agreement = float(np.corrcoef(a[known], b[known])[0, 1])
             yield _check(f"correlation of gauge and judge of {name} on {known.sum()} photos", agreement)
-    if people is not None and len(people.names) > 1:
+    if people is not None and people.threshold is not None:
         yield _check("distance of faces at a false-accept rate of .001", people.threshold, 0.0)
 
 

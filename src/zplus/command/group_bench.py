@@ -72,7 +72,7 @@ def _run(name: str, summary: str) -> None:
         plan = Plan(name, count, seeds, steps, batch, tuple(space or ()), distortion)
         names = tuple(direction or ())
         asked = Asked(model, out, photos, photo_count, pairs, names, no_align, budget, tune, label, device)
-        run_bench(plan, asked, Show(as_json))
+        raise typer.Exit(run_bench(plan, asked, Show(as_json)))
 
     bench.command(name, help=summary)(command)
 
@@ -94,7 +94,7 @@ def bench_speed(
     """How long the parts of editing take here."""
     from zplus.command.benchmarking import Asked, run_speed
 
-    run_speed(Asked(model, out, label=label, device=device), repeats, Show(as_json))
+    raise typer.Exit(run_speed(Asked(model, out, label=label, device=device), repeats, Show(as_json)))
 
 
 def report(
