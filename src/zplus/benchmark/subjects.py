@@ -30,7 +30,7 @@ from zplus.images import read_image
 from zplus.latent import Latent, Point
 from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.convert import convert_code
-from zplus.training.data import DAMAGE, SUFFIXES, _unpacked, picture_names, read_pictures, to_batch
+from zplus.training.data import DAMAGE, SUFFIXES, picture_names, read_pictures, to_batch, unpacked
 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
 JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
@@ -115,7 +115,7 @@ def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: in
     kinds = ("base", *attributes)
     try:
         with zipfile.ZipFile(path) as archive:
-            told = _unpacked(archive, "pairs.jsonl", f"{path}/pairs.jsonl").decode()
+            told = unpacked(archive, "pairs.jsonl", f"{path}/pairs.jsonl").decode()
             lines = [json.loads(line) for line in told.splitlines()[:count]]
         place = {name: i for i, name in enumerate(picture_names(path))}
         rows = {kind: [place[line[kind]] for line in lines] for kind in kinds}

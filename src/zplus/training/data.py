@@ -132,7 +132,7 @@ def _files(source: Path, names: list[str]) -> Iterator[tuple[str, Callable[[], P
 
 def _unpacked_to(folder: Path, archive: zipfile.ZipFile, name: str, full_name: str) -> Path:
     path = folder / f"picture{PurePosixPath(name).suffix}"
-    path.write_bytes(_unpacked(archive, name, full_name))
+    path.write_bytes(unpacked(archive, name, full_name))
     return path
 
 
@@ -143,7 +143,8 @@ def _opened(source: Path) -> zipfile.ZipFile:
         raise ImageError(f"{source} is neither a folder nor a zip that can be read ({error}).") from error
 
 
-def _unpacked(archive: zipfile.ZipFile, name: str, full_name: str) -> bytes:
+def unpacked(archive: zipfile.ZipFile, name: str, full_name: str) -> bytes:
+    """A file of a zip. Raises ImageError where it is damaged, or larger than any picture or list of them should be."""
     if archive.getinfo(name).file_size > LARGEST:
         raise ImageError(f"{full_name} has more than {LARGEST >> 20} MB: make it smaller first.")
     try:
