@@ -23,7 +23,7 @@ from zplus.benchmark.people import People, sharpness
 from zplus.benchmark.rows import read_run
 from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.subjects import FIRST_SEED, ORACLES, _codes, drawn, oracle, photos
-from zplus.benchmark.trial import Edited, edit_rows, goals
+from zplus.benchmark.trial import STRENGTHS, Edited, edit_rows, goals
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.statistics import statistics
 from zplus.latent import Point
@@ -282,6 +282,25 @@ def test_inversions_stop_at_the_distortion_asked_for(tiny_bench, generator, tmp_
     assert found["f/z+"]["reached"] and found["f/z+"]["lpips_vgg"] == pytest.approx(2 * end, rel=0.2)
     assert not found["worse"]["reached"] and found["worse"]["lpips_vgg"] > 3 * end
     assert not any(row["reached"] for row in even.rows("edit") if row["space"] == "worse")
+
+
+@needs_lpips
+def test_people_of_photos_are_followed_along_every_strength(tiny_bench, generator, tmp_path):
+    for i in range(2):
+        picture(tmp_path / "photos" / f"{i}.png", i)
+    faces, identity = (
+        photos(tmp_path / "photos", generator, None, True, quiet),
+        create_autospec(Identity, instance=True),
+    )
+    identity.embed = lambda pixels: np.resize(pixels.mean((0, 1)) / 255, 128)
+    recorder, bench = Recorder(tmp_path / "run", "spaces", generator, SETTINGS), tiny_bench(tmp_path / "run", 0)
+    bench.measure = replace(bench.measure, people=People(faces.names, faces[:].images, identity))
+    assert recorder.record(bench.trials([faces]), quiet)
+    along = [row for row in recorder.rows("strength") if row["space"] == "z+" and row["subject"] == "0.png"]
+    assert len(along) == len(STRENGTHS) * len(bench.directions) and {row["strength"] for row in along} == {*STRENGTHS}
+    assert all(row["rank"] in (1, 2) and row["identity_distance"] >= 0 for row in along)
+    edits = [row for row in recorder.rows("edit") if row["space"] == "z+"]
+    assert len(edits) == 2 * len(bench.directions) and all("reached" in row for row in edits)
 
 
 @needs_lpips

@@ -143,7 +143,8 @@ class Bench:
         shown += [Made("truth", images, *key) for key, images in subjects.truths.items()]
         wanted = _side(seed) * WANTED
         for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, asked, shown):
-            row["reached"] &= near[i]
+            if "reached" in row:  # which is what rows of a single strength have not
+                row["reached"] &= near[i]
             yield facts[i] | {"table": "edit", "feature": condition.feature if latent.layer else None} | row
         if subjects.source == "z":
             direction, strength = self.directions[0], _side(seed) * AMOUNT
