@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from command_line import needs_lpips, picture
+from command_line import needs_faces, needs_lpips, picture
 from zplus.benchmark import bench as bench_module
 from zplus.benchmark import subjects as subjects_module
 from zplus.benchmark.bench import Bench, Plan
@@ -154,6 +154,13 @@ def test_photos_have_groups_and_what_is_broken_is_told(tmp_path, generator):
         photos(tmp_path, generator, None, True, told.append)
     with pytest.raises(ZplusError, match="no folder"):
         photos(tmp_path / "none", generator, None, True, told.append)
+
+
+@needs_faces
+def test_photos_are_aligned_whatever_their_size(tmp_path, generator):
+    picture(tmp_path / "a.png", 1, height=32, width=32)  # as large as the generator's pictures, and without a face
+    with pytest.raises(ZplusError, match="no photos that can be used"):
+        photos(tmp_path, generator, None, False, quiet)
 
 
 def pairs(path, rows=3):

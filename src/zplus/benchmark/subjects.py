@@ -134,7 +134,7 @@ def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: in
 def photos(
     folder: Path, generator: Generator, count: int | None, aligned: bool, told: Callable[[str], None]
 ) -> Subjects:
-    """Photos of a folder, aligned unless they are or have the generator's size; photos.csv there gives their groups.
+    """Photos of a folder, which are aligned first unless they are `aligned`; photos.csv there gives their groups.
 
     Its column "file" names them. What is no picture, or has no face, is told and left out.
     """
@@ -148,8 +148,7 @@ def photos(
             break
         try:
             photo = read_image(path)
-            ready = aligned or photo.shape[:2] == (size, size)
-            pixels = (whole(photo, size) if ready else align(photo, finder, size)).pixels
+            pixels = (whole(photo, size) if aligned else align(photo, finder, size)).pixels
             images.append(torch.from_numpy(pixels).permute(2, 0, 1))
             names.append(path.name)
         except (ImageError, FaceError) as error:
