@@ -28,6 +28,7 @@ from zplus.editing import (
     score_prior,
     visible_effect,
 )
+from zplus.editing.boundary import check_projected
 from zplus.editing.foreign import read_directions
 from zplus.editing.scored import Score, Scored
 from zplus.errors import FaceError, ImageError, UnknownNameError, ZplusError
@@ -137,9 +138,7 @@ def _from_scores(wish: Wish, method: str, show: Show) -> Direction:
     generator = open_generator(wish.model, wish.device, wish.label)
     others = [find_direction(name, generator) for name in wish.without]
     layers, (attribute, score) = _layers(wish, generator), _scored_by(wish)
-    foreign = [one.name for one in others if one.space.removesuffix("+") != wish.space]
-    if foreign:
-        raise ZplusError(f"{foreign[0]} is no direction of {wish.space}: it cannot be projected out there.")
+    check_projected(others, wish.space)  # before the samples are scored
     name = wish.name or attribute
     scored = _score(generator, score, attribute, wish, show)
     with show.stage(f"Finding the {method}"):

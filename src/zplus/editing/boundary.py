@@ -54,9 +54,7 @@ def learn_boundary(
     normal = torch.from_numpy(machine.coef_[0] / scale).float()
     along = codes @ (normal / normal.norm()).numpy()
     kind, vector = on_layers(generator, space, normal, layers)
-    foreign = [one.name for one in without if one.space.removesuffix("+") != space]
-    if foreign:
-        raise ZplusError(f"{foreign[0]} is no direction of {space}: it cannot be projected out there.")
+    check_projected(without, space)
     vector = project_out(vector, [one.vector for one in without])
     kind = f"{space}+" if len(vector) > 1 else kind
     vector = vector * (float(along.std()) / vector.norm(dim=1).max())
@@ -71,6 +69,13 @@ def learn_boundary(
         "layers": list(layers or (0, generator.num_codes)), "without": [one.name for one in without],
     }  # fmt: skip
     return Direction(name, kind, vector * (deviation / slope), owner_of(generator, kind), card)
+
+
+def check_projected(others: Sequence[Direction], space: str) -> None:
+    """Raises ZplusError where a direction is of another space, and so cannot be projected out of one of this space."""
+    foreign = [one.name for one in others if one.space.removesuffix("+") != space]
+    if foreign:
+        raise ZplusError(f"{foreign[0]} is no direction of {space}: it cannot be projected out there.")
 
 
 def project_out(vector: Float[Tensor, "k d"], others: Sequence[Float[Tensor, "_ d"]]) -> Float[Tensor, "l d"]:

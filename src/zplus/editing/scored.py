@@ -50,6 +50,7 @@ def score_prior(
     return Scored(z[:, 0], {name: np.array([row[name] for row in rows], float) for name in rows[0]})
 
 
+@torch.no_grad()
 def codes_in(space: Space, z: Float[Tensor, "m z"]) -> Float[Tensor, "m d"]:
     """The samples z in Z, W or S: one code for all layers."""
     return convert_code(make_space("z", space.generator), z[:, None], space)[:, 0]

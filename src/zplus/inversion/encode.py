@@ -32,22 +32,17 @@ class Encoding:
     ):
         self.encoder, self.lpips, self.space, self.context = encoder, lpips, space, context
         self.form = "z+" if space.kind in ("z", "z+") else "w+"
-        if self.has_codes and self.form not in encoder.config.forms:
+        if encoder.has_codes and self.form not in encoder.config.forms:
             raise ZplusError(f"This encoder has no codes in {self.form}: choose another space, or train one that has.")
         with torch.no_grad():
             self.seen = self._see(photos)
-
-    @property
-    def has_codes(self) -> bool:
-        """Whether the encoder gives codes, not F alone."""
-        return bool(self.encoder.config.forms)
 
     def _see(self, images: Tensor) -> Tensor:
         with self.context:
             return sight(self.lpips, at(images, self.encoder.config.side)).float()
 
     def _code(self, seen: Tensor) -> Tensor:
-        if not self.has_codes:
+        if not self.encoder.has_codes:
             raise ZplusError("This encoder gives F alone, no codes: train one with 'zplus train encoder'.")
         source = make_space(self.form, self.space.generator, None, self.space.psi, self.space.cutoff)
         return convert_code(source, self.encoder.code(seen, self.form), self.space)

@@ -122,6 +122,11 @@ class Encoder(nn.Module):
         ):  # fmt: skip
             self.register_buffer(name, torch.ones(shape))
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether it gives codes, not F alone."""
+        return bool(self.config.forms)
+
     def code(self, seen: Float[Tensor, "n c g g"], form: str) -> Float[Tensor, "n l d"]:
         """The codes in "w+" or "z+"."""
         return self.code_and_offsets(seen, form)[0]

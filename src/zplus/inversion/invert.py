@@ -82,7 +82,7 @@ def _check(where: Space, settings: Settings, photos: int) -> None:
 
 def chosen_method(method: str, encoder: Encoder | None, start: object) -> str:
     """The preset that "default" means, for an encoder and a start (a latent or the name of an origin) or none."""
-    codes = encoder is not None and bool(encoder.config.forms)
+    codes = encoder is not None and encoder.has_codes
     return "hybrid" if method == "default" and codes and start in (None, "auto", "encoder") else method
 
 

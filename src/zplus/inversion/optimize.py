@@ -66,9 +66,10 @@ def optimize(
         raise ZplusError(f"{space.generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
     state = None if start is None else state_of(start)
     problem = _Problem(space, Distance(target, lpips, settings, execution), settings, execution, encoding)
+    automatic = settings.origin == "auto" and encoder is not None and encoder.has_codes
     if start is not None:
         code = start.code
-    elif encoding is not None and (settings.origin == "encoder" or (settings.origin == "auto" and encoding.has_codes)):
+    elif encoding is not None and (settings.origin == "encoder" or automatic):
         code = encoding.code()
     else:
         code = starting_code(space, target, settings)

@@ -42,10 +42,11 @@ def tune(
     """
     changed = generator.tuned({})
     space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)  # and its noise, which stays
-    after, before = View(space, execution), View(space_of(generator, pivot), execution)
+    own = space_of(generator, pivot)
+    after, before = View(space, execution), View(own, execution)
     near, moved = (make_space("w+", x, None, pivot.psi, pivot.cutoff, pivot.noise) for x in (generator, changed))
     weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
-    centre = convert_code(space_of(generator, pivot), point.code, near)
+    centre = convert_code(own, point.code, near)
     distance, optimizer = Distance(target, lpips, settings, execution), Adam(weights.values(), settings.tuning_lr)
     least, best, clock = torch.inf, pivot.offsets, Clock.after(pivot, settings.tuning, callback)
     for step in range(settings.tuning):
