@@ -104,7 +104,7 @@ def test_a_step_of_muon_is_as_long_in_flat_directions_as_in_steep_ones():
     seen = []
 
     def loss(x):
-        seen.append(x.detach())
+        seen.append(x.detach().clone())
         return matrix_loss()(x)
 
     descend(loss, of_muon(0.5), 2, warmup=0.0, decay="constant")

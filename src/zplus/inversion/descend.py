@@ -1,28 +1,19 @@
-"""Gradient descent on rows that know nothing of each other: warm-up and decay, the best of each row kept.
-
-Codes step by Adam. Feature maps step by Muon (Jordan et al. 2024): the step of a row, a matrix [channels, cells], is
-made orthogonal, so that directions in which the loss is flat move as far as steep ones.
-"""
+"""Gradient descent on rows that know nothing of each other: warm-up and decay, the best of each row kept."""
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from zplus.errors import DivergedError
+from zplus.inversion.muon import Muon
 
 Decay = Literal["cosine", "constant"]
 Objective = Callable[..., tuple[Tensor, Tensor]]  # (*values) -> loss [N], image [N,3,R,R]
-
-
 Rule = Literal["adam", "muon"]
-RULES: dict[Rule, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "muon": partial(torch.optim.Muon, weight_decay=0.0, momentum=0.9, adjust_lr_fn="match_rms_adamw"),
-}
+RULES: dict[Rule, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": Muon}
 
 
 class Variable(NamedTuple):
@@ -34,16 +25,6 @@ class Variable(NamedTuple):
     value: Tensor
     rate: float
     rule: Rule = "adam"
-
-    def leaves(self) -> list[Tensor]:
-        """What the optimiser holds: the value, or a matrix for each row."""
-        value = self.value.detach().clone()
-        parts = [value] if self.rule == "adam" else [row.flatten(1) for row in value]
-        return [part.requires_grad_() for part in parts]
-
-    def whole(self, leaves: list[Tensor]) -> Tensor:
-        """The value that the leaves make up."""
-        return leaves[0] if self.rule == "adam" else torch.stack(leaves).view(self.value.shape)
 
 
 def descend(
@@ -64,16 +45,15 @@ def descend(
     True to stop.
     Raises DivergedError when some row never had a finite loss.
     """
-    leaves = [variable.leaves() for variable in variables]
-    optimizers = [RULES[v.rule]([{"params": parts, "lr": v.rate}]) for v, parts in zip(variables, leaves, strict=True)]
-    best = [x.value.detach().clone() for x in variables]
+    values = [variable.value.detach().clone().requires_grad_() for variable in variables]
+    optimizers = [RULES[v.rule]([x], lr=v.rate) for v, x in zip(variables, values, strict=True)]
+    best = [x.detach().clone() for x in values]
     least = torch.full((len(best[0]),), math.inf, device=best[0].device)
     since = torch.zeros_like(least)  # steps since each row was at its best
     for i in range(steps):
         for optimizer, variable in zip(optimizers, variables, strict=True):
             optimizer.param_groups[0]["lr"] = variable.rate * schedule(i, steps, warmup, decay)
             optimizer.zero_grad()
-        values = [variable.whole(parts) for variable, parts in zip(variables, leaves, strict=True)]
         loss, image = objective(*values)
         better = loss.detach() < least  # never true for NaN
         least, since = torch.where(better, loss.detach(), least), torch.where(better, 0, since + 1)
