@@ -1,10 +1,11 @@
 """A latent: an immutable point of a space of one generator, with the edits made to it. The data and its file."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +17,7 @@ from zplus.errors import LatentError
 from zplus.files import atomic
 
 VERSION = "1"
+FeatureMove = Literal["moved", "added", "fixed"]
 ADDED, OFFSET = "added.", "offset."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
@@ -75,7 +77,7 @@ class Latent:
     edited: Point | None = None
     edits: tuple[Edit, ...] = ()
     mask: Tensor | None = None
-    feature: str = "moved"
+    feature: FeatureMove = "moved"
     added: dict[str, Tensor] = field(default_factory=dict)
     offsets: dict[str, Tensor] = field(default_factory=dict)
     mode: dict[str, Any] = field(default_factory=dict)
@@ -110,7 +112,7 @@ def save_latent(latent: Latent, path: str | Path) -> None:
     for prefix, point in (("inverted", latent.inverted), ("edited", latent.edited)):
         if point is not None:
             tensors |= {f"{prefix}.{name}": x for name, x in point._asdict().items() if x is not None}
-    tensors |= {f"edit.{i}": edit.direction.vector for i, edit in enumerate(latent.edits)}
+    tensors |= {f"edit.{i}": edit.direction.vector.clone() for i, edit in enumerate(latent.edits)}  # two may share one
     if latent.mask is not None:
         tensors["mask"] = latent.mask
     tensors |= {f"{ADDED}{name}": x for name, x in latent.added.items()}
@@ -151,6 +153,8 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name, kind in KINDS.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is of a wrong type")
+    if header["feature"] not in get_args(FeatureMove):
+        raise ValueError("feature is none of those that there are")
     if not all(isinstance(values, list) for values in header["figures"].values()):
         raise TypeError("figures is of a wrong type")
     rows = len(tensors["inverted.code"])
@@ -188,6 +192,8 @@ def _describe(edit: Edit) -> dict[str, Any]:
 
 def _edit(text: dict[str, Any], vector: Tensor) -> Edit:
     strength, layers = float(text["strength"]), text["layers"]
+    if not math.isfinite(strength):
+        raise ValueError("a strength is not a number")
     if layers is not None:
         first, last = map(int, layers)
         layers = (first, last)

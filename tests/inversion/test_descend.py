@@ -179,10 +179,11 @@ def test_too_large_a_rate_gives_nothing_worse_than_the_start():
 
 def test_a_row_that_turns_nan_keeps_its_best_and_harms_no_other():
     nan = float("nan")
-    script = Scripted([3.0, 1.0], [2.0, nan], [nan, 0.9], [1.0, nan])
-    (found,) = descend(script, [Variable(torch.zeros(2, 4), 0.1)], 4)
-    assert torch.equal(found[0], script.seen[3][0])
-    assert torch.equal(found[1], script.seen[2][1])
+    script = Scripted([3.0, 1.0], [2.0, nan], [1.0, 0.9], [nan, nan], [0.5, 0.5])
+    (found,) = descend(script, [Variable(torch.zeros(2, 4), 0.1)], 5)
+    assert torch.equal(found[0], script.seen[2][0])
+    assert torch.equal(found[1], script.seen[0][1])  # alone it would have ended there
+    assert len(script.seen) == 4
 
 
 def test_nan_gradients_of_one_row_harm_no_other():
@@ -219,6 +220,16 @@ def test_patience_ends_when_every_row_rests():
     assert len(script.seen) == 4 + 6
     assert torch.equal(found[0], script.seen[0][0])
     assert torch.equal(found[1], script.seen[3][1])
+
+
+def test_a_row_that_rests_stays_at_rest_whoever_goes_on():
+    lone, other = [5.0, 6.0, 7.0, 8.0, 1.0, 1.0, 1.0, 1.0], [float(9 - i) for i in range(8)]
+    alone = Scripted(*[[x] for x in lone])
+    (single,) = descend(alone, [Variable(torch.zeros(1, 4), 0.1)], 8, patience=2)
+    both = Scripted(*[[x, y] for x, y in zip(lone, other, strict=True)])
+    (found,) = descend(both, [Variable(torch.zeros(2, 4), 0.1)], 8, patience=2)
+    assert len(both.seen) == 8  # the other row found something better at every step
+    assert torch.equal(found[0], single[0])
 
 
 def test_without_patience_all_steps_are_made():

@@ -9,13 +9,13 @@ import pytest
 
 from zplus.archives import folder
 from zplus.errors import MissingExtraError, UnknownNameError
-from zplus.faces.weights import FACE_MODELS
-from zplus.perception import age_gender, look
+from zplus.faces.weights import FACE_MODELS, dlib
+from zplus.perception import age_gender
 from zplus.perception.age_identity import card
 from zplus.perception.attributes import ATTRIBUTES, Scorer, Scorers, independent
-from zplus.perception.identity import SAME_PERSON, Identity, distance
+from zplus.perception.identity import Identity, distance
 from zplus.perception.look import Look, Looker
-from zplus.perception.weights import ARCHIVES
+from zplus.perception.weights import AGE_GENDER, EMOTION, LPIPS_WEIGHTS
 
 NAMES = ["smile_network", "smile_geometry", "age", "age_identity", "gender", "yaw", "yaw_five", "pitch", "mouth_open"]
 
@@ -84,7 +84,7 @@ def test_missing_extras_are_named(monkeypatch):
         age_gender.Age()
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(MissingExtraError, match="dlib"):
-        look._dlib()
+        dlib()
 
 
 def test_the_card_of_age_identity_says_how_well_it_predicts():
@@ -96,7 +96,7 @@ def test_the_card_of_age_identity_says_how_well_it_predicts():
 def face() -> np.ndarray:
     """A generated face, uint8 [1024,1024,3]; skips where anything is missing."""
     pytest.importorskip("dlib", reason="dlib is not installed")
-    if any(folder(archive) is None for archive in (FACE_MODELS, *ARCHIVES)):
+    if any(folder(archive) is None for archive in (FACE_MODELS, LPIPS_WEIGHTS, AGE_GENDER, EMOTION)):
         pytest.skip("the face models are not in the cache: run zplus pull")
     import torch  # noqa: PLC0415
 
@@ -135,7 +135,7 @@ def test_a_generated_face_is_scored_and_its_mirror_image_alike():
 def test_a_small_copy_is_the_same_person_and_noise_is_nobody():
     identity, pixels = Identity(), face()
     whole, half = identity.embed(pixels), identity.embed(np.ascontiguousarray(pixels[::2, ::2]))
-    assert distance(whole, half) < SAME_PERSON / 2
+    assert distance(whole, half) < 0.3  # at 0.6 dlib takes two faces for one person's
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     assert np.isnan(identity.embed(noise)).all()
     assert np.isnan(identity.embed(np.zeros((1, 1, 3), np.uint8))).all()

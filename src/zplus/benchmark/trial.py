@@ -106,7 +106,7 @@ class Edited:
     def picture(self, direction: Direction, strength: float) -> tuple[Images, list[bool]]:
         """The pictures, and whether each row could follow the direction; one that could not stays as it is."""
         try:
-            return self._picture(self.editor, direction, strength), [True] * len(self.latent)
+            return self._picture(direction, strength), [True] * len(self.latent)
         except LatentError:
             if len(self.latent) == 1:
                 return render(self.generator, self.latent), [False]
@@ -114,14 +114,14 @@ class Edited:
         found = [row.picture(direction, strength) for row in rows]
         return torch.cat([images for images, _ in found]), [known for _, (known,) in found]
 
-    def _picture(self, editor: Editor, direction: Direction, strength: float) -> Images:
-        edited = editor.edit({direction: strength}, feature=self.condition.feature)
+    def _picture(self, direction: Direction, strength: float) -> Images:
+        edited = self.editor.edit({direction: strength}, feature=self.condition.feature)
         if self.condition.keep_norm and edited.edited is not None:
-            space = space_of(self.generator, edited)
+            space = self.editor.space
             before = edited.inverted.plain(self.generator.device)
             code = norm_kept(before.code, edited.edited.code, space.statistics.w_mean)
             edited = replace(edited, edited=with_code(space, before, code, self.condition.feature))
-        return render(self.generator, edited)
+        return self.editor.picture(edited)
 
 
 @torch.no_grad()
@@ -281,5 +281,6 @@ def loss_of_editing(
     images, followed = edited.picture(direction, strength)
     generator, condition = edited.generator, edited.condition
     again = Edited(generator, inverted(generator, images, condition, **changes), condition)
-    left = measure.distance(again.picture(direction, -strength)[0], reconstruction)
-    return torch.where(torch.tensor(followed, device=left.device), left, torch.nan)
+    back, returned = again.picture(direction, -strength)
+    both = torch.tensor(followed) & torch.tensor(returned)
+    return torch.where(both.to(reconstruction.device), measure.distance(back, reconstruction), torch.nan)

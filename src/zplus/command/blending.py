@@ -57,6 +57,7 @@ def interpolate_latents(
         raise ZplusError(f"{out} is no name for frames: end it in .webp for an animation, or name a folder.")
     a, b = load_latent(first), load_latent(second)
     generator = generator_of(a, model, device, label, show)
+    b = interpolate(generator, a, b, 1.0)  # converted to the space of the first once, not for every frame
     folder = out.parent if animated else output_folder(out)
     pictures = []
     with show.stage("Interpolating", frames) as tick:

@@ -191,7 +191,7 @@ def write_sweep(
     with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
         editor = Editor(generator, latent)
         for i, strength in enumerate(sweep.strengths):
-            pictures.append(to_pixels(render(generator, editor.edit({sweep.name: strength}))[0].cpu()))
+            pictures.append(to_pixels(editor.picture(editor.edit({sweep.name: strength}))[0]))
             tick(i + 1, f"{strength:+g}")
     note = f"{sweep.name} {sweep.strengths[0]:+g} to {sweep.strengths[-1]:+g}"
     if out.suffix.lower() == ".webp":

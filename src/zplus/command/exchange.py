@@ -41,6 +41,8 @@ def export_codes(path: Path, out: Path, model: str | None, label: int | None, sh
     space = space_of(generator, latent)
     if space.kind == "s":
         show.warn("Styles have no exact codes in W+: the nearest are written.")
+    if latent.offsets or latent.added:
+        show.warn("Tuned weights (PTI) and added maps (SAM) stay behind: the codes alone show another picture.")
     if space.layer is not None:
         show.warn(f"The feature map of {space.name} stays behind: the codes alone show less of the photo.")
     codes = convert_code(space, latent.point.code, make_space("w+", generator))

@@ -18,7 +18,6 @@ from zplus.images import to_pixels
 from zplus.latent import Latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity, distance
-from zplus.spaces import render
 
 # Standard deviations of the attribute over the prior: seen at a glance, and still the same person. One deviation of yaw
 # is 17 degrees. Two edits together are each made weaker, because their turns of the codes add up.
@@ -91,13 +90,13 @@ class Retoucher:
         """The crop after an edit."""
         if not strength:
             return to_pixels(self.reconstruction)
-        return to_pixels(render(self.generator, self.editor.edit({name: strength}))[0])
+        return to_pixels(self.editor.picture(self.editor.edit({name: strength}))[0])
 
     def outcome(self, strengths: Mapping[str, float]) -> Outcome:
         """An edit, pasted back into the photo and judged."""
         first = find_direction(next(iter(strengths)), self.generator)
         edited = self.editor.edit(strengths)
-        image = render(self.generator, edited)[0].cpu()
+        image = self.editor.picture(edited)[0].cpu()
         crop = to_pixels(image)
         return Outcome(
             title=" and ".join(_words(name, strength) for name, strength in strengths.items()),

@@ -86,7 +86,7 @@ def project_out(vector: Float[Tensor, "k d"], others: Sequence[Float[Tensor, "_ 
     vector, moving = vector.expand(rows, -1), vector.expand(rows, -1).abs().amax(1, keepdim=True) > 0
     flat = torch.stack([(x.expand(rows, -1) * moving).flatten() for x in others], 1)  # [K D, others]
     basis, sizes, _ = torch.linalg.svd(flat, full_matrices=False)
-    basis = basis[:, sizes > 1e-6 * vector.norm()]  # others may move no code that this one moves, or be alike
+    basis = basis[:, sizes > 1e-5 * sizes.max()]  # others may move no code that this one moves, or be alike
     rest = vector.flatten() - basis @ (basis.T @ vector.flatten())
     if rest.norm() < 1e-3 * vector.norm():
         raise ZplusError("Nothing is left of the direction once the others are projected out: leave some of them in.")

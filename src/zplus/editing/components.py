@@ -45,12 +45,11 @@ def factorize(generator: Generator, count: int = 20, layers: tuple[int, int] | N
     They are the eigenvectors of A^T A, A being the affine layers of the codes first..last-1, stacked. One unit is one
     standard deviation of w along the direction over the prior. The card tells the share of the eigenvalue.
     """
-    kind = make_space("s", generator)
     identity = torch.eye(generator.w_dim, device=generator.device)[:, None].expand(-1, generator.num_codes, -1)
     styles = torch.cat(generator.styles(identity), 1) - torch.cat(generator.styles(torch.zeros_like(identity)), 1)
     rows = styles.T  # A [sum of C_k, w_dim]
     if layers is not None:
-        rows = rows * on_layers(generator, kind.kind, torch.ones(len(rows)), layers)[1].T.to(rows)
+        rows = rows * on_layers(generator, "s", torch.ones(len(rows)), layers)[1].T.to(rows)
     values, axes = torch.linalg.eigh(rows.T @ rows)
     values, axes = values.flip(0), _signed(axes.flip(1))
     spread = (_prior(generator)[1] @ axes).std(0)

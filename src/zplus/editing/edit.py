@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -20,13 +19,12 @@ from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
 from zplus.inversion.execution import Execution, View
-from zplus.latent import Edit, Latent, Point
+from zplus.latent import Edit, FeatureMove, Latent, Point
 from zplus.spaces import Space, space_of, state_of
 from zplus.spaces.render import masked, rendered
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
-FeatureMove = Literal["moved", "added", "fixed"]
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
 
 
@@ -107,7 +105,7 @@ class Editor:
         return View(self.space, self.execution, gradients=False)
 
     @torch.no_grad()
-    def _moved(self, edits: Sequence[Edit], feature: str) -> Point:
+    def _moved(self, edits: Sequence[Edit], feature: FeatureMove) -> Point:
         tangents = [self._way(one).tangent(one.strength) for one in edits]
         code = self.space.move(self.point.code, torch.stack(tangents).sum(0))
         return with_code(self.space, self.point, code, feature, self._head)
@@ -128,7 +126,8 @@ def angle_degrees(latent: Latent) -> list[float]:
     """How far the edits turned each row: the largest angle of its z codes; 0 in spaces without angles."""
     if latent.edited is None or latent.space.removeprefix("f/") not in ("z", "z+"):
         return [0.0] * len(latent)
-    return angles(latent.inverted.code, latent.edited.code).amax(1).tolist()
+    before, after = latent.inverted.code, latent.edited.code
+    return angles(before.to(after), after).amax(1).tolist()
 
 
 @torch.no_grad()

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.generators import State
-from zplus.latent import Point
+from zplus.latent import FeatureMove, Point
 from zplus.spaces import Space
 
+MOST = 64  # cells a side that are compared: what that takes grows with the fourth power
 REACH = 6  # motions up to a sixth of the picture's side are looked for
 WINDOW = 5  # cells over which similarity is averaged: a single cell is ambiguous on skin and background
 TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine similarity
@@ -21,7 +22,7 @@ SHYNESS = 0.002  # similarity that a motion must gain per squared cell, so that 
 
 
 def with_code(
-    space: Space, point: Point, code: Float[Tensor, "n k d"], feature: str, head: State | None = None
+    space: Space, point: Point, code: Float[Tensor, "n k d"], feature: FeatureMove, head: State | None = None
 ) -> Point:
     """The point with another code, and its F gone along: "moved" (warped), "added" (as it is), or "fixed".
 
@@ -53,7 +54,11 @@ def follow(
 
 def motion(before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"]) -> Float[Tensor, "n 2 r r"]:
     """Where each cell of `after` was in `before`, as an offset (x, y) in cells; exactly 0 where nothing changed."""
-    return _matched(before, after) - _matched(before, before)
+    side = before.shape[-1]
+    if side <= MOST:
+        return _matched(before, after) - _matched(before, before)
+    flow = motion(*(F.interpolate(x, (MOST, MOST), mode="area") for x in (before, after)))
+    return F.interpolate(flow, (side, side), mode="bilinear") * (side / MOST)
 
 
 def _matched(before: Tensor, after: Tensor) -> Tensor:

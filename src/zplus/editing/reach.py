@@ -8,11 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.editing.edit import Editor, FeatureMove
+from zplus.editing.edit import Editor
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.latent import Latent
-from zplus.spaces import render
 
 MOST = 5.0  # standard deviations either way; further out a face comes apart before its score does
 HALVINGS = 7  # to a twenty-fifth of a standard deviation
@@ -34,7 +33,6 @@ def reach(
     direction: Direction,
     target: float,
     measure: Measure,
-    feature: FeatureMove | None = None,
 ) -> Reached:
     """Bisect the strength of one more edit of the first row, between 0 and five deviations towards the target.
 
@@ -45,7 +43,7 @@ def reach(
     editor = Editor(generator, latent[0])
 
     def at(strength: float) -> float:
-        scores[strength] = measure(render(generator, editor.edit({direction: strength}, feature=feature))[0])
+        scores[strength] = measure(editor.picture(editor.edit({direction: strength}))[0])
         return scores[strength]
 
     if not np.isfinite(at(0.0)):

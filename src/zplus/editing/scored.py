@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from zplus.direction import Direction
 from zplus.errors import ZplusError
 from zplus.generators import Generator
+from zplus.images import to_pixels
 from zplus.spaces import Space, make_space
 from zplus.spaces.convert import convert_code
 
@@ -77,7 +78,7 @@ def picture(space: Space, code: Float[Tensor, "1 k d"]) -> Picture:
     """The picture of a code, at the size at which it is scored."""
     image = space.generator.synthesize(space.signals(code))
     image = F.adaptive_avg_pool2d(image, min(SCORED_SIZE, space.generator.resolution))
-    return ((image[0].permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
+    return to_pixels(image[0])
 
 
 def calibrated(generator: Generator, direction: Direction, attribute: str, score: Score, scored: Scored) -> Direction:

@@ -4,6 +4,7 @@ Coordinates are continuous, x then y, in pixels of the photo: its upper left cor
 pixel (0.5, 0.5). "Left" is the left of the picture.
 """
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +16,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from zplus.archives import require
-from zplus.errors import FaceError, MissingExtraError
+from zplus.errors import FaceError
 from zplus.faces.warp import warp
-from zplus.faces.weights import FACE_MODELS
+from zplus.faces.weights import FACE_MODELS, dlib
 
 LANDMARKS = "shape_predictor_68_face_landmarks.dat"
 NETWORK = "mmod_human_face_detector.dat"
@@ -47,13 +48,16 @@ class FaceFinder:
 
     def __init__(self, folder: Path | None = None):
         self.folder = folder
+        self._one_at_a_time = threading.Lock()  # dlib's detectors keep state while they work
 
     def find(self, pixels: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
         """All faces in a photo [H,W,3], the largest first; FaceError if there is none."""
-        boxes = self._by_gradients(pixels) or self._by_network(pixels)
-        if not boxes:
+        with self._one_at_a_time:
+            boxes = self._by_gradients(pixels) or self._by_network(pixels)
+            faces = [Face(box, self._landmarks(pixels, box)) for box in sorted(boxes, key=_area, reverse=True)]
+        if not faces:
             raise FaceError("No face was found: use a photo where a face is seen from the front, sharp and upright.")
-        return [Face(box, self._landmarks(pixels, box)) for box in sorted(boxes, key=_area, reverse=True)]
+        return faces
 
     def _by_gradients(self, pixels: np.ndarray) -> list[Box]:
         """The frontal detector, as the photo is and enlarged twice, which also finds small faces (40 pixels)."""
@@ -79,29 +83,21 @@ class FaceFinder:
         matrix = np.array([[scale, 0, corner[0]], [0, scale, corner[1]]])
         window = warp(torch.from_numpy(pixels).permute(2, 0, 1), matrix, (2 * FACE_SIDE, 2 * FACE_SIDE))
         window = window.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous()
-        rect = self._dlib.rectangle(FACE_SIDE // 2, FACE_SIDE // 2, FACE_SIDE * 3 // 2 - 1, FACE_SIDE * 3 // 2 - 1)
+        rect = dlib().rectangle(FACE_SIDE // 2, FACE_SIDE // 2, FACE_SIDE * 3 // 2 - 1, FACE_SIDE * 3 // 2 - 1)
         points = self._predictor(window.numpy(), rect).parts()
         return np.array([(p.x + 0.5, p.y + 0.5) for p in points]) * scale + corner
 
     @cached_property
-    def _dlib(self) -> Any:
-        try:
-            import dlib  # noqa: PLC0415  (an extra)
-        except ImportError as error:
-            raise MissingExtraError("dlib", "faces") from error
-        return dlib
-
-    @cached_property
     def _detector(self) -> Any:
-        return self._dlib.get_frontal_face_detector()
+        return dlib().get_frontal_face_detector()
 
     @cached_property
     def _network(self) -> Any:
-        return self._dlib.cnn_face_detection_model_v1(self._file(NETWORK))
+        return dlib().cnn_face_detection_model_v1(self._file(NETWORK))
 
     @cached_property
     def _predictor(self) -> Any:
-        return self._dlib.shape_predictor(self._file(LANDMARKS))
+        return dlib().shape_predictor(self._file(LANDMARKS))
 
     def _file(self, name: str) -> str:
         path = (self.folder or require(FACE_MODELS)) / name

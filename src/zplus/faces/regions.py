@@ -62,7 +62,7 @@ def _regions(landmarks: Points, name: str) -> UInt8[np.ndarray, "s s"]:
 
 
 def _frame(landmarks: Points) -> tuple[Vector, float, Vector]:
-    """The middle between the eyes [2], the distance between them, and the unit vector from the chin upwards [2]."""
+    """The middle between the eyes [2], the distance between them, the unit vector upwards, across their line [2]."""
     left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     middle, across = (left + right) / 2, right - left
     unit = float(np.linalg.norm(across))

@@ -1,6 +1,9 @@
-"""Where the models of the face detector come from."""
+"""Where the models of the face detector come from, and the library that runs them."""
+
+from typing import Any
 
 from zplus.archives import Archive
+from zplus.errors import MissingExtraError
 
 FACE_MODELS = Archive(
     package="face_recognition_models",
@@ -16,3 +19,12 @@ FACE_MODELS = Archive(
         "face_recognition_models/models/shape_predictor_5_face_landmarks.dat",
     ),
 )
+
+
+def dlib() -> Any:
+    """The module dlib, which is an extra."""
+    try:
+        import dlib as found  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("dlib-bin", "faces") from error
+    return found

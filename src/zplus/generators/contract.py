@@ -29,7 +29,7 @@ class Layer(NamedTuple):
 
 
 class State(NamedTuple):
-    """The whole state after a layer: features [N,C,r,r] and the RGB accumulated so far [N,3,r',r'], if any."""
+    """The whole state after a layer: features [N,C,r,r] and the RGB accumulated so far [N,3,r,r], if any."""
 
     features: Tensor
     rgb: Tensor | None = None
@@ -47,8 +47,8 @@ class Feature(NamedTuple):
         rgb = self.state.rgb
         if rgb is None and self.mode == "add":
             rgb = state.rgb
-        elif rgb is not None and state.rgb is not None:
-            rgb = self._blend(state.rgb, rgb)
+        elif rgb is not None:
+            rgb = self._blend(torch.zeros_like(rgb) if state.rgb is None else state.rgb, rgb)
         return State(self._blend(state.features, self.state.features), rgb)
 
     def _blend(self, old: Tensor, new: Tensor) -> Tensor:
@@ -99,6 +99,11 @@ class Generator(nn.Module):
     mapping: nn.Module
     w_mean: Tensor | None
     label: Tensor | None = None
+
+    @property
+    def prior(self) -> "Generator":
+        """The generator whose statistics count: for a tuned one, that which it was tuned from."""
+        return vars(self).get("prior", self)
 
     @property
     def num_codes(self) -> int:
@@ -158,8 +163,9 @@ class Generator(nn.Module):
 
         Raises ZplusError where an offset is none of this generator.
         """
-        known, found = (self.fingerprint, self.mapping_fingerprint), copy.deepcopy(self)
-        found.__dict__["fingerprint"], found.__dict__["mapping_fingerprint"] = known
+        own = {"fingerprint": self.fingerprint, "mapping_fingerprint": self.mapping_fingerprint}
+        found = copy.deepcopy(self)
+        vars(found).update(own, prior=self.prior)
         weights = dict(found.named_parameters())
         for name, offset in offsets.items():
             if name not in weights or weights[name].shape != offset.shape:

@@ -45,7 +45,7 @@ def statistics(generator: Generator) -> Statistics:
     path = cache_folder() / "statistics" / f"{generator.fingerprint}.safetensors"
     found = _read(path)
     if found is None:
-        found = estimate(generator)
+        found = estimate(generator.prior)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
             save_file({name: x.contiguous() for name, x in vars(found).items()}, temporary)

@@ -50,16 +50,17 @@ def descend(
     best = [x.detach().clone() for x in values]
     least = torch.full((len(best[0]),), math.inf, device=best[0].device)
     since = torch.zeros_like(least)  # steps since each row was at its best
+    moving = least > 0  # once at rest, for good: what a row comes to must not depend on its company
     for i in range(steps):
         for optimizer, variable in zip(optimizers, variables, strict=True):
             optimizer.param_groups[0]["lr"] = variable.rate * schedule(i, steps, warmup, decay)
             optimizer.zero_grad()
         loss, image = objective(*values)
-        better = loss.detach() < least  # never true for NaN
+        better = moving & (loss.detach() < least)  # never true for NaN
         least, since = torch.where(better, loss.detach(), least), torch.where(better, 0, since + 1)
         for x, kept in zip(values, best, strict=True):
             kept[better] = x.detach()[better]
-        moving = loss.isfinite() & (since < (patience or steps))
+        moving = moving & loss.isfinite() & (since < (patience or steps))
         if report(i + 1, loss.detach(), image.detach()) or not moving.any() or i + 1 == steps:
             break
         loss[moving].sum().backward()

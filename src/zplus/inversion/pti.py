@@ -48,7 +48,7 @@ def tune(
     weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
     centre = convert_code(own, point.code, near)
     distance, optimizer = Distance(target, lpips, settings, execution), Adam(weights.values(), settings.tuning_lr)
-    least, best, clock = torch.inf, pivot.offsets, Clock.after(pivot, settings.tuning, callback)
+    least, best, clock = torch.inf, dict[str, Tensor](), Clock.after(pivot, settings.tuning, callback)
     for step in range(settings.tuning):
         image = after(space.signals(point.code), state_of(point))
         loss = distance(image)

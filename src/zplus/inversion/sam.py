@@ -20,7 +20,7 @@ from zplus.inversion.optimize import Callback, Clock
 from zplus.inversion.settings import Settings
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS, at
-from zplus.spaces import Space, latent_of
+from zplus.spaces import Space
 
 SEGMENTS = 32  # a side: each segment is a square of the picture
 STEEP = 1.5  # a depth further where the error is this many times as large
@@ -72,8 +72,7 @@ def adapt(
     shares = {f"depth_{depth}": (chosen == depth).float().mean((1, 2, 3)).tolist() for depth in range(len(layers) + 1)}
     figures = quick.figures | {"steps": [clock.step] * len(code), "seconds": [clock.seconds / len(code)] * len(code)}
     added = {generator.layers[k].name: x.detach() for k, x in zip(layers, features(tuple(offsets)), strict=True)}
-    latent = latent_of(space, point, mode=quick.mode, settings=quick.settings, figures=figures | shares)
-    return replace(latent, added=added)
+    return replace(quick, inverted=point, figures=figures | shares, added=added)
 
 
 def _synthesis(space: Space, layers: list[int], styles: tuple[Tensor, ...], added: list[Tensor]) -> Tensor:

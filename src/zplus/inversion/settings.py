@@ -1,7 +1,7 @@
-"""The settings of an optimisation, and the presets: data, with the expected result beside them."""
+"""The settings of an optimisation, and the presets, as data."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 from zplus.errors import UnknownNameError, ZplusError
 
@@ -48,7 +48,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.steps < 0 or (self.steps == 0 and self.origin != "encoder"):
-            raise ZplusError(f"An inversion without encoder needs at least 1 step, not {self.steps}.")
+            raise ZplusError(f"Steps are {self.steps}: give 1 or more, or 0 for the encoder alone.")
+        for name, kind in get_type_hints(Settings).items():
+            if (known := get_args(kind)) and getattr(self, name) not in known:
+                raise UnknownNameError(name, str(getattr(self, name)), known)
 
 
 RELEASED = Settings(

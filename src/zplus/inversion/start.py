@@ -17,7 +17,7 @@ def starting_code(space: Space, target: Float[Tensor, "n 3 r r"], settings: Sett
     the best for each photo among a few samples and the mean, by MSE at 32x32."""
     n = len(target)
     if settings.origin == "random":
-        return space.sample(n, settings.seed)
+        return space.sample(1, settings.seed).repeat(n, 1, 1)  # the same for each, as if it were alone
     if settings.origin == "mean":
         return space.mean(n)
     few = type(space)(space.generator, None, space.psi, space.cutoff, space.noise_mode)

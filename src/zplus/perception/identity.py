@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from zplus.errors import MissingExtraError
+from zplus.faces.weights import dlib
 from zplus.perception.look import Look, Looker
 
 NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 SIZE, PADDING = 150, 0.25  # of the face that the network was trained with
-SAME_PERSON = 0.6  # the distance below which dlib's author takes two faces for one person's
 
 Descriptor = Float[np.ndarray, "128"]
 
@@ -37,11 +36,7 @@ class Identity:
 
     @cached_property
     def _network(self) -> Any:
-        try:
-            import dlib  # noqa: PLC0415  (an extra)
-        except ImportError as error:
-            raise MissingExtraError("dlib-bin", "faces") from error
-        return dlib.face_recognition_model_v1(str(self.looker.folder / NETWORK))
+        return dlib().face_recognition_model_v1(str(self.looker.folder / NETWORK))
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:

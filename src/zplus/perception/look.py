@@ -15,9 +15,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from zplus.archives import require
-from zplus.errors import FaceError, MissingExtraError
+from zplus.errors import FaceError
 from zplus.faces.landmarks import LANDMARKS, Box, Face, FaceFinder
-from zplus.faces.weights import FACE_MODELS
+from zplus.faces.weights import FACE_MODELS, dlib
 from zplus.perception.pose import FACE, FIVE, INNER, RIGID, Pose, fit_pose, frontal
 
 SEARCH_SIDE = 256  # pixels: faces of a third of the picture and more are found in 10 ms
@@ -58,10 +58,9 @@ class Look:
 
     def chip(self, size: int, padding: float) -> UInt8[np.ndarray, "{size} {size} 3"]:
         """The face upright at the size that a network of dlib's was trained with; padding in parts of the face."""
-        dlib = _dlib()
-        points = [dlib.point(*(round(float(x) - 0.5) for x in point)) for point in self.landmarks]
-        shape = dlib.full_object_detection(dlib.rectangle(0, 0, 0, 0), points)
-        return dlib.extract_image_chip(self.pixels, dlib.get_face_chip_details(shape, size, padding))
+        points = [dlib().point(*(round(float(x) - 0.5) for x in point)) for point in self.landmarks]
+        shape = dlib().full_object_detection(dlib().rectangle(0, 0, 0, 0), points)
+        return dlib().extract_image_chip(self.pixels, dlib().get_face_chip_details(shape, size, padding))
 
 
 class Looker:
@@ -117,25 +116,17 @@ class Looker:
     def _rectangle(self, right: float, down: float, scale: float) -> Any:
         """The face's box in the cut-out, moved and scaled."""
         x, y, half = WINDOW * (0.5 + right / 2), WINDOW * (0.5 + down / 2), WINDOW / 4 * scale
-        return _dlib().rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
+        return dlib().rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
 
     @cached_property
     def _detector(self) -> Any:
-        return _dlib().get_frontal_face_detector()
+        return dlib().get_frontal_face_detector()
 
     @cached_property
     def _models(self) -> tuple[Any, Any]:
         whole, five = (str(self.folder / name) for name in (LANDMARKS, FIVE_LANDMARKS))
-        return _dlib().shape_predictor(whole), _dlib().shape_predictor(five)
+        return dlib().shape_predictor(whole), dlib().shape_predictor(five)
 
 
 def _points(shape: Any) -> Float[np.ndarray, "k 2"]:
     return np.array([(p.x + 0.5, p.y + 0.5) for p in shape.parts()])
-
-
-def _dlib() -> Any:
-    try:
-        import dlib  # noqa: PLC0415  (an extra)
-    except ImportError as error:
-        raise MissingExtraError("dlib-bin", "faces") from error
-    return dlib

