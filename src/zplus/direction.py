@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zplus.errors import LatentError
-from zplus.files import atomic
+from zplus.files import atomic, regular
 
 SPACES = ("z", "z+", "w", "w+", "s")
 
@@ -32,9 +32,11 @@ class Direction:
 
     def __post_init__(self) -> None:
         texts = isinstance(self.name, str) and isinstance(self.belongs_to, str) and isinstance(self.card, dict)
+        texts = texts and isinstance(self.card.get("attribute", ""), str)
         numbers = self.vector.is_floating_point() and self.vector.ndim == 2 and self.vector.float().isfinite().all()
         if not texts or not numbers or self.space not in SPACES:
-            raise LatentError(f"The direction {self.name} is damaged: it needs finite numbers [K, D] of {SPACES}.")
+            told = f"The direction {str(self.name)[:60]!r} is damaged"
+            raise LatentError(f"{told}: it needs finite numbers [K, D] of {SPACES}.")
 
     @property
     def unit(self) -> float:
@@ -53,13 +55,14 @@ def save_direction(direction: Direction, path: str | Path) -> None:
 def load_direction(path: str | Path) -> Direction:
     """Read a direction that `save_direction` wrote. Raises LatentError for anything else."""
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             header = file.metadata() or {}
             if header.get("zplus") != "direction":
                 raise LatentError(f"{path} is a safetensors file, but not a direction of zplus.")
             vector = file.get_tensor("vector")
+            vector = vector.float() if vector.is_floating_point() else vector
             return Direction(header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"]))
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise LatentError(f"{path} is not a readable direction ({error}).") from None

@@ -49,8 +49,24 @@ class UnknownNameError(ZplusError):
         super().__init__(f"Unknown {kind} {name[:60]!r}: {hint}")
 
 
+LONGEST = 1000  # characters of a message, which may quote what a file holds
+
+
+def printable(text: str) -> str:
+    r"""The text with what could act on a terminal, all but line ends, written as its escape.
+
+    >>> printable("a\x1b[2J")
+    'a\\x1b[2J'
+    """
+    return "".join(x if x.isprintable() or x == "\n" else x.encode("unicode_escape").decode() for x in text)
+
+
 def sentence(error: BaseException) -> str:
     """What went wrong, in one line for a person."""
+    return printable(_sentence(error))[:LONGEST]
+
+
+def _sentence(error: BaseException) -> str:
     if isinstance(error, ZplusError):
         return " ".join(str(error).split())
     if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):

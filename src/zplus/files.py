@@ -13,6 +13,21 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+def regular(path: str | Path) -> Path:
+    """The path, unless it is a pipe or a device, which would be waited for or be read without end. Raises OSError."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a file but a folder or a device", str(path))
+    return path
+
+
+def unlinked(path: Path) -> Path:
+    """The path, unless it is a link: in a folder that someone sent it could lead to any file. Raises ZplusError."""
+    if path.is_symlink():
+        raise ZplusError(f"{path} is a link, and what it leads to would be written over: delete it first.")
+    return path
+
+
 @contextmanager
 def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[Path]:
     """Yield a temporary path beside `path` (same suffix) to write to; it takes the place of `path` upon success.

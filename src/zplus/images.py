@@ -150,12 +150,32 @@ def _check_file(path: Path) -> None:
 
 def _decode(path: Path, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
     Image.init()
-    with Image.open(path, formats=[kind for kind in READ if kind in Image.OPEN]) as image:
+    known = [kind for kind in READ if kind in Image.OPEN]
+    with path.open("rb") as file, Image.open(_Patient(file, path.stat().st_size), formats=known) as image:
+        if image.tile and image.tile[0][0] == "ppm_plain":
+            raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
         _check_size(path, image.size, max_pixels)
         image.load()
         upright = UPRIGHT.get(_orientation(image))
         rgb = _to_srgb(_to_8_bit(path, image), image.info.get("icc_profile"))
     return np.array(rgb if upright is None else rgb.transpose(upright))
+
+
+class _Patient:
+    """A file that is read in so many parts only: over comments and EXIF in small ones Pillow takes ever longer."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file, self._left = file, 4_000 + size // 2048  # three for each part of a PNG, which has 8 KB or more
+
+    def read(self, count: int = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("it is in far too many parts")
+        found: bytes = self._file.read(count)
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.errors import LatentError
-from zplus.files import atomic
+from zplus.files import atomic, regular
 
 VERSION = "1"
 FeatureMove = Literal["moved", "added", "fixed"]
+MOST_EDITS = 100  # each takes time
+MOST_CODES = 1 << 16  # more than any generator has
 ADDED, OFFSET = "added.", "offset."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
@@ -25,7 +27,7 @@ KINDS = {
     "figures": dict, "edits": list,
 }  # fmt: skip
 DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor is the vector of a direction, with 2
-DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
+DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
 class Point(NamedTuple):
@@ -128,7 +130,7 @@ def save_latent(latent: Latent, path: str | Path) -> None:
 def load_latent(path: str | Path) -> Latent:
     """Read a latent that `save_latent` wrote. Raises LatentError for anything else."""
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("zplus") != "latent":
                 raise LatentError(f"{path} is a safetensors file, but not a latent of zplus.")
@@ -153,14 +155,18 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name, kind in KINDS.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is of a wrong type")
-    if header["feature"] not in get_args(FeatureMove):
-        raise ValueError("feature is none of those that there are")
+    if header["feature"] not in get_args(FeatureMove) or len(header["edits"]) > MOST_EDITS:
+        raise ValueError("its edits are none of zplus")
+    if header["cutoff"] is not None and not 0 <= header["cutoff"] <= MOST_CODES:
+        raise ValueError("cutoff is no number of codes")
+    for name in ("generator", "fingerprint", "mapping_fingerprint"):
+        header[name].encode()  # lone surrogates, which no program could pass on
     if not all(isinstance(values, list) for values in header["figures"].values()):
         raise TypeError("figures is of a wrong type")
     rows = len(tensors["inverted.code"])
     for name, x in tensors.items():
         prefix, _, part = name.rpartition(".")
-        if x.ndim != DIMENSIONS.get(part, 2) or not rows or (prefix != "edit" and len(x) != rows):
+        if x.ndim != DIMENSIONS.get(part, 2) or not x.numel() or (prefix != "edit" and len(x) != rows):
             raise ValueError(f"{name} is of a wrong shape")
         _check_numbers(name, x)
     mask = tensors.get("mask")
@@ -193,7 +199,7 @@ def _describe(edit: Edit) -> dict[str, Any]:
 def _edit(text: dict[str, Any], vector: Tensor) -> Edit:
     strength, layers = float(text["strength"]), text["layers"]
     if not math.isfinite(strength):
-        raise ValueError("a strength is not a number")
+        raise ValueError("a strength is no number")
     if layers is not None:
         first, last = map(int, layers)
         layers = (first, last)

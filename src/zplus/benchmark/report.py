@@ -14,7 +14,7 @@ from zplus.benchmark.rows import Row, Run, picture_path, read_run
 from zplus.benchmark.statistics import RESAMPLES
 from zplus.benchmark.tables import contrast_table, group_tables, median_tables, parts, sanity_table, speed_tables
 from zplus.errors import MissingExtraError
-from zplus.files import atomic
+from zplus.files import atomic, unlinked
 
 SHEETS = 8  # subjects whose pictures are shown
 SAID = {"primary": LEAD, "caution": "Be careful", "decided": "Decided", "undecided": FOLDED}
@@ -38,10 +38,10 @@ def write_report(folder: str | Path, public: bool = False, resamples: int = RESA
     """Write report.html and report.md into a run folder; `public` leaves out all pictures of real photos."""
     run = read_run(folder)
     title, sections = f"zplus bench {run.facts['bench']} on {run.facts['model']}", _sections(run, public, resamples)
-    html, markdown = run.folder / "report.html", run.folder / "report.md"
+    html, markdown = (unlinked(run.folder / name) for name in ("report.html", "report.md"))
     for path, text in ((html, to_html(title, sections)), (markdown, to_markdown(title, sections, run.folder))):
         with atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="replace")
     return html, markdown
 
 

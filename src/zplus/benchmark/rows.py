@@ -5,21 +5,26 @@ what a killed run leaves, and is passed over.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zplus.errors import ZplusError
+from zplus.files import regular
 
 VERSION = 1
+LARGEST = 1e30  # of numbers: beyond, a plot has no axes
 DEPTH = 20  # of what lies in run.json
 BENCHES = ("spaces", "methods", "ablations", "speed")
 FACTS = {  # what run.json may say, and of which kind
     "bench": str, "zplus": str, "versions": dict, "machine": dict, "model": str, "fingerprint": str, "settings": dict,
     "started": str, "command": str, "seconds": float, "skipped": list, "plan": dict, "finished": bool,
 }  # fmt: skip
-TEXT = ("table", "subject", "source", "space", "variant", "direction", "truth", "feature", "check", "what", "file")
+TEXT = (
+    "table", "trial", "subject", "source", "space", "variant", "direction", "truth", "feature", "check", "what", "file",
+)  # fmt: skip
 FLAGS = ("real", "reached", "passed")
 MEASURES = {  # what a row may have measured, and how a reader calls it
     "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex", "mse": "MSE", "ssim": "SSIM",
@@ -60,7 +65,7 @@ def read_run(folder: str | Path) -> Run:
 
 def picture_path(folder: Path, name: str) -> Path:
     """Where a picture of the run lies; ValueError if its name leads out of the folder."""
-    path = (folder / name).resolve()
+    path = Path(os.path.realpath(folder / name))  # which has no objection to links in a circle
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"the file {name[:80]!r} lies outside the folder")
     return path
@@ -69,7 +74,7 @@ def picture_path(folder: Path, name: str) -> Path:
 def _facts(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     try:
-        facts = json.loads(path.read_bytes())
+        facts = json.loads(regular(path).read_bytes())
     except OSError as error:
         raise ZplusError(
             f"{folder} is no run folder ({path} cannot be read): give one that zplus bench wrote."
@@ -98,7 +103,7 @@ def _check_version(path: Path, facts: dict[str, Any]) -> None:
 def _lines(path: Path) -> tuple[list[bytes], bytes]:
     """The whole lines and what follows the last line end."""
     try:
-        *lines, rest = path.read_bytes().split(b"\n")
+        *lines, rest = regular(path).read_bytes().split(b"\n")
     except OSError as error:
         raise ZplusError(f"{path} cannot be read ({error.strerror}): the run has no rows, so run it again.") from error
     return lines, rest
@@ -136,6 +141,6 @@ def _deep(value: Any, room: int = DEPTH) -> bool:
 
 def _is(value: Any, kind: type, empty: bool = False) -> bool:
     if kind is float:
-        known = isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
+        known = isinstance(value, float | int) and type(value) is not bool and not abs(value) > LARGEST
         return known or (empty and value is None)
     return (empty and value is None) or isinstance(value, kind)

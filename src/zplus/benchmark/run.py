@@ -19,7 +19,7 @@ import torch
 
 from zplus.benchmark.rows import VERSION, Row, Run, read_run
 from zplus.errors import ZplusError
-from zplus.files import atomic
+from zplus.files import atomic, unlinked
 from zplus.generators import Generator
 
 EDITED = {"table": "edit", "measure": "error_lpips"}
@@ -59,7 +59,7 @@ class Recorder:
         command: str = "",
         minutes: float = math.inf,
     ):
-        self.folder, self.path, self.done = folder, folder / "rows.jsonl", set[str]()
+        self.folder, self.path, self.done = folder, unlinked(folder / "rows.jsonl"), set[str]()
         self.minutes, self.ends = minutes, math.nan  # the first trial starts the clock
         self.notes, self.failed = list[str](), Counter[tuple[str, str]]()
         self.facts: dict[str, Any] = {
@@ -130,7 +130,7 @@ class Recorder:
         if other:
             raise ZplusError(f"{self.folder} holds a run with other {', '.join(other)}: give another folder with -o.")
         self.facts |= {key: run.facts[key] for key in ("started", "seconds", "machine", "versions", "command")}
-        self.done = {str(row["trial"]) for row in run.table("end")}
+        self.done = {row["trial"] for row in run.table("end") if row.get("trial")}
         whole = [row for row in run.rows if row.get("trial") in self.done]
         with atomic(self.path) as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in whole), encoding="utf-8")
@@ -138,7 +138,7 @@ class Recorder:
     def _write(self, **facts: object) -> None:
         failed = [f"{what} is left out {_times(n)}: {error}" for (what, error), n in self.failed.items()]
         self.facts |= facts | {"skipped": [*self.notes, *failed]}
-        with atomic(self.folder / "run.json") as temporary:
+        with atomic(unlinked(self.folder / "run.json")) as temporary:
             temporary.write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
 
 

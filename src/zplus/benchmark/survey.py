@@ -19,7 +19,7 @@ from zplus.benchmark.page import PAGE, STYLE, data_address
 from zplus.benchmark.report import made, pictures
 from zplus.benchmark.rows import Row, Run, picture_path, read_run
 from zplus.errors import ZplusError
-from zplus.files import atomic
+from zplus.files import atomic, unlinked
 
 VERSION = 1
 SIDES = ("left", "right")
@@ -92,7 +92,7 @@ def write_survey(
     shown = {name: pair[::-1] if flip else pair for name, pair, flip in zip(names, pairs, flips, strict=True)}
     sides = {name: [row["space"] for row in pair] for name, pair in shown.items()}
     survey = hashlib.sha256(json.dumps([sides, run.facts, seed]).encode()).hexdigest()[:12]
-    page, held = run.folder / "survey.html", {"survey": survey, "a": a, "b": b, "seed": seed, "sides": sides}
+    page, held = unlinked(run.folder / "survey.html"), {"survey": survey, "a": a, "b": b, "seed": seed, "sides": sides}
     for path, text in (
         (page, _page(run, rows, survey, shown)),
         (Path(key), json.dumps({"zplus_survey_key": VERSION} | held)),

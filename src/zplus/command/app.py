@@ -22,7 +22,7 @@ from zplus.command.group_latent import latent
 from zplus.command.group_train import training
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
 from zplus.command.show import Show, complain
-from zplus.errors import sentence
+from zplus.errors import printable, sentence
 
 app = typer.Typer(
     help="Edit real photos with a StyleGAN's own prior, on this machine alone.",
@@ -51,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 some of a batch failed, 2 wrong usage or bad input, 130 interrupted."""
     if "--debug" in arguments:
         os.environ["ZPLUS_DEBUG"] = "1"
-    warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_: print(f"Note: {printable(str(message))}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

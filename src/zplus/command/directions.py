@@ -230,7 +230,11 @@ def _write_all(found: Sequence[Direction], paths: Sequence[Path], show: Show) ->
 
 def _in_short(value: Any) -> str:
     """What a card holds, for a person; of a matrix's row each number with its sign."""
-    return ", ".join(f"{name} {x:+.2f}" for name, x in value.items()) if isinstance(value, dict) else str(value)
+    return ", ".join(f"{name} {x:+.2f}" for name, x in value.items()) if _are_numbers(value) else str(value)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(x, int | float) for x in value.values())
 
 
 def _described(direction: Direction) -> Mapping[str, Any]:

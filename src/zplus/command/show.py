@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zplus.errors import sentence
+from zplus.errors import printable, sentence
 from zplus.files import atomic
 
 PAUSE = 15.0  # seconds between two lines where no bar can be drawn
@@ -37,7 +37,7 @@ class Show:
 
     def say(self, line: str) -> None:
         """A line for a person."""
-        self.console.print(line)
+        self.console.print(printable(line))
 
     def warn(self, line: str) -> None:
         """A line that also goes into the record."""
@@ -54,7 +54,7 @@ class Show:
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """The outcome: one JSON object, or text."""
-        print(json.dumps(plain(data)) if self.as_json else text)
+        print(json.dumps(plain(data)) if self.as_json else printable(text))
 
     @contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[Tick]:
@@ -113,7 +113,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """A record, or None where there is none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -108,7 +108,10 @@ class Editor:
     def _moved(self, edits: Sequence[Edit], feature: FeatureMove) -> Point:
         tangents = [self._way(one).tangent(one.strength) for one in edits]
         code = self.space.move(self.point.code, torch.stack(tangents).sum(0))
-        return with_code(self.space, self.point, code, feature, self._head)
+        point = with_code(self.space, self.point, code, feature, self._head)
+        if not all(x.isfinite().all() for x in point if x is not None):
+            raise LatentError("This edit leads to values that are not numbers: the latent or a direction is damaged.")
+        return point
 
     def _way(self, one: Edit) -> Way:
         key = _identity(one)

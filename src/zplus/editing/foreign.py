@@ -29,7 +29,9 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
     arrays, notes = read_arrays(path), list[str]()
     for axes, deviations in COMPONENTS:
         if axes in arrays and deviations in arrays:
-            vectors = arrays[axes].flatten(1) * arrays[deviations].flatten()[:, None]
+            if not arrays[axes].ndim or len(arrays[axes]) != arrays[deviations].numel() or not len(arrays[axes]):
+                raise LatentError(f"{path} holds components of which not each has one deviation: get it again.")
+            vectors = arrays[axes].reshape(len(arrays[axes]), -1) * arrays[deviations].flatten()[:, None]
             named = {f"{path.stem}-{i:02d}": x[None] for i, x in enumerate(vectors)}
             break
     else:

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from zplus.errors import UnknownNameError, ZplusError
 
+LARGEST = 1 << 14  # pixels a side
+WIDEST = 2048  # numbers in a code; known models have up to 512
+
 
 class Layer(NamedTuple):
     """A place where the state of the synthesis can be taken or replaced: after a convolution."""
@@ -202,6 +205,14 @@ class Generator(nn.Module):
         for name, tensor in self.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise ZplusError(f"The weights of {self.name} hold values that are not numbers ({name}): get it again.")
+
+
+def check_sizes(resolution: int, z_dim: int, w_dim: int) -> None:
+    """Refuse sizes that no known generator has, before samples take many times as much. Raises ZplusError."""
+    known = 4 <= resolution <= LARGEST and resolution.bit_count() == 1
+    if not known or not all(1 <= width <= WIDEST for width in (z_dim, w_dim)):
+        text = f"{resolution} px and codes of {z_dim} and {w_dim}"[:100]
+        raise ZplusError(f"No generator of {text} numbers is known: it is refused.")
 
 
 def fingerprint(tensors: Mapping[str, Tensor]) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, pixel_norm
+from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, pixel_norm
 from zplus.generators.noise import noise_maps
 
 
@@ -33,6 +33,9 @@ class MobileStyleGANConfig:
         sides = [2**i for i in range(2, self.resolution.bit_length() - 1)]
         if list(self.channels) != sides:
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides}.")
+        check_sizes(self.resolution, self.z_dim, self.w_dim)
+        if any(count % 4 for count in self.channels.values()):
+            raise ZplusError("Channels must be multiples of 4, which a wavelet makes to pixels.")
 
 
 class Mapping(nn.Module):

@@ -5,6 +5,7 @@ scale the features and demodulation scales the result, so that a batch is one or
 """
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, pixel_norm
+from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, pixel_norm
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
 
@@ -42,6 +43,9 @@ class StyleGAN2Config:
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides(self.resolution)}.")
         if self.architecture not in ("skip", "resnet"):
             raise UnknownNameError("StyleGAN2 architecture", self.architecture, ("skip", "resnet"))
+        check_sizes(self.resolution, self.z_dim, self.w_dim)
+        if not all(0 < x < math.inf for x in (self.mapping_lr, self.conv_clamp or 1)):
+            raise ZplusError("The learning rate of the mapping and the clamp must be positive numbers.")
 
 
 class FullyConnected(nn.Module):
@@ -215,7 +219,8 @@ class StyleGAN2(Generator):
         if isinstance(label, int):
             if not 0 <= label < c_dim:
                 raise ZplusError(f"{self.name} has no label {label}: its labels are 0 to {c_dim - 1}.")
-            vector = torch.eye(c_dim)[label]
+            vector = torch.zeros(c_dim)
+            vector[label] = 1
         else:
             vector = torch.as_tensor(label, dtype=torch.float32)
         if vector.shape != (c_dim,):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import LatentError, ZplusError
-from zplus.files import atomic
+from zplus.files import atomic, regular
 from zplus.generators import Generator
 from zplus.generators.store import DAMAGE
 from zplus.perception.lpips import LPIPS
@@ -175,7 +175,7 @@ def save_encoder(encoder: Encoder, path: str | Path) -> None:
 def load_encoder(path: str | Path, generator: Generator) -> Encoder:
     """Read an encoder that `save_encoder` wrote. Raises LatentError for anything else, or that of another generator."""
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             header = file.metadata() or {}
             if header.get("zplus") != "encoder":
                 raise LatentError(f"{path} is a safetensors file, but not an encoder of zplus.")
@@ -203,7 +203,7 @@ def _free(config: EncoderConfig) -> dict[str, Any]:
     """The sizes that no generator decides, once they are known to be harmless."""
     if not all(isinstance(x, int) and LEAST <= x <= MOST for x in (config.channels, config.hidden)):
         raise ValueError("its sizes are those of no encoder")
-    if not set(config.forms) <= set(FORMS):
+    if not set(config.forms) <= set(FORMS) or len(config.forms) > len(FORMS):
         raise ValueError("its forms are unknown")
     return {"forms": config.forms, "channels": config.channels, "hidden": config.hidden}
 

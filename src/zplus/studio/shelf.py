@@ -58,7 +58,7 @@ class Shelf:
                 facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
                 name, model, space, day = (str(facts[x]) for x in ("name", "model", "space", "day"))
                 found.append(Item(path.name, name, model, space, day, float(facts["time"]), facts.get("quad")))
-            except (OSError, ValueError, LookupError, TypeError):
+            except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
                 continue
         return sorted(found, key=lambda item: item.time, reverse=True)
 
@@ -127,6 +127,6 @@ class Shelf:
     def _place(self, key: str) -> Path:
         """The folder of an id; anything but an id of this gallery is refused."""
         place = self.folder / key if ID.fullmatch(key) else self.folder
-        if place == self.folder or place.is_symlink() or not place.is_dir():
+        if place == self.folder or not place.is_dir() or any(x.is_symlink() for x in (place, *place.iterdir())):
             raise ZplusError(GONE)
         return place

@@ -1,6 +1,7 @@
 """The pictures that a generator learns from: a folder or a zip of them, all brought to one square size."""
 
 import hashlib
+import lzma
 import tempfile
 import zipfile
 import zlib
@@ -22,7 +23,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SIDES = tuple(2**i for i in range(3, 11))  # 8 to 1024
 IN_MEMORY = 2**31  # bytes of pixels that are held in memory; more lie in a temporary file that is mapped
 LARGEST = 2**28  # bytes of one file in a zip, so that a small zip cannot fill the disk
-DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, LookupError, ValueError, RuntimeError)
 
 Pixels = UInt8[np.ndarray, "_ r r 3"]
 

@@ -35,8 +35,11 @@ def read_facts(path: Path) -> dict[str, Any] | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            return dict(json.loads(file.metadata()["facts"]))
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
+            facts = dict(json.loads(file.metadata()["facts"]))
+            if not isinstance(facts["settings"], dict) or not {"data", "step", "log"} <= facts.keys():
+                raise ValueError("its facts are none of a training")
+            return facts
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 

@@ -35,10 +35,10 @@ def read_arrays(path: Path) -> dict[str, Tensor]:
         raise LatentError(f"There is no file {path}.") from None
     except ZplusError as error:
         raise LatentError(str(error)) from None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+    except Exception:  # numpy and zipfile meet damage with exceptions of every kind
         raise LatentError(f"{path} is damaged or holds objects: only plain arrays of numbers are read.") from None
     for x in arrays.values():
-        if not x.is_floating_point() or not x.isfinite().all():
+        if not x.is_floating_point() or not x.float().isfinite().all():
             raise LatentError(f"{path} holds numbers that are no codes: they must be finite and of floating point.")
     return {name: x.float() for name, x in arrays.items()}
 
