@@ -13,6 +13,7 @@ NAMES = [
     "read_image",
     "render",
     "save_latent",
+    "to_pixels",
     "write_image",
 ]
 

@@ -222,3 +222,12 @@ def test_no_mutation_gets_past_the_readers_without_type_checks(latent, path, tmp
     counts = {kind: (int(a), int(b)) for kind, a, b in map(str.split, done.stdout.splitlines())}
     assert sorted(counts) == ["direction", "latent", "tiny"]
     assert all(refused > 200 for refused, _ in counts.values())
+
+
+def test_one_direction_on_two_ranges_of_layers_is_kept(tmp_path):
+    generator = generator_of("skip")
+    direction, latent = direction_of(generator), latent_at(make_space("w+", generator))
+    for layers in ((0, 3), (3, 6)):
+        latent = edit(generator, latent, {direction: 1.0}, layers=layers)
+    save_latent(latent, tmp_path / "a.latent.safetensors")
+    assert same(load_latent(tmp_path / "a.latent.safetensors").edits, latent.edits)

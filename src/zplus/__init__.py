@@ -20,8 +20,13 @@ _HOME = {
     "save_latent": "zplus.latent",
     "read_image": "zplus.images",
     "write_image": "zplus.images",
+    "to_pixels": "zplus.images",
 }
 __all__ = list(_HOME)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from zplus.benchmark.contrasts import Arm
 from zplus.benchmark.page import data_address
 from zplus.benchmark.report import write_report
 from zplus.benchmark.rows import read_run
+from zplus.benchmark.survey import write_survey
 from zplus.errors import MissingExtraError, ZplusError
 
 FEW = 199
@@ -139,3 +140,18 @@ def test_a_source_named_for_every_space_is_shown_once(tmp_path):
     row = add_picture(tmp_path, "x.png", 90, what="source", subject="a")
     html, _ = written(make_run(tmp_path, [row, row, row]))
     assert html.count("<img") == 1
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md", "survey.html"])
+def test_a_link_in_the_folder_is_not_written_through(name, tmp_path):
+    pictures = [
+        add_picture(tmp_path / "run", f"{i}.png", 90 + i, what="edit", subject="a", direction="smile", space=space)
+        for i, space in enumerate(("f/z+", "f/w+"))
+    ]
+    run, precious = make_run(tmp_path / "run", [*make_rows(3), *pictures]), tmp_path / "precious.txt"
+    precious.write_text("mine")
+    (run / name).symlink_to(precious)
+    with pytest.raises(ZplusError, match="is a link"):
+        write_report(run, resamples=FEW)
+        write_survey(run, "f/z+", "f/w+", tmp_path / "key.json")
+    assert precious.read_text() == "mine"

@@ -80,3 +80,18 @@ def test_names_that_a_terminal_cannot_show(tmp_path):
     command = [sys.executable, "-m", "zplus", "align", str(name), "-o", str(tmp_path / "o.png"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 2 and "does not exist" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wrong", [["align", "x.jpg"], ["align", "x.jpg", "-o", "a.png", "--size", "5"], ["nonsense"]])
+def test_wrong_usage_is_told_to_programs_as_well(zplus, wrong):
+    result = zplus(*wrong, "--json")
+    assert result.code == 2 and result.json["error"] and result.json["error"] in result.err.replace("\n", " ")
+
+
+def test_an_interruption_is_told_to_programs_as_well(zplus, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zplus.command.photo.align_photo", stop)
+    result = zplus("align", "x.jpg", "-o", "a.png", "--json")
+    assert (result.code, result.json, result.err) == (130, {"error": "Interrupted."}, "zplus: Interrupted.\n")

@@ -321,3 +321,28 @@ def _red(zplus, model, latent, edit, tmp_path):
 )
 def test_targets_and_sweeps_that_are_none(zplus, model, latent, tmp_path, wrong):
     assert_refused(zplus("edit", latent, *wrong, "--model", model, "-o", tmp_path / "out.png"))
+
+
+@pytest.mark.parametrize("lost", ["model", "direction", "mask"])
+def test_no_output_takes_the_place_of_what_the_same_command_reads(zplus, model, direction, latent, tmp_path, lost):
+    files = {
+        "model": tmp_path / "model.safetensors",
+        "direction": tmp_path / "direction.safetensors",
+        "mask": tmp_path / "mask.png",
+    }
+    files["model"].write_bytes(model.read_bytes())
+    files["direction"].write_bytes(direction.read_bytes())
+    write_image(files["mask"], np.full((32, 32, 3), 255, np.uint8))
+    before = files[lost].read_bytes()
+    out = files["mask"] if lost == "mask" else tmp_path / "out.png"
+    keep = () if lost == "mask" else ("--latent", files[lost])
+    read = ["--model", files["model"], "-d", f"{files['direction']}=1", "--mask", files["mask"]]
+    result = zplus("edit", latent, *read, *keep, "-o", out)
+    assert_refused(result)
+    assert "would overwrite" in result.err and files[lost].read_bytes() == before
+
+
+def test_a_sweep_warns_in_its_record(zplus, model, direction, latent, tmp_path):
+    asked = ["-d", f"{direction}=4", "--sweep", f"{direction}=0:8:2", "--model", model, "-o", tmp_path / "a.png"]
+    result = zplus("edit", latent, *asked, "--json")
+    assert result.code == 0 and "was cut from 12 to 10" in result.json["warnings"][0]

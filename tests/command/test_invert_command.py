@@ -100,8 +100,9 @@ def test_a_batch_goes_on_where_it_ended(invert, tmp_path, monkeypatch):
     second = invert(*photos, "--json")
     assert done == ["Inverting 2.png (3 of 3)"] and second.err.count("is skipped") == 2
     assert second.json["results"][:2] == first["results"]
-    invert(photos[0], "--seed", "1")
+    third = invert(photos[0], "--seed", "1")
     assert len(done) == 2  # other settings, so it is done again
+    assert "0.png was inverted into this folder with other settings before: that is replaced." in third.err
 
 
 def test_a_changed_encoder_or_start_is_another_one(invert, photo, encoder, tmp_path):

@@ -437,3 +437,9 @@ def test_a_direction_per_layer_is_applied_layer_by_layer(generator):
     a = Direction("yaw", "w+", normal(generator.num_codes, 16), generator.mapping_fingerprint)
     latent = latent_at(make_space("w+", generator))
     close(edit(generator, latent, {a: 1.0}).point.code - latent.point.code, a.vector.expand(2, -1, -1))
+
+
+def test_a_mask_of_no_numbers_is_refused():
+    generator = generator_of("skip")
+    with pytest.raises(ZplusError, match="The mask is"):
+        edit(generator, latent_at(make_space("w+", generator)), {}, mask=torch.full((2, 1, 8, 8), torch.nan))

@@ -246,3 +246,11 @@ def test_what_shows_nothing_is_told_from_what_does(generator):
     big = principal(generator, 1)[0]
     assert visible_effect(generator, big) > 0.01
     assert visible_effect(generator, replace(big, vector=1e-6 * big.vector)) < 1e-3
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_projecting_out_the_same_twice_takes_no_more_than_once(size):
+    random = np.random.RandomState(1)
+    vector, other = (torch.from_numpy(random.standard_normal((1, 512))).float() for _ in range(2))
+    once, twice = project_out(size * vector, [other]), project_out(size * vector, [other, 0.7 * other])
+    assert_close(twice, once, atol=1e-5 * size, rtol=0)

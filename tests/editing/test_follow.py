@@ -46,3 +46,11 @@ def test_detail_travels_with_the_flow():
 def test_without_a_flow_the_change_is_added():
     before, after, features = field(6), field(7), field(8)
     assert_close(follow(features, before, after, torch.zeros(2, 2, SIDE, SIDE)), features + after - before)
+
+
+def test_a_large_map_moves_as_its_reduction_does_in_little_time():
+    before = torch.nn.functional.interpolate(field(6), 192, mode="bicubic")
+    flow = motion(before, before.roll(24, dims=3))
+    assert flow.shape == (2, 2, 192, 192)
+    assert_close(flow[..., 64:128, 64:128].mean((2, 3)), torch.tensor([[-24.0, 0.0]] * 2), atol=2.4, rtol=0)
+    assert motion(before, before.clone()).abs().max() == 0

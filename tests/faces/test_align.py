@@ -1,17 +1,21 @@
 """The FFHQ crop, on faces whose geometry is known, and the detector where its models are here."""
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
+from command_line import ASTRONAUT, needs_faces
 from zplus.archives import folder
 from zplus.errors import DownloadError, FaceError, MissingExtraError
 from zplus.faces.align import Aligned, align, choose, crop, quad_of, whole
 from zplus.faces.landmarks import Face, FaceFinder
 from zplus.faces.warp import blur, invert, warp
 from zplus.faces.weights import FACE_MODELS
+from zplus.images import read_image
 
 
 def landmarks(scale: float = 100.0, angle: float = 0.0, centre: tuple[float, float] = (300.0, 280.0)) -> np.ndarray:
@@ -199,3 +203,32 @@ def test_two_faces_come_largest_first(finder):
     photo[20:260, 20:260], photo[10:490, 300:780] = drawing(1), drawing(2)
     first, second = finder.find(photo)
     assert first.box[0] > 300 > second.box[2]
+
+
+@needs_faces
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_photo_that_lies_on_its_side_or_stands_on_its_head(quarters):
+    photo, finder = read_image(ASTRONAUT), FaceFinder()
+    upright, turned = (align(x, finder, 128) for x in (photo, np.ascontiguousarray(np.rot90(photo, quarters))))
+    assert np.abs(upright.pixels.astype(int) - turned.pixels).mean() < 0.1
+    (left, top, right, bottom), points = (getattr(finder.find(turned.photo)[0], name) for name in ("box", "landmarks"))
+    assert left < right and top < bottom
+    assert left < points[:, 0].mean() < right and top < points[:, 1].mean() < bottom
+
+
+def test_one_face_is_looked_for_at_a_time(monkeypatch):
+    """dlib lets other threads run while its detectors keep state."""
+    finder, inside = FaceFinder(), []
+
+    def slow(pixels):
+        inside.append(1)
+        time.sleep(0.01)
+        assert len(inside) == 1
+        inside.pop()
+        return []
+
+    for name in ("_by_gradients", "_by_network"):
+        monkeypatch.setattr(finder, name, slow)
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(finder.find, np.zeros((8, 8, 3), np.uint8)) for _ in range(8)]
+    assert all(isinstance(x.exception(), FaceError) for x in found)

@@ -1,6 +1,8 @@
 """The loop of descent, on problems whose answer is known."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -316,5 +318,13 @@ def test_presets():
     assert preset("paper-1").target == "self" and preset("paper-1").mse == 0.0
     with pytest.raises(UnknownNameError, match="did you mean 'released'"):
         preset("release")
-    with pytest.raises(ZplusError, match="at least 1 step"):
+    with pytest.raises(ZplusError, match="1 or more"):
         preset("default", steps=0)
+
+
+@pytest.mark.parametrize("name", ["origin", "sphere", "decay", "target", "base", "feature_rule"])
+def test_settings_of_no_meaning_are_refused(name):
+    """In a process of its own, where nothing else checks types."""
+    code = f"from zplus.inversion import preset; preset('default', {name}='rnadom')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f"UnknownNameError: Unknown {name} 'rnadom'" in done.stderr

@@ -10,6 +10,7 @@ from points import generator_of, photos_of
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
 from zplus.inversion import PRESETS, Settings, optimize, preset
 from zplus.inversion.execution import Execution
+from zplus.inversion.start import starting_code
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space
 from zplus.spaces.convert import convert
@@ -131,5 +132,14 @@ def test_what_is_refused(lpips):
         run(make_space("z+", generator), photos_of(generator) * float("nan"), lpips)
     with pytest.raises(UnknownNameError, match="did you mean"):
         preset("relased")
-    with pytest.raises(ZplusError, match="at least 1 step"):
+    with pytest.raises(ZplusError, match="1 or more"):
         preset("default", steps=0)
+
+
+@pytest.mark.parametrize("origin", ["random", "mean", "common"])
+def test_a_photo_begins_where_it_would_alone(origin, generator):
+    space, photos = make_space("z+", generator), photos_of(generator, 3)
+    settings = Settings(origin=origin, candidates=3)
+    together = starting_code(space, photos, settings)
+    for i in range(3):
+        assert torch.equal(starting_code(space, photos[i : i + 1], settings)[0], together[i])

@@ -1,6 +1,7 @@
 """Pivotal tuning: the photo comes nearer, the code and the generator stay, and the latent is whole by itself."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.testing import assert_close
 from points import direction_of, generator_of, image_of, latent_at, photos_of, point_of
 from zplus.editing import Editor, edit
 from zplus.errors import DivergedError, LatentError, ZplusError
+from zplus.generators.statistics import statistics
 from zplus.inversion import Settings, invert, optimize
 from zplus.inversion.execution import Execution
 from zplus.inversion.pti import tune
@@ -112,3 +114,15 @@ def test_a_tuned_generator_goes_by_the_same_names():
     assert found.fingerprint == generator.fingerprint
     assert found.mapping_fingerprint == generator.mapping_fingerprint
     torch.testing.assert_close(dict(found.named_parameters())[name], weight + 1)
+
+
+def test_statistics_are_those_of_the_generator_that_was_tuned(generator, monkeypatch, tmp_path):
+    """A tuned latent may be the first thing that a machine renders, and keeps what it finds for all that follow."""
+    offsets = {
+        name: torch.full_like(x, 0.3) for name, x in generator.named_parameters() if not name.startswith("mapping.")
+    }
+    expected = statistics(generator)
+    monkeypatch.setattr(import_module("zplus.generators.statistics"), "cache_folder", lambda: tmp_path)
+    found = statistics(generator.tuned(offsets))
+    assert_close(found.style_mean, expected.style_mean)
+    assert_close(statistics(generator).style_std, expected.style_std)

@@ -384,3 +384,8 @@ def test_names(generator):
         make_space("z+", generator, noise="9" * 30)
     space = make_space("f/s", generator, "b16.conv1")
     assert space_of(generator, latent_at(space)).layer == space.layer == generator.layer("16")
+
+
+def test_a_layer_without_a_feature_map_is_refused(generator):
+    with pytest.raises(ZplusError, match="choose f/w"):
+        make_space("w+", generator, "16")

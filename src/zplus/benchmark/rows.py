@@ -105,7 +105,8 @@ def _lines(path: Path) -> tuple[list[bytes], bytes]:
     try:
         *lines, rest = regular(path).read_bytes().split(b"\n")
     except OSError as error:
-        raise ZplusError(f"{path} cannot be read ({error.strerror}): the run has no rows, so run it again.") from error
+        packed = f"unpack {path.name}.gz there" if path.with_name(f"{path.name}.gz").exists() else "run it again"
+        raise ZplusError(f"{path} cannot be read ({error.strerror}), so the run has no rows: {packed}.") from error
     return lines, rest
 
 

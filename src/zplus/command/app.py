@@ -22,7 +22,7 @@ from zplus.command.group_latent import latent
 from zplus.command.group_train import training
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
 from zplus.command.show import Show, complain
-from zplus.errors import printable, sentence
+from zplus.errors import printable
 
 app = typer.Typer(
     help="Edit real photos with a StyleGAN's own prior, on this machine alone.",
@@ -58,15 +58,22 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app([a for a in arguments if a != "--debug"], prog_name="zplus")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0 if end.code is None else 2
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 2
+        wrong_use = getattr(end.__context__, "format_message", None)  # which typer has put on standard error
+        return code if wrong_use is None else _failed(code, wrong_use(), arguments)
     except KeyboardInterrupt:
-        return 130
+        print("zplus: Interrupted.", file=sys.stderr)
+        return _failed(130, "Interrupted.", arguments)
     except Exception as error:
-        complain(error)
-        if "--json" in arguments:
-            Show(as_json=True).result({"error": sentence(error)}, "")
-        return 2
+        return _failed(2, complain(error), arguments)
     return 0
+
+
+def _failed(code: int, words: str, arguments: Sequence[str]) -> int:
+    """The exit code, once programs have been told as they asked for."""
+    if "--json" in arguments:
+        Show(as_json=True).result({"error": words}, "")
+    return code
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -275,9 +282,11 @@ def studio(
 
     The page is served by this machine to this machine, and nothing leaves it.
     """
+    from zplus.command.prepare import output_folder
     from zplus.studio.serve import serve
 
     say = Show().say
+    keep = keep and output_folder(keep)
     serve(say, keep, model or (), host, port, token, device, open_page=not no_open and sys.stdout.isatty())
 
 

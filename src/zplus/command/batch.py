@@ -78,6 +78,8 @@ def _one(inverter: Inverter, photo: Path, folder: Path, hashes: Mapping[str, str
     if {name: record.get(name) for name in key} == key and all(path.is_file() for path in files.pictures.values()):
         show.say(f"{photo}: finished before with the same settings, so it is skipped.")
         return record | paths
+    if record:
+        show.warn(f"{photo} was inverted into this folder with other settings before: that is replaced.")
     aligned = aligned_face(photo, inverter.generator.resolution, asked.face, show, asked.align)
     latent = inverter.invert(aligned, f"Inverting {photo.name}{count}")
     image, facts = inverter.judge(latent, aligned)

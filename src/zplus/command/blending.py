@@ -25,9 +25,9 @@ def mix_latents(
     show: Show,
 ) -> None:
     """Write the picture, and the latent if asked for, of one latent with some layers of another."""
-    output_file(out, first, second)
+    output_file(out, first, second, model)
     if keep is not None:
-        output_file(keep, first, second, picture=False)
+        output_file(keep, first, second, model, picture=False)
     a, b = load_latent(first), load_latent(second)
     generator = generator_of(a, model, device, label, show)
     mixed = mix(generator, a, b, layer_range(layers, generator.num_codes))
@@ -52,7 +52,7 @@ def interpolate_latents(
     """Write the way from one latent to another as an animation, or as frames into a folder."""
     animated = out.suffix.lower() == ".webp"
     if animated:
-        output_file(out, first, second)
+        output_file(out, first, second, model)
     elif out.suffix and not out.is_dir():
         raise ZplusError(f"{out} is no name for frames: end it in .webp for an animation, or name a folder.")
     a, b = load_latent(first), load_latent(second)

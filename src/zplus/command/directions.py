@@ -93,7 +93,7 @@ def learn(wish: Wish, show: Show) -> None:
     if wish.components is not None:
         _learn_components(wish, method, show)
         return
-    output_file(wish.out, picture=False)
+    output_file(wish.out, wish.model, *wish.without, picture=False)
     if wish.attribute is not None and wish.scorer is None and wish.attribute not in ATTRIBUTES:
         raise UnknownNameError("attribute", wish.attribute, ATTRIBUTES)
     direction = _from_pictures(wish, show) if wish.positive or wish.negative else _from_scores(wish, method, show)
@@ -108,7 +108,7 @@ def take_over(path: Path, wish: Wish, show: Show) -> None:
     generator = open_generator(wish.model, wish.device, wish.label)
     found, notes = read_directions(generator, path, wish.space)
     several = len(found) > 1
-    folder = output_folder(wish.out) if several else output_file(wish.out, path, picture=False).parent
+    folder = output_folder(wish.out) if several else output_file(wish.out, path, wish.model, picture=False).parent
     for note in dict.fromkeys(notes):
         show.warn(note)
     if wish.name and not several:
@@ -160,7 +160,14 @@ def _scored_by(wish: Wish) -> tuple[str, Score]:
         attribute, scorers = str(wish.attribute), Scorers()
         return attribute, lambda pixels: scorers.measure(pixels, [attribute])
     function, name = _function(wish.scorer), wish.attribute or wish.name or wish.scorer.rpartition(":")[2]
-    return name, lambda pixels: {name: float(function(pixels))}
+
+    def score(pixels: np.ndarray) -> dict[str, float]:
+        try:
+            return {name: float(function(pixels))}
+        except Exception as error:
+            raise ZplusError(f"The scorer {wish.scorer} failed ({type(error).__name__}: {error}): mend it.") from error
+
+    return name, score
 
 
 def _function(text: str) -> Callable[[np.ndarray], float]:

@@ -1,7 +1,6 @@
 """The command `edit`: from a photo, or from a latent, to an edited picture."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -62,11 +61,13 @@ class Wish:
 
 def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Show) -> None:
     """Edit a photo or a latent and write the picture."""
-    output_file(out, source, wish.photo)
-    if wish.latent is not None:
-        output_file(wish.latent, source, picture=False)
     strengths, targets = parse_strengths(wish.directions), _parse_targets(wish.targets)
     sweep = None if wish.sweep is None else parse_sweep(wish.sweep)
+    directions = [*strengths, *([sweep.name] if sweep else []), *targets]
+    read = (source, wish.photo, wish.mask, request.model, request.encoder, request.start, *directions)
+    output_file(out, *read)
+    if wish.latent is not None:
+        output_file(wish.latent, *read, picture=False)
     if wish.mask is not None:
         check_mask(wish.mask)
     if not (strengths or targets or sweep):
@@ -81,15 +82,15 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
     if sweep:
-        begun = edit(generator, latent, strengths, feature=wish.feature)
-        write_sweep(generator, begun, sweep, out, show, wish.latent)
+        with show.heard():
+            begun = edit(generator, latent, strengths, feature=wish.feature)
+            found = write_sweep(generator, begun, sweep, out, show, wish.latent)
+        warned = {"warnings": list(dict.fromkeys([*facts.get("warnings", []), *show.warnings]))}
+        show.result(facts | found | warned, f"{source} -> {out}  ({wish.sweep})")
         return
     with show.stage("Editing"):
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
+        with show.heard():
             edited = edit(generator, latent, strengths, feature=wish.feature)
-        for warning in told:
-            show.warn(str(warning.message))
         before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
         scores = measure_scores([before, after], show)
         pixels = to_pixels(after)
@@ -182,10 +183,10 @@ def parse_sweep(text: str) -> Sweep:
 
 def write_sweep(
     generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show, keep: Path | None = None
-) -> None:
+) -> dict[str, Any]:
     """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp.
 
-    keep: the file for the latent that it begins with.
+    keep: the file for the latent that it begins with. Returns what there is to say of it.
     """
     pictures = []
     with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
@@ -202,7 +203,7 @@ def write_sweep(
     if keep is not None:
         save_latent(latent, keep)
         found["latent"] = keep
-    show.result(found, f"{out}  ({note}, {len(pictures)} pictures)")
+    return found
 
 
 def _parse_targets(targets: tuple[str, ...]) -> dict[str, float]:

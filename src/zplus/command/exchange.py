@@ -15,7 +15,7 @@ from zplus.spaces.convert import convert_code
 
 def import_codes(path: Path, out: Path, model: str, label: int | None, show: Show) -> None:
     """W codes [.., w] or W+ codes [.., L, w] as a latent; more rows than the generator has codes are cut off."""
-    output_file(out, path, picture=False)
+    output_file(out, path, model, picture=False)
     codes = read_codes(path)
     pull_missing([model] if model in MODELS else [], show)
     generator = open_generator(model, "cpu", label)

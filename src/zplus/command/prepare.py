@@ -30,16 +30,19 @@ def open_generator(model: str, device: str, label: int | None = None) -> Generat
     return load_generator(model, chosen_device(device), label)
 
 
-def output_file(path: Path, *sources: Path | None, picture: bool = True) -> Path:
-    """The path, once it is clear that it can be written and that no source would be lost by it."""
+def output_file(path: Path, *sources: Path | str | None, picture: bool = True) -> Path:
+    """The path, once it is clear that it can be written and that no source would be lost by it.
+
+    Sources may be names of what is no file, such as those of models.
+    """
     if picture:
         written_format(path)
     elif path.suffix != ".safetensors":
         raise ZplusError(f"{path} is no name for this file: end it in .safetensors.")
     if path.is_dir():
         raise ZplusError(f"{path} is a folder: give the name of a file.")
-    for source in sources:
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
+    for source in (Path(x) for x in sources if x):
+        if path.exists() and source.exists() and path.samefile(source):
             raise ZplusError(f"{path} would overwrite what is to be read: give another name with -o.")
     _try_to_write(path.parent, path)
     return path

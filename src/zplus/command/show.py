@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,15 @@ class Show:
         """A line that also goes into the record."""
         self.warnings.append(line)
         self.say(f"Warning: {line}")
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Python's warnings become warnings of the record, each once."""
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            yield
+        for line in dict.fromkeys(str(warning.message) for warning in told):
+            self.warn(line)
 
     @contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Tick]:

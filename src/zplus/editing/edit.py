@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import get_args
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.follow import with_code
 from zplus.editing.layers import inside
 from zplus.editing.transport import Way, cosine
-from zplus.errors import LatentError, ZplusError
+from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
 from zplus.inversion.execution import Execution, View
@@ -69,6 +70,10 @@ class Editor:
     ) -> Latent:
         """See `edit`. Once a direction was applied, other strengths of it are quick, beside other directions too."""
         generator, moved = self.space.generator, feature or self.latent.feature
+        if moved not in get_args(FeatureMove):
+            raise UnknownNameError("move of F", moved, get_args(FeatureMove))
+        if mask is not None and (mask.ndim != 4 or mask.shape[1] != 1 or not mask.isfinite().all()):
+            raise ZplusError(f"The mask is {tuple(mask.shape)}, but must be numbers in [0, 1] of [N, 1, side, side].")
         where = self.latent.mask if mask is None else mask.clamp(0, 1).expand(len(self.latent), -1, -1, -1)
         wanted = list(self.latent.edits)
         for key, strength in strengths.items():

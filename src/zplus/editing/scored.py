@@ -30,8 +30,10 @@ class Scored:
     scores: dict[str, np.ndarray]
 
     def known(self, attribute: str) -> tuple[Float[Tensor, "k z"], np.ndarray]:
-        """The samples that have a score of the attribute, and their scores [K]."""
+        """The samples that have a score of the attribute, and their scores [K]. Raises ZplusError where none has."""
         there = np.isfinite(self.scores[attribute])
+        if not there.any():
+            raise ZplusError(f"Only 0 samples have a score of {attribute}: the generator draws nothing that shows it.")
         return self.z[torch.from_numpy(there).to(self.z.device)], self.scores[attribute][there]
 
 

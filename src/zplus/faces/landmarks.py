@@ -39,6 +39,12 @@ class Face:
     box: Box
     landmarks: Float[np.ndarray, "68 2"]
 
+    def turned_back(self, height: int) -> "Face":
+        """The face in the photo that np.rot90 turned to a photo of this height."""
+        left, top, right, bottom = self.box
+        x, y = self.landmarks.T
+        return Face((height - bottom, left, height - top, right), np.stack([height - y, x], axis=1))
+
 
 class FaceFinder:
     """dlib's detectors and landmark model, read when first used.
@@ -53,11 +59,27 @@ class FaceFinder:
     def find(self, pixels: UInt8[np.ndarray, "h w 3"]) -> list[Face]:
         """All faces in a photo [H,W,3], the largest first; FaceError if there is none."""
         with self._one_at_a_time:
-            boxes = self._by_gradients(pixels) or self._by_network(pixels)
-            faces = [Face(box, self._landmarks(pixels, box)) for box in sorted(boxes, key=_area, reverse=True)]
+            faces = self._frontal(pixels) or self._turned(pixels) or self._faces(pixels, self._by_network(pixels))
         if not faces:
             raise FaceError("No face was found: use a photo where a face is seen from the front, sharp and upright.")
         return faces
+
+    def _frontal(self, pixels: np.ndarray) -> list[Face]:
+        return self._faces(pixels, self._by_gradients(pixels))
+
+    def _turned(self, pixels: np.ndarray) -> list[Face]:
+        """Those of a photo that lies on its side or stands on its head, as scanned ones do."""
+        for quarters in (1, 2, 3):
+            turned = np.ascontiguousarray(np.rot90(pixels, quarters))
+            if faces := self._frontal(turned):
+                for i in range(quarters):
+                    height = turned.shape[i % 2]
+                    faces = [face.turned_back(height) for face in faces]
+                return faces
+        return []
+
+    def _faces(self, pixels: np.ndarray, boxes: list[Box]) -> list[Face]:
+        return [Face(box, self._landmarks(pixels, box)) for box in sorted(boxes, key=_area, reverse=True)]
 
     def _by_gradients(self, pixels: np.ndarray) -> list[Box]:
         """The frontal detector, as the photo is and enlarged twice, which also finds small faces (40 pixels)."""

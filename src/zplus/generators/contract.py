@@ -208,11 +208,11 @@ class Generator(nn.Module):
 
 
 def check_sizes(resolution: int, z_dim: int, w_dim: int) -> None:
-    """Refuse sizes that no known generator has, before samples take many times as much. Raises ZplusError."""
+    """Refuse sizes that no known generator has, before samples take many times as much. Raises ValueError."""
     known = 4 <= resolution <= LARGEST and resolution.bit_count() == 1
     if not known or not all(1 <= width <= WIDEST for width in (z_dim, w_dim)):
         text = f"{resolution} px and codes of {z_dim} and {w_dim}"[:100]
-        raise ZplusError(f"No generator of {text} numbers is known: it is refused.")
+        raise ValueError(f"no generator of {text} numbers is known")
 
 
 def fingerprint(tensors: Mapping[str, Tensor]) -> str:

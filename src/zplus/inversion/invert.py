@@ -18,6 +18,8 @@ from zplus.latent import Latent, Point
 from zplus.perception.lpips import LPIPS
 from zplus.spaces import Space, convert, make_space, space_of
 
+BRIGHTEST = 10.0  # what generators draw may lie beyond 1, but not so far
+
 
 def invert(
     generator: Generator,
@@ -44,7 +46,9 @@ def invert(
     wanted = (generator.resolution, generator.resolution)
     if tuple(photos.shape[-2:]) != wanted:
         got = tuple(photos.shape[-2:])
-        raise ZplusError(f"The photo is {got} pixels, but {generator.name} needs {wanted}: align it.")
+        raise ZplusError(f"The photo is {got} pixels, but {generator.name} needs {wanted}: align it at that size.")
+    if not photos.abs().amax() <= BRIGHTEST:
+        raise ZplusError("The photo's values must lie in [-1, 1]: divide pixels by 127.5 and subtract 1.")
     where = make_space(space, generator, layer, psi, cutoff)
     point = None if start is None else _started(where, start, len(photos))
     encoder = encoder or encoder_of(generator)

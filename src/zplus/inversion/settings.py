@@ -84,6 +84,6 @@ PRESETS = {
 def preset(name: str, **changes: object) -> Settings:
     """A preset by name, with some of its settings changed; None leaves one as it is."""
     if name not in PRESETS:
-        raise UnknownNameError("preset", name, PRESETS)
+        raise UnknownNameError("method", name, PRESETS)
     known = {key: value for key, value in changes.items() if value is not None}
     return replace(PRESETS[name], **known)  # type: ignore[arg-type]
