@@ -60,13 +60,19 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 2
         wrong_use = getattr(end.__context__, "format_message", None)  # which typer has put on standard error
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            return _interrupted(arguments)
         return code if wrong_use is None else _failed(code, wrong_use(), arguments)
     except KeyboardInterrupt:
-        print("zplus: Interrupted.", file=sys.stderr)
-        return _failed(130, "Interrupted.", arguments)
+        return _interrupted(arguments)
     except Exception as error:
         return _failed(2, complain(error), arguments)
     return 0
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    print("zplus: Interrupted.", file=sys.stderr)
+    return _failed(130, "Interrupted.", arguments)
 
 
 def _failed(code: int, words: str, arguments: Sequence[str]) -> int:
