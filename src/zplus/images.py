@@ -106,8 +106,6 @@ def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str 
     The mark is IPTC's DigitalSourceType in XMP, in PNG also plain text; `note` (what was edited) is added to it.
     """
     kind = written_format(path)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ImageError("Pixels to write must be uint8 [H, W, 3]: make them by to_pixels(image).")
     with atomic(path, ImageError) as temporary:
         _save(temporary, pixels, kind, note)
 
@@ -232,6 +230,8 @@ def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _save(file: Path | BytesIO, pixels: UInt8[np.ndarray, "h w 3"], kind: str, note: str) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError("Pixels to write must be uint8 [H, W, 3]: make them by to_pixels(image).")
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format=kind, **_options(kind, note))
 
 

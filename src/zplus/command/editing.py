@@ -85,8 +85,7 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         with show.heard():
             begun = edit(generator, latent, strengths, feature=wish.feature)
             found = write_sweep(generator, begun, sweep, out, show, wish.latent)
-        warned = {"warnings": list(dict.fromkeys([*facts.get("warnings", []), *show.warnings]))}
-        show.result(facts | found | warned, f"{source} -> {out}  ({wish.sweep})")
+        show.result(facts | found | _warned(facts, show), f"{source} -> {out}  ({wish.sweep})")
         return
     with show.stage("Editing"):
         with show.heard():
@@ -110,10 +109,14 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         "cosine": round(cosine_reached(generator, edited)[0], 3),
         "scores_before": scores[0],
         "scores_after": scores[1],
-        "warnings": list(dict.fromkeys([*facts.get("warnings", []), *show.warnings])),
     }
-    facts |= {} if wish.latent is None else {"latent": wish.latent}
+    facts |= _warned(facts, show) | ({} if wish.latent is None else {"latent": wish.latent})
     show.result(facts, f"{source} -> {out}  ({note})")
+
+
+def _warned(facts: dict[str, Any], show: Show) -> dict[str, list[str]]:
+    """What was warned of, by the inversion or since, each once."""
+    return {"warnings": list(dict.fromkeys([*facts.get("warnings", []), *show.warnings]))}
 
 
 def check_mask(wish: str) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from zplus.errors import UnknownNameError, ZplusError
 
-LARGEST = 1 << 14  # pixels a side
+LARGEST = 4096  # pixels a side
 WIDEST = 2048  # numbers in a code; known models have up to 512
 
 

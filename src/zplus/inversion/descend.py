@@ -39,7 +39,7 @@ def descend(
 ) -> list[Tensor]:
     """Minimise each row of a loss, looked at `steps` times; returns the best value of each variable, row by row.
 
-    A row rests when it found no better loss for `patience` steps, or when its loss is not a finite number;
+    A row rests for good when it found no better loss for `patience` steps, or when its loss is not a finite number;
     `constrain` maps the first variable (of Adam) back to where it may be after each step; the objective must too, else
     Adam, which scales the part of a gradient that leaves the constraint, rests beside the minimum. `report` may return
     True to stop.
@@ -50,7 +50,7 @@ def descend(
     best = [x.detach().clone() for x in values]
     least = torch.full((len(best[0]),), math.inf, device=best[0].device)
     since = torch.zeros_like(least)  # steps since each row was at its best
-    moving = least > 0  # once at rest, for good: what a row comes to must not depend on its company
+    moving = torch.ones_like(least, dtype=torch.bool)  # a row that woke because others go on would depend on them
     for i in range(steps):
         for optimizer, variable in zip(optimizers, variables, strict=True):
             optimizer.param_groups[0]["lr"] = variable.rate * schedule(i, steps, warmup, decay)

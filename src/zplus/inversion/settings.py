@@ -1,7 +1,7 @@
 """The settings of an optimisation, and the presets, as data."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from zplus.errors import UnknownNameError, ZplusError
 
@@ -50,8 +50,8 @@ class Settings:
         if self.steps < 0 or (self.steps == 0 and self.origin != "encoder"):
             raise ZplusError(f"Steps are {self.steps}: give 1 or more, or 0 for the encoder alone.")
         for name, kind in get_type_hints(Settings).items():
-            if (known := get_args(kind)) and getattr(self, name) not in known:
-                raise UnknownNameError(name, str(getattr(self, name)), known)
+            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
+                raise UnknownNameError(name, str(getattr(self, name)), get_args(kind))
 
 
 RELEASED = Settings(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zplus.errors import ZplusError
+from zplus.generators.contract import WIDEST
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class TrainSettings:
         positive = ["z_dim", "mapping_layers", "channel_base", "channel_max", "batch", "kimg", "learning_rate"]
         positive += ["ema_kimg", "ema_rampup"]
         wrong = [name for name in positive if not getattr(self, name) > 0]  # nor NaN
+        wrong += [] if self.z_dim <= WIDEST else ["z_dim"]
         wrong += [] if self.path_length >= 0 else ["path_length"]
         wrong += [] if 0 <= self.mixing <= 1 else ["mixing"]
         wrong += [] if self.r1_gamma is None or self.r1_gamma >= 0 else ["r1_gamma"]

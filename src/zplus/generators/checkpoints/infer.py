@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.contract import WIDEST
+from zplus.generators.contract import LARGEST, WIDEST
 from zplus.generators.store import MOST_LAYERS
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config, sides
 
 MOST_TAPS = 16  # of a filter; known models have 2 to 12
-LARGEST = 4096  # pixels
 
 
 @dataclass
@@ -64,11 +63,8 @@ def infer_config(
         raise CheckpointError(f"No StyleGAN2 generator of {text} is known: it is refused.")
     channels = {side: shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in sides(resolution)}
     z_dim = n_in - w_dim * bool(c_dim)
-    if (
-        not 1 <= min(z_dim, w_dim, *channels.values()) <= max(z_dim, w_dim) <= WIDEST
-        or not math.isfinite(mapping_lr)
-        or not math.isfinite(conv_clamp or 0)
-    ):
+    usable = min(z_dim, w_dim, *channels.values()) >= 1 and max(z_dim, w_dim) <= WIDEST
+    if not usable or not math.isfinite(mapping_lr) or not math.isfinite(conv_clamp or 0):
         raise CheckpointError("These weights are no StyleGAN2 generator: its sizes or settings are no usable numbers.")
     config = StyleGAN2Config(
         resolution=resolution,
