@@ -11,8 +11,8 @@ from zplus.training.settings import TrainSettings
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"batch": 0}, {"z_dim": -1}, {"z_dim": 4096}, {"kimg": 0.0}, {"kimg": math.nan}, {"learning_rate": 0.0}, {"mixing": 1.5},
-        {"path_length": -1.0}, {"r1_gamma": -1.0}, {"mapping_layers": 0}, {"channel_max": 0},
+        {"batch": 0}, {"z_dim": -1}, {"kimg": 0.0}, {"kimg": math.nan}, {"learning_rate": 0.0}, {"mixing": 1.5},
+        {"path_length": -1.0}, {"r1_gamma": -1.0}, {"mapping_layers": 0}, {"channel_max": 0}, {"z_dim": 4096},
         {"ema_kimg": 0.0}, {"ema_rampup": 0.0},
     ],
 )  # fmt: skip
