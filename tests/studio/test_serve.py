@@ -33,6 +33,18 @@ def test_it_is_there_within_5_seconds(running, tmp_path):
     assert "Traceback" not in "".join(again.lines)
 
 
+def test_torch_is_not_waited_for(tmp_path):
+    code = """
+import sys
+from zplus.studio import serve
+serve.serve = lambda *_, **__: print("torch" in sys.modules)
+from zplus.command.app import run
+run(sys.argv[1:])
+"""
+    command = [sys.executable, "-c", code, "studio", "--no-open", "--keep", str(tmp_path / "kept")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_it_asks_no_other_machine(running, tmp_path):
     ask(running, "GET", "/")
     assert running.asked == []

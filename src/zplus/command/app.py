@@ -288,7 +288,7 @@ def studio(
 
     The page is served by this machine to this machine, and nothing leaves it.
     """
-    from zplus.command.prepare import output_folder
+    from zplus.command.outputs import output_folder
     from zplus.studio.serve import serve
 
     say = Show().say

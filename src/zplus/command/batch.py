@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from zplus.command.inverting import Inverter, Request
+from zplus.command.outputs import output_folder
 from zplus.command.photo import aligned_face
-from zplus.command.prepare import output_folder
 from zplus.command.show import Show, complain, read_json, write_json
 from zplus.errors import ImageError
 from zplus.images import to_pixels, write_image

@@ -20,7 +20,8 @@ from zplus.benchmark.statistics import MINIMUM
 from zplus.benchmark.subjects import Images, Subjects, drawn, photos
 from zplus.benchmark.survey import count_survey, sentence, write_survey
 from zplus.benchmark.trial import Instruments
-from zplus.command.prepare import open_generator, output_folder
+from zplus.command.outputs import output_folder
+from zplus.command.prepare import open_generator
 from zplus.command.show import Show
 from zplus.direction import Direction
 from zplus.editing import directions_of, find_direction, principal

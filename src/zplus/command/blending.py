@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zplus.command.directions import layer_range
-from zplus.command.prepare import output_file, output_folder
+from zplus.command.outputs import output_file, output_folder
 from zplus.command.pulling import generator_of
 from zplus.command.show import Show
 from zplus.editing import interpolate, mix

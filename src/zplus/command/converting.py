@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zplus.command.prepare import output_file
+from zplus.command.outputs import output_file
 from zplus.command.show import Show, table
 from zplus.generators import save_generator
 from zplus.generators.checkpoints.read import read_checkpoint

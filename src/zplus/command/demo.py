@@ -8,8 +8,8 @@ from typing import Any
 from zplus.benchmark.run import machine
 from zplus.command.gallery import write_gallery
 from zplus.command.inverting import Inverter, Request
+from zplus.command.outputs import output_folder
 from zplus.command.photo import aligned_face
-from zplus.command.prepare import output_folder
 from zplus.command.pulling import needed, pull_missing
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show, write_json

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from zplus.command.inverting import Inverter, Request
+from zplus.command.outputs import output_file, output_folder
 from zplus.command.photo import aligned_face
-from zplus.command.prepare import open_generator, output_file, output_folder
+from zplus.command.prepare import open_generator
 from zplus.command.show import Show, table
 from zplus.direction import Direction, save_direction
 from zplus.editing import (

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from zplus.command.inverting import Inverter, Request
 from zplus.command.options import DEFAULT_MODEL
+from zplus.command.outputs import output_file
 from zplus.command.photo import aligned_face
-from zplus.command.prepare import output_file
 from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
 from zplus.direction import Direction

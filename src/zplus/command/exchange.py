@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from zplus.command.prepare import open_generator, output_file
+from zplus.command.outputs import output_file
+from zplus.command.prepare import open_generator
 from zplus.command.pulling import generator_of, pull_missing
 from zplus.command.show import Show
 from zplus.errors import LatentError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zplus.command.prepare import output_file
+from zplus.command.outputs import output_file
 from zplus.command.show import Show
 from zplus.errors import FaceError
 from zplus.faces.align import Aligned, choose, crop, quad_of, whole

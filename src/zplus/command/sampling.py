@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from zplus.command.prepare import open_generator, output_folder
+from zplus.command.outputs import output_folder
+from zplus.command.prepare import open_generator
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show
 from zplus.errors import ZplusError

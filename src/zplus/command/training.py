@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zplus.command.prepare import open_generator, output_folder
+from zplus.command.outputs import output_folder
+from zplus.command.prepare import open_generator
 from zplus.command.show import Show
 from zplus.errors import ImageError, MissingExtraError
 from zplus.inversion.encoder import config_for

@@ -1,11 +1,13 @@
 """From the command to a page that listens: the server, its own routes, and the guard before all."""
 
+import inspect
 import os
 import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote
@@ -21,8 +23,28 @@ for _name, _value in {
 
 from zplus.errors import MissingExtraError, ZplusError  # noqa: E402
 
+
+@contextmanager
+def _no_stubs() -> Iterator[None]:
+    """Upon each import gradio parses the source of every component, to write type stubs into its own folder: half of
+    the time until the page is there. It does so for none whose file cannot be told."""
+    getfile = inspect.getfile
+
+    def told(thing: object) -> str:
+        if type(thing).__name__ == "ComponentMeta":
+            raise OSError(f"{thing} shall have no stub.")
+        return getfile(thing)  # type: ignore[arg-type]
+
+    inspect.getfile = told  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        inspect.getfile = getfile
+
+
 try:
-    import gradio
+    with _no_stubs():
+        import gradio
     import uvicorn
     from fastapi import FastAPI, Request, Response
 except ImportError as error:
