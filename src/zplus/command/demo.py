@@ -103,7 +103,7 @@ def _report(results: Results, found: list[Direction], seconds: Mapping[str, floa
     return {
         "photo": results.photo, "quad": results.aligned.quad.tolist(), "licence": _licence(results),
         "inversion": results.facts, "edits": edits,
-        "directions": {d.name: {"space": d.space, **d.card} for d in found},
+        "directions": {d.name: {**d.card, "space": d.space} for d in found},
         "seconds": {name: round(value, 2) for name, value in seconds.items()}, "machine": machine(),
     }  # fmt: skip
 

@@ -246,4 +246,5 @@ def _are_numbers(value: Any) -> bool:
 
 
 def _described(direction: Direction) -> Mapping[str, Any]:
-    return {"name": direction.name, "space": direction.space, "unit": direction.unit, **direction.card}
+    facts = {"name": direction.name, "space": direction.space, "unit": direction.unit}
+    return facts | direction.card | facts  # first, and never as the card has them
