@@ -26,8 +26,8 @@ from zplus.errors import MissingExtraError, ZplusError  # noqa: E402
 
 @contextmanager
 def _no_stubs() -> Iterator[None]:
-    """Upon each import gradio parses the source of every component, to write type stubs into its own folder: half of
-    the time until the page is there. It does so for none whose file cannot be told."""
+    """Upon each import gradio parses the source of every component, to write type stubs into its own folder: two
+    seconds of five until the page is there. It does so for none whose file cannot be told."""
     getfile = inspect.getfile
 
     def told(thing: object) -> str:
