@@ -307,6 +307,7 @@ def test_people_of_photos_are_followed_along_every_strength(tiny_bench, generato
     assert len(along) == len(STRENGTHS) * len(bench.directions) and {row["strength"] for row in along} == {*STRENGTHS}
     assert all(row["rank"] in (1, 2) and row["identity_distance"] >= 0 for row in along)
     edits = [row for row in recorder.rows("edit") if row["space"] == "z+"]
+    assert all(np.var(row["seen"]) > 0 for row in (*edits, *recorder.rows("reconstruction")))
     assert len(edits) == 2 * len(bench.directions) and all("reached" in row for row in edits)
 
 

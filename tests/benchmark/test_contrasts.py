@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binom
-from test_rows import PLAN, make_rows, make_run
+from test_rows import PLAN, make_photo_rows, make_rows, make_run
 
 from zplus.benchmark.contrasts import baselines, kind, others, primary, within
 from zplus.benchmark.findings import findings, sentence
+from zplus.benchmark.realism import with_kernel
 from zplus.benchmark.rows import read_run
 from zplus.errors import ZplusError
 
@@ -152,6 +153,23 @@ def test_photos_need_no_truth(run_of):
     rows = [{**row, "truth": None, "real": True, "source": "photo"} for row in make_rows(10, worse={"f/w+": 0.2})]
     found = primary(run_of(rows), FEW)
     assert found.setting == "photo" and list(found.parts) == [""] and found.verdict == "f/z+"
+
+
+@pytest.mark.parametrize("worse", [0.0, 0.1])
+def test_edits_of_photos_that_look_less_like_photos_are_found(run_of, worse):
+    found = others(with_kernel(run_of(make_photo_rows(worse={"f/w+": worse}))), FEW)
+    of = {(x.table, x.measure, x.b): x for x in found}
+    edits, before = of["edit", "kernel", "f/w+"], of["reconstruction", "kernel", "f/w+"]
+    assert edits.verdict == ("f/z+" if worse else "undecided") and before.verdict == "undecided"
+    if worse:
+        assert sentence(edits).startswith(
+            "In f/z+ edits as a whole lie nearer to the originals on photos than in f/w+ ("
+        )
+
+
+def test_photos_without_their_own_features_have_no_kernel_distance(run_of):
+    rows = [row for row in make_photo_rows(10) if row["table"] != "photo" or row["subject"] in ("p1", "p2")]
+    assert not any("kernel" in row for row in with_kernel(run_of(rows)).rows)
 
 
 def test_what_was_not_measured_is_said(run_of):

@@ -2,14 +2,16 @@ import base64
 import re
 
 import pytest
-from test_rows import add_picture, make_rows, make_run
+from test_rows import add_picture, make_photo_rows, make_rows, make_run
 
 from zplus.benchmark import plots
 from zplus.benchmark.contrasts import Arm
 from zplus.benchmark.page import data_address
+from zplus.benchmark.realism import with_kernel
 from zplus.benchmark.report import write_report
 from zplus.benchmark.rows import read_run
 from zplus.benchmark.survey import write_survey
+from zplus.benchmark.tables import kernel_tables
 from zplus.errors import MissingExtraError, ZplusError
 
 FEW = 199
@@ -40,6 +42,14 @@ def test_a_report_has_its_parts(tmp_path):
             "A sanity check failed 1 of 1 times: no edit, w+: 0.3 against a limit of 0.1.", "sex: f", "source: mixed",
         ):  # fmt: skip
             assert part in text, part
+
+
+def test_photos_have_their_kernel_distance(tmp_path):
+    folder = make_run(tmp_path, make_photo_rows(12, worse={"w+": 0.5}))
+    assert all("Kernel distance from the photos" in text for text in written(folder))
+    (table,) = kernel_tables(with_kernel(read_run(folder)))
+    edits = {row[0]: float(row[2].split()[0]) for row in table.rows if len(row) == len(table.header)}
+    assert table.header[2] == "smile" and edits["w+"] > 10 * abs(edits["z+"])
 
 
 def test_hostile_text_does_not_reach_the_page(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zplus.benchmark.rows import read_run
+from zplus.benchmark.rows import SEEN, read_run
 from zplus.errors import ZplusError
 
 PLAN = {"primary": {"table": "edit", "measure": "error_lpips", "a": "f/z+", "b": "f/w+"}}
@@ -50,6 +50,21 @@ def make_run(folder, rows, **facts):
     return folder
 
 
+def make_photo_rows(photos=24, worse=None, seed=0, spaces=SPACES):
+    """Rows of a run on photos as VGG16 saw them; `worse` moves what it sees of the edits in a space."""
+    random, rows = np.random.default_rng(seed), []
+    for i in range(photos):
+        shared, photo = {"subject": f"p{i}", "source": "photo", "real": True}, random.normal(1, 0.3, SEEN)
+        rows.append({"table": "photo", "subject": f"p{i}", "real": True, "seen": photo.tolist()})
+        for space in spaces:
+            row = {**shared, "space": space, "variant": "default", "seed": 0}
+            same = photo + random.normal(0, 0.1, SEEN)
+            rows.append({**row, "table": "reconstruction", "lpips_vgg": 0.1, "seen": same.tolist()})
+            edit = {"table": "edit", "direction": "smile", "wanted": 1.0, "change": 1.0, "reached": True}
+            rows.append({**row, **edit, "seen": (same + (worse or {}).get(space, 0)).tolist()})
+    return rows
+
+
 def add_picture(folder, name, colour, **row):
     """A small picture in the folder, and its row."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -78,6 +93,7 @@ def test_half_a_last_line_is_passed_over(tmp_path):
     "line",
     ["{half", "[]", "3", '{"subject": "no table"}', '{"table": "edit", "mse": "low"}', '{"table": "edit", "mse": true}',
      '{"table": "edit", "real": 1}', '{"table": "edit", "groups": {"sex": 1}}', '{"table": "edit", "space": 3}',
+     '{"table": "edit", "seen": [1, 2]}', '{"table": "edit", "seen": ["a"' + ', "a"' * 511 + "]}",
      '{"table": "edit", "mse": 1' + "0" * 400 + "}", "[" * 100_000, "\udcff", '{"table": "picture"}',
      '{"table": "picture", "file": "../secret.png"}',
      '{"table": "picture", "file": "/etc/secret.png"}', '{"table": "picture", "file": "a\\u0000b"}'],

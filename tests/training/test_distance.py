@@ -9,7 +9,7 @@ from torchmetrics.image.kid import poly_mmd
 from command_line import needs_lpips
 from zplus.errors import ZplusError
 from zplus.perception.lpips import LPIPS
-from zplus.training.distance import features, frechet_distance, kernel_distance
+from zplus.training.distance import features, frechet_distance, kernel_distance, kernel_shares
 
 
 def normal(n, d=8, seed=0, mean=0.0, spread=1.0):
@@ -34,6 +34,34 @@ def test_kernel_distance_in_one_dimension_at_known_points():
     a, b = np.array([[0.0], [1.0]]), np.array([[2.0], [0.0]])
     # k(x, y) = (x y + 1)^3: within a k(0,1) = 1, within b k(2,0) = 1, across 1, 1, 27, 1
     assert kernel_distance(a, b, subsets=1).mean == pytest.approx(1 + 1 - 2 * 30 / 4)
+
+
+def paired_discrepancy(a, b):
+    """Lemma 6 of Gretton et al. 2012 as it is written, a pair at a time."""
+    pairs, d = list(zip(a, b, strict=True)), a.shape[1]
+    k = lambda x, y: (x @ y / d + 1) ** 3  # noqa: E731
+    found = [
+        k(x, u) + k(y, v) - k(x, v) - k(u, y)
+        for i, (x, y) in enumerate(pairs) for j, (u, v) in enumerate(pairs) if i != j
+    ]  # fmt: skip
+    return np.mean(found)
+
+
+def test_shares_are_the_pseudo_values_of_the_jackknife():
+    a, b = normal(9), normal(9, seed=1, mean=0.5)
+    whole, without = (
+        paired_discrepancy(a, b),
+        [paired_discrepancy(*(np.delete(x, i, 0) for x in (a, b))) for i in range(9)],
+    )
+    assert kernel_shares(a, b) == pytest.approx(9 * whole - 8 * np.array(without))
+    assert kernel_shares(a, b).mean() == pytest.approx(whole)
+
+
+def test_the_spread_of_shares_is_the_error_of_the_distance():
+    drawn = [kernel_shares(normal(40, seed=2 * i), normal(40, seed=2 * i + 1, mean=0.3)) for i in range(400)]
+    error = np.std([x.mean() for x in drawn])
+    told = np.mean([x.std(ddof=1) / 40**0.5 for x in drawn])
+    assert error < told < 1.3 * error  # the jackknife's error is too large rather than too small (Efron and Stein 1981)
 
 
 def test_frechet_distance_of_gaussians():

@@ -22,8 +22,8 @@ from zplus.errors import ZplusError
 HIGHER = ("ssim", "ms_ssim", "judge_change")  # better when higher, all others when lower
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
 CONTRASTED = {
-    "reconstruction": ("lpips_vgg", "identity_distance"),
-    "edit": ("error_lpips", "judge_change", "identity_distance", "off_target"),
+    "reconstruction": ("lpips_vgg", "identity_distance", "kernel"),
+    "edit": ("error_lpips", "judge_change", "identity_distance", "off_target", "kernel"),
 }
 SETTINGS = {"oracle": "generated pictures", "drawn": "drawn pairs", "photo": "photos"}  # where a truth comes from
 TRUTHS = ("w", "z")  # of the oracle's edits: straight in W, along the geodesic in Z

@@ -12,9 +12,11 @@ from zplus.benchmark.statistics import MINIMUM, Comparison
 BETTER = {
     ("reconstruction", "lpips_vgg"): "the reconstruction lies nearer to its picture",
     ("reconstruction", "identity_distance"): "the reconstruction keeps the person better",
+    ("reconstruction", "kernel"): "reconstructions as a whole lie nearer to the originals",
     ("edit", "error_lpips"): "the edited picture lies nearer to the truth",
     ("edit", "judge_change"): "the judge sees more of the wanted change",
     ("edit", "identity_distance"): "the edit keeps the person better",
+    ("edit", "kernel"): "edits as a whole lie nearer to the originals",
     ("edit", "off_target"): "the edit changes less of what was not asked for",
 }
 WHERE = {"oracle": "", "drawn": " on drawn pairs", "photo": " on photos"}

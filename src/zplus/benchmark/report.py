@@ -10,9 +10,18 @@ from zplus.benchmark.contrasts import ORDER
 from zplus.benchmark.findings import TRUTH, findings
 from zplus.benchmark.page import FOLDED, LEAD, Block, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
 from zplus.benchmark.plots import curves, pareto
+from zplus.benchmark.realism import with_kernel
 from zplus.benchmark.rows import Row, Run, picture_path, read_run
 from zplus.benchmark.statistics import RESAMPLES
-from zplus.benchmark.tables import contrast_table, group_tables, median_tables, parts, sanity_table, speed_tables
+from zplus.benchmark.tables import (
+    contrast_table,
+    group_tables,
+    kernel_tables,
+    median_tables,
+    parts,
+    sanity_table,
+    speed_tables,
+)
 from zplus.errors import MissingExtraError
 from zplus.files import atomic, unlinked
 
@@ -36,7 +45,7 @@ WHAT = ("source", "truth", "reconstruction", "edit")  # the order of pictures
 
 def write_report(folder: str | Path, public: bool = False, resamples: int = RESAMPLES) -> tuple[Path, Path]:
     """Write report.html and report.md into a run folder; `public` leaves out all pictures of real photos."""
-    run = read_run(folder)
+    run = with_kernel(read_run(folder))
     title, sections = f"zplus bench {run.facts['bench']} on {run.facts['model']}", _sections(run, public, resamples)
     html, markdown = (unlinked(run.folder / name) for name in ("report.html", "report.md"))
     for path, text in ((html, to_html(title, sections)), (markdown, to_markdown(title, sections, run.folder))):
@@ -69,6 +78,7 @@ def _sections(run: Run, public: bool, resamples: int) -> Sections:
         "All other contrasts": [contrast_table("p is corrected by Holm for all of them", rest)] if rest else [],
         "Against no edit at all": [contrast_table("p is corrected by Holm for these", base)] if base else [],
         "Medians over subjects": list(median_tables(run)),
+        "Kernel distance from the photos": list(kernel_tables(run)),
         "Medians by source and group, and of how many": list(group_tables(run)),
         "Distortion against editability": [_plots(run, pareto)],
         "Identity against the size of the edit": [_plots(run, curves)],

@@ -16,6 +16,7 @@ from zplus.files import regular
 
 VERSION = 1
 LARGEST = 1e30  # of numbers: beyond, a plot has no axes
+SEEN = 512  # numbers of VGG16 on a picture
 DEPTH = 20  # of what lies in run.json
 BENCHES = ("spaces", "methods", "ablations", "speed")
 FACTS = {  # what run.json may say, and of which kind
@@ -31,7 +32,7 @@ MEASURES = {  # what a row may have measured, and how a reader calls it
     "ms_ssim": "MS-SSIM", "error_lpips": "LPIPS to truth", "base_lpips": "LPIPS to truth, no edit",
     "error_mse": "MSE to truth", "change": "change", "judge_change": "change by the judge",
     "identity_distance": "identity distance", "rank": "rank", "off_target": "off-target change",
-    "sharpness": "sharpness", "lec": "image LEC", "pn_norm": "PN norm",
+    "sharpness": "sharpness", "kernel": "kernel distance", "lec": "image LEC", "pn_norm": "PN norm",
     "layer_angle": "angle between layers", "seconds": "seconds",
 }  # fmt: skip
 NUMBERS = (*MEASURES, "strength", "wanted", "value", "limit", "seed", "repeat")
@@ -128,6 +129,9 @@ def _problems(folder: Path, row: Any) -> Iterator[str]:
         return
     for names, kind in ((TEXT, str), (FLAGS, bool), (NUMBERS, float), (("groups",), dict)):
         yield from (f"{name} is not {WORDS[kind]}" for name in names if not _is(row.get(name), kind, empty=True))
+    seen = row.get("seen") or [0.0] * SEEN
+    if not isinstance(seen, list) or len(seen) != SEEN or not all(_is(x, float) for x in seen):
+        yield f"seen are not {SEEN} numbers"
     if not all(isinstance(value, str) for value in (row.get("groups") or {}).values()):
         yield "groups hold something else than text"
     if row["table"] == "picture":

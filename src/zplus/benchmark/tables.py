@@ -3,13 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 
 from zplus.benchmark import contrasts as compared
 from zplus.benchmark.contrasts import SETTINGS, Arm, Contrast, Task, by_arm, field, subject_means
 from zplus.benchmark.findings import TRUTH, checks, p_written, places, written
 from zplus.benchmark.page import Block, Table, Words
 from zplus.benchmark.rows import MEASURES, Row, Run
+from zplus.benchmark.statistics import MINIMUM
 
 GROUPED = (("reconstruction", "lpips_vgg"), ("edit", "error_lpips"), ("edit", "identity_distance"))
 CONTRAST = ("contrast", "measure", "on", "truth", "subjects", "gain", "from", "to", "±", "dz", "better", "p", "verdict")
@@ -58,11 +59,30 @@ def median_tables(run: Run) -> Iterator[Table]:
 def _median_table(title: str, arms: dict[Arm, list[Row]], rows: Sequence[Row]) -> Table:
     columns = {"subjects": [str(len({row.get("subject") for row in of})) for of in arms.values()]}
     for name, label in MEASURES.items():
-        if any(row.get(name) is not None for row in rows):
+        if name != "kernel" and any(row.get(name) is not None for row in rows):
             columns[label] = _column([subject_means(of, name) for of in arms.values()])
     if any(row.get("reached") is not None for row in rows):
         columns["reached"] = [_share(fmean(row.get("reached") is not False for row in of)) for of in arms.values()]
     return _by_arms(title, list(arms), columns)
+
+
+def kernel_tables(run: Run) -> Iterator[Table]:
+    """The kernel distance of reconstructions and of edits along each direction: its mean and 1.96 standard errors."""
+    rows = [row for row in run.rows if row.get("kernel") is not None]
+    arms, columns = by_arm(run, rows), {}
+    for what in dict.fromkeys(row.get("direction") or "" for row in rows):
+        some = [[row["kernel"] for row in of if (row.get("direction") or "") == what] for of in arms.values()]
+        columns[what or "reconstruction"] = [_mean(x) for x in some]
+    if columns:
+        yield _by_arms("of how many pictures in brackets", list(arms), columns)
+
+
+def _mean(values: Sequence[float]) -> str:
+    if len(values) < MINIMUM:
+        return "-"
+    error = 1.96 * stdev(values) / len(values) ** 0.5
+    n = places(error)
+    return f"{written(fmean(values), n)} ± {written(error, n)} ({len(values)})"
 
 
 def group_tables(run: Run) -> Iterator[Table]:

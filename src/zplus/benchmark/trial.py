@@ -30,6 +30,7 @@ from zplus.spaces import convert, latent_of, make_space, render, space_of
 from zplus.spaces.penalties import p_norm
 from zplus.spaces.registry import default_layer
 from zplus.spaces.sphere import angles
+from zplus.training.distance import seen
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # deviations, tried for every picture
 NEAR = 0.25  # of the wanted change: nearer than this, it was reached
@@ -63,6 +64,11 @@ class Instruments:
         side, lpips = min(LPIPS_SIDE, a.shape[-1]), getattr(self, net)
         pairs = zip(at(a, side).split(16), at(b, side).split(16), strict=True)
         return torch.cat([lpips(x, y) for x, y in pairs])
+
+    def seen(self, images: Images) -> list[list[float]]:
+        """What VGG16 sees at 256 px at most, to three digits, of which a report makes the kernel distance."""
+        found = seen(at(images, min(LPIPS_SIDE, images.shape[-1])), self.vgg)
+        return [[float(f"{x:.3g}") for x in row] for row in found.tolist()]
 
     def until(self, distortion: float, target: Images) -> Callback:
         """Stops an inversion as soon as all its pictures lie so near to the target in LPIPS."""
@@ -137,10 +143,10 @@ def reconstruction_rows(
         "ssim": ssim(image, target),
         "ms_ssim": ms_ssim(image, target),
     } | _conformity(generator, latent)
-    seconds = latent.figures["seconds"]
+    seconds, seen = latent.figures["seconds"], measure.seen(image) if subjects.real else None
     for i in range(len(latent)):
-        row = {key: float(x[i]) for key, x in found.items()} | {"seconds": seconds[i]}
-        yield row | measure.who(image[i], subjects, i)
+        row: Row = {key: float(x[i]) for key, x in found.items()} | {"seconds": seconds[i]}
+        yield row | {"seen": seen and seen[i]} | measure.who(image[i], subjects, i)
 
 
 def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
@@ -233,6 +239,7 @@ def edit_rows(
             judged = measure.judge.read(images)
             told |= {"judge_change": judged[name] - before[name]} if name in judged else {}
             told |= _compared(images, reconstruction, subjects.images, true, measure)
+            told |= {"seen": measure.seen(images)} if subjects.real else {}
             for i in range(len(images)) if true is None else np.flatnonzero(_known(true)).tolist():
                 row: Row = {key: x[i].item() if hasattr(x[i], "item") else x[i] for key, x in told.items()}
                 yield i, row | {"direction": name, "truth": truth} | measure.who(images[i], subjects, i)

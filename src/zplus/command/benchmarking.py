@@ -74,9 +74,14 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
     recorder = Recorder(output_folder(asked.out), plan.bench, generator, settings, _command(), asked.minutes)
     for note in notes:
         recorder.note(note)
-    bench = Bench(generator, plan, directions, Instruments(*gauges, vgg, alex, people), recorder.folder)
-    calibration = Trial("calibration", lambda: _calibration(gauges, others, people))
-    finished = recorder.record([calibration, *(bench.tuning() if asked.tune else ())], show.say)
+    measure = Instruments(*gauges, vgg, alex, people)
+    bench = Bench(generator, plan, directions, measure, recorder.folder)
+    before = [
+        Trial("calibration", lambda: _calibration(gauges, others, people)),
+        Trial("what is seen in photos", lambda: _seen(others, measure)),
+        *(bench.tuning() if asked.tune else ()),
+    ]
+    finished = recorder.record(before, show.say)
     bench.choose_rates(recorder.rows("rate"))
     finished = finished and recorder.record(bench.trials(others), show.say)
     return _end(recorder, finished, show)
@@ -198,6 +203,13 @@ def _calibration(gauges: tuple[Gauge, Gauge], others: Sequence[Subjects], people
             yield _check(f"correlation of gauge and judge of {name} on {known.sum()} photos", agreement)
     if people is not None and people.threshold is not None:
         yield _check("distance of faces at a false-accept rate of .001", people.threshold, 0.0)
+
+
+def _seen(others: Sequence[Subjects], measure: Instruments) -> Iterator[Row]:
+    """What edits of photos are compared with as a whole."""
+    for subjects in (x for x in others if x.real):
+        for name, image in zip(subjects.names, _each(subjects), strict=True):
+            yield {"table": "photo", "subject": name, "real": True, "seen": measure.seen(image)[0]}
 
 
 def _check(what: str, value: float, least: float = LEAST_QUALITY) -> Row:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from zplus.errors import ZplusError
 from zplus.perception.lpips import LPIPS
@@ -25,15 +26,18 @@ class Estimate(NamedTuple):
     spread: float
 
 
-@torch.inference_mode()
 def features(pixels: UInt8[np.ndarray, "n h w 3"], lpips: LPIPS, batch: int = 32) -> Float[np.ndarray, "n 512"]:
     """What VGG16 sees in pictures of 32 px or more, at their own size; `lpips` is LPIPS("vgg") on any device."""
-    device, found = lpips.shift.device, []
-    for start in range(0, len(pixels), batch):
-        for stage in lpips.stages(to_batch(pixels[start : start + batch]).to(device)):
-            last = stage  # one at a time in memory
-        found.append(last.mean((2, 3)).cpu().numpy())
-    return np.concatenate(found)
+    parts = (to_batch(pixels[start : start + batch]) for start in range(0, len(pixels), batch))
+    return np.concatenate([seen(part.to(lpips.shift.device), lpips) for part in parts])
+
+
+@torch.inference_mode()
+def seen(images: Float[Tensor, "n 3 h w"], lpips: LPIPS) -> Float[np.ndarray, "n 512"]:
+    """The same of images in [-1,1], all at once."""
+    for stage in lpips.stages(images):
+        last = stage  # one at a time in memory
+    return last.mean((2, 3)).cpu().numpy()
 
 
 def kernel_distance(a: Features, b: Features, subsets: int = 100, size: int = 1000, seed: int = 0) -> Estimate:
@@ -46,6 +50,20 @@ def kernel_distance(a: Features, b: Features, subsets: int = 100, size: int = 10
     random = np.random.default_rng(seed)
     found = [_discrepancy(_some(a, size, random), _some(b, size, random)) for _ in range(subsets)]
     return Estimate(float(np.mean(found)), float(np.std(found)))
+
+
+def kernel_shares(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """What each of n pairs of pictures has in the kernel distance of the two sets; none is compared with its own pair.
+
+    The mean is the unbiased estimator for pairs (Gretton et al. 2012, JMLR 13, lemma 6). The values are pseudo-values
+    of its jackknife (Tukey 1958), so that the error of their mean is that of the distance. Takes three pairs or more.
+    """
+    n = len(a)
+    _check(a, b, n - 1)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    kernel = _kernel(a, a) + _kernel(b, b) - _kernel(a, b) - _kernel(b, a)
+    one = (kernel.sum(1) - np.diag(kernel)) / (n - 1)
+    return one.mean() + 2 * (n - 1) / (n - 2) * (one - one.mean())
 
 
 def frechet_distance(a: Features, b: Features) -> float:
