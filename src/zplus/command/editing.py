@@ -1,11 +1,10 @@
 """The command `edit`: from a photo, or from a latent, to an edited picture."""
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +16,7 @@ from zplus.command.outputs import output_file
 from zplus.command.photo import aligned_face
 from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
+from zplus.command.words import Sweep, parse_strengths, parse_sweep, parse_targets
 from zplus.direction import Direction
 from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, reach
 from zplus.editing.edit import LIMIT
@@ -32,17 +32,9 @@ from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.lpips import at
 from zplus.spaces import render
 
-MOST_FRAMES = 200
 RATE = 12.0  # pictures a second of an animation
 
 Check = Callable[[Generator], None]
-
-
-class Sweep(NamedTuple):
-    """A direction and the strengths that it takes one after the other."""
-
-    name: str
-    strengths: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ class Wish:
 
 def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Show) -> None:
     """Edit a photo or a latent and write the picture."""
-    strengths, targets = parse_strengths(wish.directions), _parse_targets(wish.targets)
+    strengths, targets = parse_strengths(wish.directions), parse_targets(wish.targets)
     sweep = None if wish.sweep is None else parse_sweep(wish.sweep)
     directions = [*strengths, *([sweep.name] if sweep else []), *targets]
     read = (source, wish.photo, wish.mask, request.model, request.encoder, request.start, *directions)
@@ -146,44 +138,6 @@ def _painted(picture: str, side: int) -> Float[Tensor, "1 1 r r"]:
     return grey
 
 
-def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
-    """ "smile=1.5" or "smile" (which is 1) by name; the same name adds up.
-
-    >>> parse_strengths(("smile", "age=-2", "smile=0.5"))
-    {'smile': 1.5, 'age': -2.0}
-    """
-    found: dict[str, float] = {}
-    for text in directions:
-        name, equals, number = text.rpartition("=")
-        if not equals:
-            name, number = text, "1"
-        try:
-            strength = float(number)
-        except ValueError:
-            raise ZplusError(f"The strength in {text!r} is not a number: write it like {name}=1.5.") from None
-        if not name or math.isnan(strength):
-            raise ZplusError(f"{text!r} is not a direction with a strength: write it like smile=1.5.")
-        found[name] = found.get(name, 0.0) + strength
-    return found
-
-
-def parse_sweep(text: str) -> Sweep:
-    """NAME=FROM:TO:COUNT.
-
-    >>> parse_sweep("smile=-1:1:3")
-    Sweep(name='smile', strengths=(-1.0, 0.0, 1.0))
-    """
-    name, _, numbers = text.rpartition("=")
-    try:
-        first, last, count = numbers.split(":")
-        ends, steps = (float(first), float(last)), int(count)
-    except ValueError:
-        raise ZplusError(f"{text!r} is no sweep: write it like smile=-2:2:5.") from None
-    if not name or not 2 <= steps <= MOST_FRAMES or not max(map(abs, ends)) <= LIMIT:  # nor NaN
-        raise ZplusError(f"{text!r} needs 2 to {MOST_FRAMES} pictures, and strengths in -{LIMIT:g}..{LIMIT:g}.")
-    return Sweep(name, tuple(ends[0] + (ends[1] - ends[0]) * i / (steps - 1) for i in range(steps)))
-
-
 def write_sweep(
     generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show, keep: Path | None = None
 ) -> dict[str, Any]:
@@ -206,20 +160,6 @@ def write_sweep(
     if keep is not None:
         save_latent(latent, keep)
         found["latent"] = keep
-    return found
-
-
-def _parse_targets(targets: tuple[str, ...]) -> dict[str, float]:
-    """ "smile=0.8" by name."""
-    found = {}
-    for text in targets:
-        name, _, number = text.rpartition("=")
-        try:
-            found[name] = float(number)
-        except ValueError:
-            raise ZplusError(f"The target in {text!r} is not a number: write it like smile=0.8.") from None
-        if not name or not math.isfinite(found[name]):
-            raise ZplusError(f"{text!r} is no target: write it like smile=0.8.")
     return found
 
 

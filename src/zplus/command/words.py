@@ -1,0 +1,68 @@
+"""What the options of `edit` say, as text: directions with a strength, sweeps, and scores to reach."""
+
+import math
+from typing import NamedTuple
+
+from zplus.editing.edit import LIMIT
+from zplus.errors import ZplusError
+
+MOST_FRAMES = 200
+
+
+class Sweep(NamedTuple):
+    """A direction and the strengths that it takes one after the other."""
+
+    name: str
+    strengths: tuple[float, ...]
+
+
+def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
+    """ "smile=1.5" or "smile" (which is 1) by name; the same name adds up.
+
+    >>> parse_strengths(("smile", "age=-2", "smile=0.5"))
+    {'smile': 1.5, 'age': -2.0}
+    """
+    found: dict[str, float] = {}
+    for text in directions:
+        name, equals, number = text.rpartition("=")
+        if not equals:
+            name, number = text, "1"
+        try:
+            strength = float(number)
+        except ValueError:
+            raise ZplusError(f"The strength in {text!r} is not a number: write it like {name}=1.5.") from None
+        if not name or math.isnan(strength):
+            raise ZplusError(f"{text!r} is not a direction with a strength: write it like smile=1.5.")
+        found[name] = found.get(name, 0.0) + strength
+    return found
+
+
+def parse_sweep(text: str) -> Sweep:
+    """NAME=FROM:TO:COUNT.
+
+    >>> parse_sweep("smile=-1:1:3")
+    Sweep(name='smile', strengths=(-1.0, 0.0, 1.0))
+    """
+    name, _, numbers = text.rpartition("=")
+    try:
+        first, last, count = numbers.split(":")
+        ends, steps = (float(first), float(last)), int(count)
+    except ValueError:
+        raise ZplusError(f"{text!r} is no sweep: write it like smile=-2:2:5.") from None
+    if not name or not 2 <= steps <= MOST_FRAMES or not max(map(abs, ends)) <= LIMIT:  # nor NaN
+        raise ZplusError(f"{text!r} needs 2 to {MOST_FRAMES} pictures, and strengths in -{LIMIT:g}..{LIMIT:g}.")
+    return Sweep(name, tuple(ends[0] + (ends[1] - ends[0]) * i / (steps - 1) for i in range(steps)))
+
+
+def parse_targets(targets: tuple[str, ...]) -> dict[str, float]:
+    """ "smile=0.8" by name."""
+    found = {}
+    for text in targets:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise ZplusError(f"The target in {text!r} is not a number: write it like smile=0.8.") from None
+        if not name or not math.isfinite(found[name]):
+            raise ZplusError(f"{text!r} is no target: write it like smile=0.8.")
+    return found
