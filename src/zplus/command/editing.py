@@ -73,37 +73,40 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         latent = replace(latent, mask=mask_of(wish.mask, generator, latent))
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
+    with show.heard():
+        edited = edit(generator, latent, strengths, feature=wish.feature)
     if sweep:
-        with show.heard():
-            begun = edit(generator, latent, strengths, feature=wish.feature)
-            found = write_sweep(generator, begun, sweep, out, show, wish.latent)
-        show.result(facts | found | _warned(facts, show), f"{source} -> {out}  ({wish.sweep})")
-        return
-    with show.stage("Editing"):
-        with show.heard():
-            edited = edit(generator, latent, strengths, feature=wish.feature)
-        before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
-        scores = measure_scores([before, after], show)
-        pixels = to_pixels(after)
-        if aligned is not None and wish.paste is not None:
-            inverted = render(generator, replace(latent, edits=(), edited=None))[0].cpu()  # edits of before show too
-            pixels = paste(aligned, inverted, after, wish.paste)
+        found, note = _write_sweep(generator, edited, sweep, out, show), wish.sweep
+    else:
+        amounts = {name: min(max(x, -LIMIT), LIMIT) for name, x in strengths.items()}
+        note = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
+        with show.stage("Editing"):
+            before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
+            scores = measure_scores([before, after], show)
+            pixels = to_pixels(after)
+            if aligned is not None and wish.paste is not None:
+                inverted = render(generator, replace(latent, edits=(), edited=None))[0].cpu()  # older edits show too
+                pixels = paste(aligned, inverted, after, wish.paste)
+            write_image(out, pixels, note)
+        found = {
+            "picture": out,
+            "direction": _one_or_all(amounts.keys()),
+            "strength": _one_or_all(amounts.values()),
+            "angle_degrees": angle_degrees(edited)[0],
+            "cosine": round(cosine_reached(generator, edited)[0], 3),
+            "scores_before": scores[0],
+            "scores_after": scores[1],
+        }
     if wish.latent is not None:
         save_latent(edited, wish.latent)
-    names, amounts = list(strengths), [min(max(x, -LIMIT), LIMIT) for x in strengths.values()]
-    note = ", ".join(f"{name} {amount:+g}" for name, amount in zip(names, amounts, strict=True))
-    write_image(out, pixels, note)
-    facts |= {
-        "picture": out,
-        "direction": names[0] if len(names) == 1 else names,
-        "strength": amounts[0] if len(names) == 1 else amounts,
-        "angle_degrees": angle_degrees(edited)[0],
-        "cosine": round(cosine_reached(generator, edited)[0], 3),
-        "scores_before": scores[0],
-        "scores_after": scores[1],
-    }
-    facts |= _warned(facts, show) | ({} if wish.latent is None else {"latent": wish.latent})
-    show.result(facts, f"{source} -> {out}  ({note})")
+        found["latent"] = wish.latent
+    show.result(facts | found | _warned(facts, show), f"{source} -> {out}  ({note})")
+
+
+def _one_or_all(values: Iterable[Any]) -> Any:
+    """What a caller of one direction and one of several expect."""
+    found = list(values)
+    return found[0] if len(found) == 1 else found
 
 
 def _warned(facts: dict[str, Any], show: Show) -> dict[str, list[str]]:
@@ -138,15 +141,13 @@ def _painted(picture: str, side: int) -> Float[Tensor, "1 1 r r"]:
     return grey
 
 
-def write_sweep(
-    generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show, keep: Path | None = None
-) -> dict[str, Any]:
+def _write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, show: Show) -> dict[str, Any]:
     """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp.
 
-    keep: the file for the latent that it begins with. Returns what there is to say of it.
+    Returns what there is to say of it.
     """
     pictures = []
-    with show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
+    with show.heard(), show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
         editor = Editor(generator, latent)
         for i, strength in enumerate(sweep.strengths):
             pictures.append(to_pixels(editor.picture(editor.edit({sweep.name: strength}))[0]))
@@ -156,11 +157,7 @@ def write_sweep(
         write_animation(out, [*pictures, *pictures[-2:0:-1]], RATE, note)
     else:
         write_image(out, np.concatenate(pictures, axis=1), note)
-    found = {"picture": out, "direction": sweep.name, "strength": list(sweep.strengths), "space": latent.space}
-    if keep is not None:
-        save_latent(latent, keep)
-        found["latent"] = keep
-    return found
+    return {"picture": out, "direction": sweep.name, "strength": list(sweep.strengths), "space": latent.space}
 
 
 def _reach(
