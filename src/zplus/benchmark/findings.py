@@ -119,6 +119,8 @@ def _span(part: Comparison) -> str:
 
 
 def _too_few(contrast: Contrast) -> str:
+    if not any(part.n for part in contrast.parts.values()):
+        return f"too few subjects (none has {MEASURES[contrast.measure]} in both; at least {MINIMUM} are needed)"
     short = [(truth, part.n) for truth, part in contrast.parts.items() if part.n < MINIMUM]
     return "; ".join(f"{_under(truth)}too few subjects ({n}; at least {MINIMUM} are needed)" for truth, n in short)
 
@@ -128,7 +130,7 @@ def _under(truth: str) -> str:
 
 
 def _label(contrast: Contrast) -> str:
-    return MEASURES.get(contrast.measure, contrast.measure).removesuffix(" to truth")
+    return MEASURES[contrast.measure].removesuffix(" to truth")
 
 
 def _in(contrast: Contrast, name: str) -> str:
