@@ -168,7 +168,8 @@ def test_edits_of_photos_that_look_less_like_photos_are_found(run_of, worse):
 
 
 def test_that_photos_have_no_true_edit_is_said(run_of):
-    assert "(none has LPIPS to truth in both; at least 8 are needed)" in sentence(primary(run_of(make_photo_rows()), FEW))
+    text = sentence(primary(run_of(make_photo_rows()), FEW))
+    assert "too few subjects (none has LPIPS to truth in both; at least 8 are needed)" in text
 
 
 def test_photos_without_their_own_features_have_no_kernel_distance(run_of):
