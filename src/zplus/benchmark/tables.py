@@ -24,7 +24,7 @@ def contrast_table(title: str, found: Sequence[Contrast]) -> Table:
 def _contrast_rows(contrast: Contrast) -> Iterator[list[str]]:
     """A row for each truth."""
     names = f"{Arm(contrast.group, contrast.a)} : {contrast.b}"
-    measure, on = MEASURES[contrast.measure], SETTINGS[contrast.setting]
+    measure, on = f"{MEASURES[contrast.measure]} ({contrast.table})", SETTINGS[contrast.setting]
     p = p_written(contrast.p).removeprefix("p = ").removeprefix("p ")
     for truth, part in contrast.parts.items():
         n = places(part.high - part.low)

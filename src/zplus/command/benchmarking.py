@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
     bench = Bench(generator, plan, directions, measure, recorder.folder)
     before = [
         Trial("calibration", lambda: _calibration(gauges, others, people)),
-        Trial("what is seen in photos", lambda: _seen(others, measure)),
+        *(Trial("what is seen in photos", partial(_seen, x, measure)) for x in others if x.real),
         *(bench.tuning() if asked.tune else ()),
     ]
     finished = recorder.record(before, show.say)
@@ -205,11 +206,10 @@ def _calibration(gauges: tuple[Gauge, Gauge], others: Sequence[Subjects], people
         yield _check("distance of faces at a false-accept rate of .001", people.threshold, 0.0)
 
 
-def _seen(others: Sequence[Subjects], measure: Instruments) -> Iterator[Row]:
+def _seen(photos: Subjects, measure: Instruments) -> Iterator[Row]:
     """What edits of photos are compared with as a whole."""
-    for subjects in (x for x in others if x.real):
-        for name, image in zip(subjects.names, _each(subjects), strict=True):
-            yield {"table": "photo", "subject": name, "real": True, "seen": measure.seen(image)[0]}
+    for name, image in zip(photos.names, _each(photos), strict=True):
+        yield {"table": "photo", "subject": name, "real": True, "seen": measure.seen(image)[0]}
 
 
 def _check(what: str, value: float, least: float = LEAST_QUALITY) -> Row:
