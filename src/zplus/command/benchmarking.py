@@ -206,9 +206,9 @@ def _calibration(gauges: tuple[Gauge, Gauge], others: Sequence[Subjects], people
         yield _check("distance of faces at a false-accept rate of .001", people.threshold, 0.0)
 
 
-def _seen(photos: Subjects, measure: Instruments) -> Iterator[Row]:
+def _seen(faces: Subjects, measure: Instruments) -> Iterator[Row]:
     """What edits of photos are compared with as a whole."""
-    for name, image in zip(photos.names, _each(photos), strict=True):
+    for name, image in zip(faces.names, _each(faces), strict=True):
         yield {"table": "photo", "subject": name, "real": True, "seen": measure.seen(image)[0]}
 
 
