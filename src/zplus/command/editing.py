@@ -55,16 +55,16 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
     """Edit a photo or a latent and write the picture."""
     strengths, targets = parse_strengths(wish.directions), parse_targets(wish.targets)
     sweep = None if wish.sweep is None else parse_sweep(wish.sweep)
-    directions = [*strengths, *([sweep.name] if sweep else []), *targets]
-    read = (source, wish.photo, wish.mask, request.model, request.encoder, request.start, *directions)
+    moved = [*strengths, *([sweep.name] if sweep else [])]
+    read = (source, wish.photo, wish.mask, request.model, request.encoder, request.start, *moved, *targets)
     output_file(out, *read)
     if wish.latent is not None:
         output_file(wish.latent, *read, picture=False)
     if wish.mask is not None:
         check_mask(wish.mask)
-    if not (strengths or targets or sweep):
+    if not (moved or targets):
         raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
-    check = partial(_check, wish, [*strengths, *([sweep.name] if sweep else [])], targets)
+    check = partial(_check, wish, moved, targets)
     if source.suffix == ".safetensors":
         latent, aligned, facts, generator = _from_latent(source, wish, request, check, show)
     else:
