@@ -94,6 +94,7 @@ def test_half_a_last_line_is_passed_over(tmp_path):
     ["{half", "[]", "3", '{"subject": "no table"}', '{"table": "edit", "mse": "low"}', '{"table": "edit", "mse": true}',
      '{"table": "edit", "real": 1}', '{"table": "edit", "groups": {"sex": 1}}', '{"table": "edit", "space": 3}',
      '{"table": "edit", "seen": [1, 2]}', '{"table": "edit", "seen": ["a"' + ', "a"' * 511 + "]}",
+     '{"table": "edit", "seen": [1e6' + ", 0" * 511 + "]}",
      '{"table": "edit", "mse": 1' + "0" * 400 + "}", "[" * 100_000, "\udcff", '{"table": "picture"}',
      '{"table": "picture", "file": "../secret.png"}',
      '{"table": "picture", "file": "/etc/secret.png"}', '{"table": "picture", "file": "a\\u0000b"}'],

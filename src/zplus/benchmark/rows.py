@@ -17,6 +17,7 @@ from zplus.files import regular
 VERSION = 1
 LARGEST = 1e30  # of numbers: beyond, a plot has no axes
 SEEN = 512  # numbers of VGG16 on a picture
+BRIGHTEST = 1e5  # of them: the kernel takes their sixth power, which then is no larger than `LARGEST`
 DEPTH = 20  # of what lies in run.json
 BENCHES = ("spaces", "methods", "ablations", "speed")
 FACTS = {  # what run.json may say, and of which kind
@@ -130,8 +131,8 @@ def _problems(folder: Path, row: Any) -> Iterator[str]:
     for names, kind in ((TEXT, str), (FLAGS, bool), (NUMBERS, float), (("groups",), dict)):
         yield from (f"{name} is not {WORDS[kind]}" for name in names if not _is(row.get(name), kind, empty=True))
     seen = row.get("seen") or [0.0] * SEEN
-    if not isinstance(seen, list) or len(seen) != SEEN or not all(_is(x, float) for x in seen):
-        yield f"seen are not {SEEN} numbers"
+    if not isinstance(seen, list) or len(seen) != SEEN or not all(_is(x, float) and abs(x) <= BRIGHTEST for x in seen):
+        yield f"seen are not {SEEN} numbers of {BRIGHTEST:g} at most"
     if not all(isinstance(value, str) for value in (row.get("groups") or {}).values()):
         yield "groups hold something else than text"
     if row["table"] == "picture":
