@@ -230,6 +230,8 @@ def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
     assert again.facts["skipped"] == []
     with pytest.raises(ZplusError, match="other settings"):
         Recorder(cut.folder, "spaces", generator, {"settings": 2})
+    with pytest.raises(ZplusError, match="other photos or drawings:"):
+        Recorder(cut.folder, "spaces", generator, SETTINGS | {"others": {"photo": "of others"}})
     with pytest.raises(ZplusError, match="another bench"):
         Recorder(cut.folder, "methods", generator, SETTINGS)
 

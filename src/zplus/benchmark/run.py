@@ -29,6 +29,7 @@ PRIMARY = {  # contrasts, by bench; that of the spaces is the one of docs/eviden
     "ablations": {**EDITED, "a": "as it is", "b": "common start", "space": "f/z+"},
 }
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
+SAID = {"others": "photos or drawings"}  # settings by the names that users know
 Told = Callable[[str], None]
 
 
@@ -126,7 +127,7 @@ class Recorder:
             if run.facts[key] != self.facts[key]:
                 raise ZplusError(f"{self.folder} holds a run with another {key}: give another folder with -o.")
         old, new = run.facts["settings"], self.facts["settings"]
-        other = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        other = [SAID.get(key, key) for key in {**old, **new} if old.get(key) != new.get(key)]
         if other:
             raise ZplusError(f"{self.folder} holds a run with other {', '.join(other)}: give another folder with -o.")
         self.facts |= {key: run.facts[key] for key in ("started", "seconds", "machine", "versions", "command")}
