@@ -1,8 +1,8 @@
 """What a GPU gives: the default inversion of portraits and an edit there, and every space and method beside the CPU.
 
-    python benchmarks/gpu.py FOLDER [--device cuda]
+    python benchmarks/gpu.py FOLDER --work WORK [--device cuda]
 
-FOLDER holds portraits as JPEG files. Seconds of the first portrait include compilation; medians leave it out.
+FOLDER and WORK are those of portraits.py. Seconds of the first portrait include compilation; medians leave it out.
 """
 
 import argparse
@@ -15,25 +15,24 @@ from typing import Any
 import torch
 
 from machine import save_result
-from zplus.benchmark.conditions import METHOD_SPACES, METHODS
+from portraits import portraits
+from zplus.benchmark.conditions import EVERY_METHOD, EVERY_SPACE
 from zplus.editing import Editor
-from zplus.faces.align import align
-from zplus.faces.landmarks import FaceFinder
 from zplus.generators import Generator, load_generator
-from zplus.images import read_image, to_tensor
+from zplus.images import to_tensor
 from zplus.inversion import invert
 from zplus.inversion.execution import Execution, best_execution
 from zplus.perception.quality import measure_quality
-from zplus.spaces import SPACES, make_space, render
+from zplus.spaces import make_space, render
 
 STEPS = 5  # of every space and method on avatars
 
 
-def on_portraits(folder: Path, device: torch.device) -> list[dict[str, Any]]:
+def on_portraits(folder: Path, work: Path, device: torch.device) -> list[dict[str, Any]]:
     """Figures of each portrait, inverted and edited by default."""
-    generator, finder, rows = load_generator("ffhq-mobile", device), FaceFinder(), []
-    for path in sorted(folder.glob("*.jpg")):
-        photo = to_tensor(align(read_image(path), finder).pixels)
+    generator, rows = load_generator("ffhq-mobile", device), []
+    for name, pixels in portraits(folder, work).items():
+        photo = to_tensor(pixels)
         began = time.perf_counter()
         latent = invert(generator, photo)
         inverted = time.perf_counter()
@@ -41,7 +40,7 @@ def on_portraits(folder: Path, device: torch.device) -> list[dict[str, Any]]:
         editor.picture(latent)
         seen = time.perf_counter()
         editor.picture(editor.edit({"smile": 1.0})).cpu()
-        row = {"name": path.stem, "seconds": inverted - began, "edit_seconds": time.perf_counter() - seen}
+        row = {"name": name, "seconds": inverted - began, "edit_seconds": time.perf_counter() - seen}
         figures = measure_quality(render(generator, latent).cpu(), photo)
         row |= {key: value for key, value in figures.items() if not math.isnan(value)}
         rows.append(row)
@@ -56,9 +55,7 @@ def on_avatars(device: torch.device) -> list[dict[str, Any]]:
     with torch.inference_mode():
         photo = generators[0].synthesize(space.decode(space.sample(1))).clamp(-1, 1)
     photo = photo.clone()
-    forms = [("hybrid", name) for name in SPACES]
-    forms += [(method, name) for method in METHODS for name in METHOD_SPACES.get(method, ("w+", "z+", "f/z+"))]
-    rows = []
+    forms, rows = [("hybrid", x.space) for x in EVERY_SPACE] + [(x.name, x.space) for x in EVERY_METHOD], []
     for method, name in forms:
         row = {"method": method, "space": name}
         for generator in generators:
@@ -81,11 +78,12 @@ def mse(generator: Generator, photo: torch.Tensor, space: str, method: str) -> f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
     given = parser.parse_args()
     on_gpu = given.device.type == "cuda"
     result: dict[str, Any] = {"device": torch.cuda.get_device_name(given.device) if on_gpu else given.device.type}
-    result["portraits"] = rows = on_portraits(given.folder, given.device)
+    result["portraits"] = rows = on_portraits(given.folder, given.work, given.device)
     result["median"] = {key: median(row[key] for row in (rows[1:] or rows)) for key in rows[0] if key != "name"}
     save_result("gpu", result)
     save_result("gpu", result | {"avatars": on_avatars(given.device)})
