@@ -18,8 +18,8 @@ import torch
 from machine import save_result
 from speed import openvino_engine
 from zplus.editing import Editor
+from zplus.execution import best_execution
 from zplus.generators import load_generator
-from zplus.inversion.execution import best_execution
 from zplus.latent import load_latent
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import render
@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--archive", type=Path, help="the wheel of random-face, for its engine")
     given = parser.parse_args()
-    generator, execution = load_generator("ffhq-mobile"), best_execution(torch.device("cpu"))
+    generator = load_generator("ffhq-mobile")
+    execution = best_execution(generator)
     latent = load_latent(sorted((given.work / "f-z+").glob("*.latent.safetensors"))[0])
     editor = Editor(generator, latent, execution)
     shown = lambda strengths: editor.picture(editor.edit(strengths))  # noqa: E731

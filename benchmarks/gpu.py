@@ -18,10 +18,10 @@ from machine import save_result
 from portraits import portraits
 from zplus.benchmark.conditions import EVERY_METHOD, EVERY_SPACE
 from zplus.editing import Editor
+from zplus.execution import Execution, best_execution
 from zplus.generators import Generator, load_generator
 from zplus.images import to_tensor
 from zplus.inversion import invert
-from zplus.inversion.execution import Execution, best_execution
 from zplus.perception.quality import measure_quality
 from zplus.spaces import make_space, render
 
@@ -36,7 +36,7 @@ def on_portraits(folder: Path, work: Path, device: torch.device) -> list[dict[st
         began = time.perf_counter()
         latent = invert(generator, photo)
         inverted = time.perf_counter()
-        editor = Editor(generator, latent, best_execution(device))
+        editor = Editor(generator, latent, best_execution(generator))
         editor.picture(latent)
         seen = time.perf_counter()
         editor.picture(editor.edit({"smile": 1.0})).cpu()

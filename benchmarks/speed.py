@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from machine import save_result
+from zplus.execution import Execution, best_execution
 from zplus.generators import Generator, Signals, load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import Progress, invert
-from zplus.inversion.execution import Execution, best_execution
 from zplus.perception.lpips import LPIPS, at
 
 # The default but for the weights of the released schedule, and F free early: codes below F matter for edits, not here.
@@ -81,7 +81,7 @@ def inversion(generator: Generator, work: Path, photos: int, pace_steps: int, st
                 steps=pace_steps,
             )  # fmt: skip
             seconds[word] = pace["seconds"] / pace_steps * released["steps"]
-        ours = run(generator, target, lpips, best_execution(target.device), 5, steps=steps, **OURS)
+        ours = run(generator, target, lpips, best_execution(generator), 5, steps=steps, **OURS)
         row = {"photo": name, "our_settings": OURS, "end_value": released["value"], "ours": ours, "released": released}
         row |= {f"released_seconds_{word}": round(x, 1) for word, x in seconds.items()}
         end = reached(ours["trace"], released["value"])
@@ -109,7 +109,7 @@ def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
     """Seconds of a synthesis at 1024 px in fp32 by both engines, in turn, with the same number of threads."""
     w = generator.map(torch.randn(1, 1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
     styles = generator.styles(w.expand(-1, generator.num_codes, -1))
-    ours = Execution("float32", True).freeze(lambda *styles: generator.synthesize(Signals(styles)))
+    ours = Execution("float32", True).compile(lambda *styles: generator.synthesize(Signals(styles)))
     engine = openvino_engine(archive)
     theirs = lambda: engine([w[:, 0].numpy()])  # noqa: E731
     difference = np.abs(next(iter(theirs().values())) - ours(*styles).numpy()).max()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zplus.archives import cache_folder, folder
+from zplus.archives import folder
+from zplus.cache import cache_folder
 from zplus.faces.weights import FACE_MODELS
 from zplus.perception.weights import LPIPS_WEIGHTS
 

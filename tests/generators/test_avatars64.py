@@ -9,10 +9,10 @@ from networks import random_lpips
 from points import image_of, latent_at
 from zplus.direction import Direction
 from zplus.editing import edit, interpolate, mix
+from zplus.execution import Execution
 from zplus.generators import Signals, load_generator
 from zplus.generators.zoo import SHIPPED, model_path, pull
 from zplus.inversion import Settings, optimize
-from zplus.inversion.execution import Execution
 from zplus.latent import Point
 from zplus.spaces import SPACES, make_space, render
 

@@ -8,8 +8,8 @@ import torch
 from networks import random_encoder
 from points import generator_of, photos_of
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
+from zplus.execution import Execution
 from zplus.inversion import PRESETS, Settings, optimize, preset
-from zplus.inversion.execution import Execution
 from zplus.inversion.start import starting_code
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space

@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from points import direction_of, generator_of, image_of, latent_at, photos_of, point_of
 from zplus.editing import Editor, edit
 from zplus.errors import DivergedError, LatentError, ZplusError
+from zplus.execution import Execution
 from zplus.generators.statistics import statistics
 from zplus.inversion import Settings, invert, optimize
-from zplus.inversion.execution import Execution
 from zplus.inversion.pti import tune
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space, render
@@ -122,7 +122,7 @@ def test_statistics_are_those_of_the_generator_that_was_tuned(generator, monkeyp
         name: torch.full_like(x, 0.3) for name, x in generator.named_parameters() if not name.startswith("mapping.")
     }
     expected = statistics(generator)
-    monkeypatch.setattr(import_module("zplus.generators.statistics"), "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(import_module("zplus.generators.statistics"), "cached", tmp_path.joinpath)
     found = statistics(generator.tuned(offsets))
     assert_close(found.style_mean, expected.style_mean)
     assert_close(statistics(generator).style_std, expected.style_std)

@@ -8,8 +8,8 @@ import torch
 from points import direction_of, generator_of, latent_at, normal, photos_of
 from zplus.editing import Editor, edit
 from zplus.errors import LatentError, ZplusError
+from zplus.execution import Execution
 from zplus.inversion import Settings, invert, optimize
-from zplus.inversion.execution import Execution
 from zplus.inversion.sam import adapt, choose, depths, error_map
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space, render

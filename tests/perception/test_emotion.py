@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from zplus.archives import cache_folder, folder
+from zplus.archives import folder
+from zplus.cache import cache_folder
 from zplus.perception.emotion import EMOTIONS, _pool, emotions
 from zplus.perception.weights import EMOTION, _fold_emotion, emotion_tensors
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from networks import random_lpips
-from zplus.archives import cache_folder, folder
+from zplus.archives import folder
+from zplus.cache import cache_folder
 from zplus.errors import UnknownNameError
 from zplus.perception.lpips import ALEX, LPIPS, POOLS, SCALE, SHIFT, STAGES, at
 from zplus.perception.weights import LPIPS_WEIGHTS

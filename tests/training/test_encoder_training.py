@@ -15,11 +15,11 @@ from zplus.command.app import run as run_line
 from zplus.command.show import Show
 from zplus.command.training import train_encoder as run_command
 from zplus.errors import ZplusError
+from zplus.execution import Execution
 from zplus.generators import save_generator
 from zplus.images import read_image
 from zplus.inversion.encode import Encoding
 from zplus.inversion.encoder import config_for, load_encoder, sight
-from zplus.inversion.execution import Execution
 from zplus.spaces import make_space
 from zplus.training import encoder as training
 from zplus.training import pairs as pairing

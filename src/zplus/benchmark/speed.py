@@ -10,9 +10,9 @@ from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Trial
 from zplus.direction import Direction
 from zplus.editing import Editor
+from zplus.execution import best_execution
 from zplus.generators import Generator
 from zplus.inversion import invert
-from zplus.inversion.execution import best_execution
 from zplus.latent import Latent
 from zplus.spaces import make_space, render
 
@@ -24,7 +24,7 @@ class SpeedBench:
 
     def __init__(self, generator: Generator, direction: Direction, repeats: int = 5):
         self.generator, self.direction, self.repeats = generator, direction, repeats
-        self.execution = best_execution(generator.device)
+        self.execution = best_execution(generator)
 
     def trials(self) -> Iterator[Trial]:
         """One for each repeat."""

@@ -40,7 +40,7 @@ class Files:
 def invert_photos(photos: list[Path], folder: Path, request: Request, show: Show) -> int:
     """Invert photos into a folder; the exit code. A failing photo is named and does not keep the others."""
     folder = output_folder(folder)
-    inverter = Inverter(request, show)
+    inverter = Inverter(request, show, len(photos))
     read = {"encoder": request.encoder, "start": request.start if inverter.start else None}
     hashes = {f"{name}_sha256": _fingerprint(Path(path)) for name, path in read.items() if path}
     results: list[dict[str, Any]] = []

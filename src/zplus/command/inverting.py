@@ -11,12 +11,12 @@ from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
 from zplus.command.prepare import open_generator
 from zplus.command.show import Show
 from zplus.errors import DownloadError, MissingExtraError, UnknownNameError
+from zplus.execution import COMPILING, best_execution
 from zplus.faces.align import Aligned
 from zplus.generators import Generator
 from zplus.images import to_tensor
-from zplus.inversion import Progress, invert, preset
+from zplus.inversion import Progress, Settings, invert, preset
 from zplus.inversion.encoder import encoder_of, load_encoder
-from zplus.inversion.execution import best_execution, has_compiler
 from zplus.inversion.invert import chosen_method
 from zplus.inversion.optimize import DRIFT_BOUND
 from zplus.latent import Latent, load_latent
@@ -51,9 +51,9 @@ class Request:
 
 
 class Inverter:
-    """A generator and the networks that judge, loaded once for all photos."""
+    """A generator and the networks that judge, loaded once for all photos that are to come."""
 
-    def __init__(self, request: Request, show: Show):
+    def __init__(self, request: Request, show: Show, photos: int = 1):
         self.request, self.show = request, show
         preset(request.method)  # an unknown name is refused before anything is loaded
         self.start, self.origin = _start(request.start)
@@ -62,16 +62,14 @@ class Inverter:
         given = request.encoder
         self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
         self.identity = _identity(show)
-        self.execution = best_execution(self.generator.device)
-        if request.device == "cpu" and not self.execution.compiled and not has_compiler():
-            show.say("No C++ compiler is on this machine, so that networks run uncompiled, several times slower.")
+        self.execution = best_execution(self.generator, photos * self._settings.all_steps)
+        if self.execution.compiled and not self.execution.is_ready(self.generator):
+            show.say(f"Compiling for this machine, once: {COMPILING}, in which the first photo seems to stand still.")
 
     def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
         """The latent of a crop, with the progress shown."""
         asked = self.request
-        method = chosen_method(asked.method, self.encoder, self.start or self.origin)
-        total = preset(method, steps=asked.steps).all_steps
-        with self.show.stage(title, total) as tick:
+        with self.show.stage(title, self._settings.all_steps) as tick:
 
             def step(progress: Progress) -> None:
                 tick(progress.step, f"loss {progress.loss.mean():.4f}")
@@ -93,6 +91,11 @@ class Inverter:
                 seed=asked.seed,
                 origin=self.origin,
             )
+
+    @property
+    def _settings(self) -> Settings:
+        method = chosen_method(self.request.method, self.encoder, self.start or self.origin)
+        return preset(method, steps=self.request.steps)
 
     def judge(self, latent: Latent, aligned: Aligned) -> tuple[Tensor, dict[str, Any]]:
         """The reconstruction [1,3,R,R] and what there is to say about it, by the names that `--json` promises."""

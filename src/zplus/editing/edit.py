@@ -17,9 +17,9 @@ from zplus.editing.follow import with_code
 from zplus.editing.layers import inside
 from zplus.editing.transport import Way, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
+from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
-from zplus.inversion.execution import Execution, View
 from zplus.latent import Edit, FeatureMove, Latent, Point
 from zplus.spaces import Space, space_of, state_of
 from zplus.spaces.render import masked, rendered
@@ -102,12 +102,12 @@ class Editor:
         return self._rendered(self.point)
 
     def _rendered(self, point: Point) -> Tensor:
-        return self._view(self.space.signals(point.code), state_of(point)).clamp(-1, 1)
+        return self._renderer(self.space.signals(point.code), state_of(point)).clamp(-1, 1)
 
     @cached_property
-    def _view(self) -> View:
+    def _renderer(self) -> Renderer:
         assert self.execution is not None
-        return View(self.space, self.execution, gradients=False)
+        return Renderer(self.space, self.execution)
 
     @torch.no_grad()
     def _moved(self, edits: Sequence[Edit], feature: FeatureMove) -> Point:

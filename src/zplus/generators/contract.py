@@ -225,6 +225,11 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def in_fp32(x: Tensor) -> torch.autocast:
+    """The context for colours and wavelets, without autocast: in bfloat16 they would show steps of an 8-bit level."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
 def pixel_norm(z: Tensor) -> Tensor:
     """z * rsqrt(mean(z^2) + 1e-8) over the last axis: onto the sphere of radius sqrt(z_dim)."""
     return z * torch.rsqrt(z.square().mean(dim=-1, keepdim=True) + 1e-8)

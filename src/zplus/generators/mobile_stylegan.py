@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, pixel_norm
+from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, in_fp32, pixel_norm
 from zplus.generators.noise import noise_maps
 
 
@@ -72,11 +72,11 @@ class Convolution(nn.Module):
         """Convolve [N,c_in,r,r] to [N,c_out,r,r] under a style [N,c_in]."""
         x = x * (style * self.scale)[:, :, None, None]
         if self.depthwise is None:
-            x = F.conv2d(x, self.weight, padding=1)
+            x = F.conv2d(x, self.weight, self.bias, padding=1)
         else:
-            x = F.conv2d(F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1]), self.weight)
-        x = x + (self.noise if noise is None else noise) + self.bias[:, None, None]
-        return F.leaky_relu(x, 0.2)
+            x = F.conv2d(F.conv2d(x, self.depthwise, padding=1, groups=x.shape[1]), self.weight, self.bias)
+        x = x.float().add_(self.noise if noise is None else noise)  # in place: memory is what takes time here
+        return F.leaky_relu(x, 0.2, inplace=True)
 
 
 class MobileStyleGAN(Generator):
@@ -139,14 +139,15 @@ class MobileStyleGAN(Generator):
         """See the contract."""
         x, block = state.features, (k + 1) // 2
         if k % 2:  # the first convolution of a block enlarges first
-            x = inverse_haar(x * signals.styles[3 * block - 2][:, :, None, None])
+            x = inverse_haar(x.float() * signals.styles[3 * block - 2][:, :, None, None])
         style = signals.styles[k + block]
         return State(self.convolutions[k](x, style, None if signals.noise is None else signals.noise[k]))
 
     def finish(self, state: State, signals: Signals) -> Tensor:
         """See the contract."""
-        x = state.features * (signals.styles[-1] * state.features.shape[1] ** -0.5)[:, :, None, None]
-        return inverse_haar(F.conv2d(x, self.image_weight, self.image_bias))
+        with in_fp32(state.features):
+            x = state.features.float() * (signals.styles[-1] * state.features.shape[1] ** -0.5)[:, :, None, None]
+            return inverse_haar(F.conv2d(x, self.image_weight, self.image_bias))
 
 
 def inverse_haar(x: Tensor) -> Tensor:
@@ -154,5 +155,6 @@ def inverse_haar(x: Tensor) -> Tensor:
     c = x.shape[1] // 4
     low = x[:, :c]
     lh, hl, hh = x[:, c:].unflatten(1, (c, 3)).unbind(2)
-    corners = (low + lh + hl + hh, low + lh - hl - hh, low - lh + hl - hh, low - lh - hl + hh)
+    top, bottom, same, other = low + lh, low - lh, hl + hh, hl - hh
+    corners = (top + same, top - same, bottom + other, bottom - other)
     return F.pixel_shuffle(torch.stack(corners, 2).flatten(1, 2) * 0.5, 2)

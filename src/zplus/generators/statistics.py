@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from zplus.archives import cache_folder
+from zplus.cache import cached
 from zplus.files import atomic
 from zplus.generators.contract import Generator
 
@@ -42,7 +42,7 @@ class Statistics:
 
 def statistics(generator: Generator) -> Statistics:
     """The statistics of a generator, from the cache or from fresh samples (a few seconds)."""
-    path = cache_folder() / "statistics" / f"{generator.fingerprint}.safetensors"
+    path = cached("statistics", f"{generator.fingerprint}.safetensors")
     found = _read(path)
     if found is None:
         found = estimate(generator.prior)

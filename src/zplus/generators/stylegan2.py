@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, pixel_norm
+from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, in_fp32, pixel_norm
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
 
@@ -130,7 +130,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Convolve [N,c_in,r,r] to [N,3,r,r] under a style [N,c_in]."""
-        x = F.conv2d(x * (style * self.scale)[:, :, None, None], self.weight, self.bias)
+        with in_fp32(x):
+            x = F.conv2d(x.float() * (style * self.scale)[:, :, None, None], self.weight, self.bias)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
@@ -262,7 +263,7 @@ class StyleGAN2(Generator):
             return State(self._residual(x, block, signals))
         x = self._convolve(x, self.layers[k].name, signals)
         if conv == "conv0":
-            return State(x, rgb if rgb is None else upsample(rgb, self._part(block).resample_filter))
+            return State(x, rgb if rgb is None else self._enlarged(rgb, block))
         new = self._to_rgb(x, block, signals)
         return State(x, new if rgb is None else rgb + new)
 
@@ -282,6 +283,10 @@ class StyleGAN2(Generator):
     def _convolve(self, x: Tensor, name: str, signals: Signals, gain: float = 1.0) -> Tensor:
         noise = None if signals.noise is None else signals.noise[self.conv_names.index(name)]
         return self._part(name)(x, signals.styles[self.style_names.index(name)], noise, gain)
+
+    def _enlarged(self, rgb: Tensor, block: str) -> Tensor:
+        with in_fp32(rgb):
+            return upsample(rgb, self._part(block).resample_filter)
 
     def _to_rgb(self, x: Tensor, block: str, signals: Signals) -> Tensor:
         return self._part(f"{block}.torgb")(x, signals.styles[self.style_names.index(f"{block}.torgb")])

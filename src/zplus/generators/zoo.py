@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from zplus.archives import Archive, cache_folder, fetch
+from zplus.archives import Archive, fetch
+from zplus.cache import cached
 from zplus.errors import CheckpointError, UnknownNameError
 from zplus.generators.checkpoints.openvino import read_mobile_stylegan
 from zplus.generators.checkpoints.read import read_checkpoint
@@ -76,7 +77,8 @@ def model_path(name: str) -> Path:
     """Where a model of the zoo lies, once pulled if it must be."""
     if name not in MODELS:
         raise UnknownNameError("model", name, MODELS)
-    return (cache_folder() / "models" if MODELS[name].source else SHIPPED) / f"{name}.safetensors"
+    file = f"{name}.safetensors"
+    return cached("models", file) if MODELS[name].source else SHIPPED / file
 
 
 def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:

@@ -10,7 +10,7 @@ from torch import Tensor
 from zplus.errors import DivergedError
 from zplus.inversion.muon import Muon
 
-Decay = Literal["cosine", "constant"]
+Decay = Literal["linear", "cosine", "constant"]
 Objective = Callable[..., tuple[Tensor, Tensor]]  # (*values) -> loss [N], image [N,3,R,R]
 Rule = Literal["adam", "muon"]
 RULES: dict[Rule, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": Muon}
@@ -75,7 +75,7 @@ def descend(
 
 
 def schedule(step: int, steps: int, warmup: float, decay: Decay) -> float:
-    """The factor on the learning rate: linear warm-up, then constant or a half cosine down to 0.
+    """The factor on the learning rate: linear warm-up, then constant, or down to 0 in a line or half a cosine.
 
     >>> schedule(0, 100, 0.1, "cosine"), schedule(9, 100, 0.1, "cosine"), schedule(55, 100, 0.1, "cosine")
     (0.1, 1.0, 0.5)
@@ -83,4 +83,5 @@ def schedule(step: int, steps: int, warmup: float, decay: Decay) -> float:
     ramp = max(1, round(warmup * steps))
     if step < ramp:
         return (step + 1) / ramp
-    return 1.0 if decay == "constant" else 0.5 + 0.5 * math.cos(math.pi * (step - ramp) / (steps - ramp))
+    done = (step - ramp) / (steps - ramp)
+    return {"constant": 1.0, "linear": 1.0 - done, "cosine": 0.5 + 0.5 * math.cos(math.pi * done)}[decay]

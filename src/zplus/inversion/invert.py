@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import LatentError, ZplusError
+from zplus.execution import Execution, best_execution
 from zplus.generators import Generator
 from zplus.inversion.encoder import Encoder, encoder_of
-from zplus.inversion.execution import Execution, best_execution
 from zplus.inversion.optimize import Callback, optimize
 from zplus.inversion.pti import tune
 from zplus.inversion.sam import adapt
@@ -55,7 +55,8 @@ def invert(
     settings = preset(chosen_method(method, encoder, start or changes.get("origin")), **changes)
     _check(where, settings, len(photos))
     photos = photos.to(generator.device)
-    lpips, execution = _lpips(generator.device), execution or best_execution(generator.device)
+    lpips = _lpips(generator.device)
+    execution = execution or best_execution(generator, len(photos) * settings.all_steps)
     latent = optimize(where, photos, lpips, settings, point, callback, execution, encoder)
     if settings.adapting:
         latent = adapt(where, latent, photos, lpips, settings, execution, callback)

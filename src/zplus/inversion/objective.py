@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zplus.execution import Execution
 from zplus.generators import State
-from zplus.inversion.execution import Execution
 from zplus.inversion.settings import Settings
 from zplus.perception.lpips import LPIPS, Features, at
 from zplus.spaces import Space

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import ZplusError
+from zplus.execution import Execution, Renderer, best_execution
 from zplus.generators import State
 from zplus.inversion.descend import Objective, Variable, descend
 from zplus.inversion.encode import Encoding
 from zplus.inversion.encoder import Encoder
-from zplus.inversion.execution import Execution, View, best_execution
 from zplus.inversion.objective import Distance, penalties
 from zplus.inversion.settings import Settings
 from zplus.inversion.start import starting_code
@@ -59,7 +59,8 @@ def optimize(
     then F begins as the encoder gives it, where there is one, and codes and F move together. `start` continues from a
     point of this space instead. Raises DivergedError, and ZplusError where a method needs an encoder.
     """
-    clock, execution = Clock(settings.all_steps, callback), execution or best_execution(target.device)
+    clock = Clock(settings.all_steps, callback)
+    execution = execution or best_execution(space.generator, len(target) * settings.all_steps)
     context = execution.autocast(target.device)
     encoding = None if encoder is None else Encoding(encoder, lpips, space, context, target)
     if encoding is None and (settings.origin == "encoder" or settings.domain):
@@ -83,6 +84,7 @@ def optimize(
     code = space.retract(code).detach()
     figures = {"steps": clock.step, "seconds": clock.seconds / len(code)}
     rows = {name: [value] * len(code) for name, value in figures.items()}
+    execution.remember(space.generator)
     if space.layer is not None:
         with torch.no_grad():
             head = space.head(code)
@@ -133,7 +135,7 @@ class _Problem:
     ):
         self.space, self.distance, self.settings, self.encoding = space, distance, settings, encoding
         self.unit = space.spread if settings.relative_rates else torch.ones_like(space.spread)
-        self.view = View(space, execution)
+        self.renderer = Renderer(space, execution)
 
     def move_code(self, code: Tensor, steps: int, clock: Clock) -> Tensor:
         """The code after descending while F, if any, follows it."""
@@ -174,8 +176,8 @@ class _Problem:
         """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""
         signals = self.space.signals(code)
         if state is None or kept is None:
-            kept = self.view.head(signals)
-        image = self.view(signals, state or kept)
+            kept = self.renderer.head(signals)
+        image = self.renderer(signals, state or kept)
         loss = self.distance(image) + penalties(self.space, code, state, kept, self.settings)
         if self.settings.domain and self.encoding is not None:
             strange = ((code - self.encoding.code_of(image)) / self.space.spread).square().mean((1, 2))

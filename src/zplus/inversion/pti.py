@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from zplus.errors import DivergedError
+from zplus.execution import Execution, Renderer
 from zplus.generators import Generator
-from zplus.inversion.execution import Execution, View
 from zplus.inversion.objective import Distance
 from zplus.inversion.optimize import Callback, Clock
 from zplus.inversion.settings import Settings
@@ -43,7 +43,7 @@ def tune(
     changed = generator.tuned({})
     space, point = space_of(changed, pivot), pivot.inverted.plain(target.device)  # and its noise, which stays
     own = space_of(generator, pivot)
-    after, before = View(space, execution), View(own, execution)
+    after, before = Renderer(space, execution), Renderer(own, execution)
     near, moved = (make_space("w+", x, None, pivot.psi, pivot.cutoff, pivot.noise) for x in (generator, changed))
     weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
     centre = convert_code(own, point.code, near)

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zplus.execution import Execution
 from zplus.generators import Feature, Signals, State
 from zplus.inversion.descend import Variable, descend
-from zplus.inversion.execution import Execution
 from zplus.inversion.objective import Distance, penalties
 from zplus.inversion.optimize import Callback, Clock
 from zplus.inversion.settings import Settings

@@ -17,7 +17,7 @@ class Settings:
     feature_rule: Literal["adam", "muon"] = "muon"  # Muon takes F as far in 100 steps as Adam in 170
     relative_rates: bool = True  # rates in units of the prior's spread, so that they suit every generator and space
     warmup: float = 0.05  # of each stage; Adam's first steps are of full length and would throw the code far
-    decay: Literal["cosine", "constant"] = "cosine"
+    decay: Literal["linear", "cosine", "constant"] = "linear"
     mse: float = 1.0
     lpips: float = 1.0
     lpips_size: int = 256  # the size at which LPIPS is measured everywhere in this field

@@ -67,7 +67,7 @@ class LPIPS(nn.Module):
         for stage, pool in zip(STAGES[self.net], POOLS[self.net], strict=True):
             x = F.max_pool2d(x, pool, 2) if pool else x
             for _ in stage:
-                x = F.relu(next(convolutions)(x))
+                x = F.relu(next(convolutions)(x), inplace=True)
             yield x
 
     def features(self, image: Float[Tensor, "n 3 h w"]) -> Features:

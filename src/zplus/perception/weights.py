@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zplus.archives import Archive, cache_folder, require
+from zplus.archives import Archive, require
+from zplus.cache import cached
 from zplus.errors import CheckpointError, MissingExtraError
 from zplus.files import atomic
 from zplus.generators.checkpoints.arrays import read_arrays
@@ -108,7 +109,7 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors of a converted file, which is written the first time; the original is then never read again."""
-    path = cache_folder() / "networks" / f"{name}-{archive.sha256[:12]}.safetensors"
+    path = cached("networks", f"{name}-{archive.sha256[:12]}.safetensors")
     if not path.is_file():
         try:
             tensors = convert(require(archive))

@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
-
-import torch
 
 from zplus.direction import Direction
 from zplus.editing import directions_of, principal
 from zplus.errors import UnknownNameError, ZplusError
+from zplus.execution import Execution, best_execution
 from zplus.faces.landmarks import FaceFinder
 from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators.zoo import model_path
 from zplus.inversion.encoder import encoder_of
-from zplus.inversion.execution import Execution, best_execution
 from zplus.inversion.invert import chosen_method
 from zplus.inversion.settings import Settings, preset
 from zplus.studio import MOST_SLIDERS
@@ -34,6 +31,7 @@ class Models:
     def __init__(self, files: Sequence[Path] = (), device: str = "cpu"):
         self.device, self.finder = device, FaceFinder()
         self.files = {path.name: path for path in files}
+        self.inverted = 0  # photos so far
         self.turn = Lock()  # one inversion at a time, so that none takes twice as long
         self._lock = RLock()
         self._generators: dict[str, Generator] = {}
@@ -68,10 +66,10 @@ class Models:
                 self._sliders[name] = tuple(found[:MOST_SLIDERS])
             return self._sliders[name]
 
-    @cached_property
-    def execution(self) -> Execution:
-        """How pictures are computed while a slider moves."""
-        return best_execution(torch.device(self.device))
+    def execution(self, name: str) -> Execution:
+        """How the next photo is inverted and edited: eagerly, until so many come that compiling is worth it."""
+        generator = self.generator(name)
+        return best_execution(generator, (self.inverted + 1) * preset("default").all_steps)
 
 
 def chosen(generator: Generator, quality: str) -> tuple[str, Settings]:

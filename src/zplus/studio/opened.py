@@ -48,7 +48,7 @@ class Opened:
         self.generator, self.sliders = models.generator(model), models.sliders(model)
         strengths, rest = _split(latent.edits, self.sliders)
         latent = replace(latent, edits=rest, edited=None)
-        quick = None if latent.added or latent.offsets else models.execution
+        quick = None if latent.added or latent.offsets else models.execution(model)
         self._editor, self._lock = Editor(self.generator, latent, quick), RLock()
         self.latent, self._bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
         self.reconstruction = self._editor.picture(self.latent)[0].cpu()  # now, so that no slider waits for a compiler

@@ -6,12 +6,12 @@ from threading import RLock, Timer
 from typing import Any
 
 from zplus.errors import DownloadError, FaceError, LatentError, MissingExtraError, ZplusError
+from zplus.execution import COMPILING
 from zplus.faces.align import Aligned, choose, crop, quad_of, whole
 from zplus.faces.landmarks import Face
 from zplus.generators import Generator
 from zplus.images import read_image, to_pixels
 from zplus.inversion import invert
-from zplus.inversion.execution import has_compiler
 from zplus.latent import Latent, Point, load_latent
 from zplus.spaces import convert, latent_of, make_space
 from zplus.studio import AS_IT_IS
@@ -198,16 +198,18 @@ class Session:
         known = self._latents
         if key in known:
             return known[key]
-        generator, execution = self.models.generator(model), self.models.execution
+        generator = self.models.generator(model)
         method, settings = chosen(generator, quality)
         job.stage("Waiting until another inversion on this machine has ended")
         job.wait_for(lambda: self.models.turn.acquire(blocking=False))
         try:
-            slow = "" if has_compiler() else " (no compiler is here, so it takes several times as long)"
-            job.stage(f"Inverting in {space.upper()}{slow}")
+            execution = self.models.execution(model)
+            first = "" if execution.is_ready(generator) else f"; first, once, compiling for this machine ({COMPILING})"
+            job.stage(f"Inverting in {space.upper()}{first}")
             latent = invert(
                 generator, target.image, space, method, callback=job.step, execution=execution, steps=settings.steps
             )
+            self.models.inverted += 1
         finally:
             self.models.turn.release()
         if not job.stopped:

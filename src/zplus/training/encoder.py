@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from zplus.errors import ZplusError
+from zplus.execution import Renderer, best_execution
 from zplus.generators import Generator, State
 from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
 from zplus.inversion.descend import schedule
 from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, sight
-from zplus.inversion.execution import View, best_execution
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import Pictures, to_batch
@@ -81,9 +81,9 @@ class EncoderTrainer:
     ):
         self.settings, self.accelerator, self.config = settings, accelerator, config
         self.generator, self.lpips, self.held_out = generator, lpips, held_out
-        self.execution = best_execution(generator.device)
+        self.execution = best_execution(generator)
         self.space = make_space("f/w+", generator, config.layer)
-        self.view = View(self.space, self.execution)
+        self.renderer = Renderer(self.space, self.execution)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.encoder = Encoder(config, generator.fingerprint).to(generator.device)
@@ -182,8 +182,8 @@ class EncoderTrainer:
     def _render(self, w: Tensor, features: Tensor | None) -> Tensor:
         """The pictures of codes in W+, under F where it is given."""
         signals = self.space.signals(w)
-        head = self.view.head(signals)
-        return self.view(signals, head if features is None else State(features, head.rgb))
+        head = self.renderer.head(signals)
+        return self.renderer(signals, head if features is None else State(features, head.rgb))
 
     def _improve_critic(self, form: str, fake: Tensor, step: int) -> dict[str, Tensor]:
         """The critic tells the prior's codes from the encoder's."""

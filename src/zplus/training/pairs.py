@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import ZplusError
+from zplus.execution import Renderer, best_execution
 from zplus.files import atomic
 from zplus.generators import Generator
 from zplus.images import to_pixels
 from zplus.inversion.encoder import sight
-from zplus.inversion.execution import View, best_execution
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import chosen_rows, to_batch
@@ -70,13 +70,13 @@ class Pairs:
     def make(self, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None) -> None:
         """Render, and look at, what is not yet in the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        execution = best_execution(self.generator.device)
+        execution = best_execution(self.generator)
         space = make_space("f/w+", self.generator, self.generator.layers[0].name)
-        view = View(space, execution, gradients=False)
-        look = execution.freeze(partial(sight, lpips))
+        render = Renderer(space, execution)
+        look = execution.compile(partial(sight, lpips))
 
         def picture(rows: Tensor) -> np.ndarray:
-            return np.stack([to_pixels(x) for x in at(view(space.signals(rows), None), self.side)])
+            return np.stack([to_pixels(x) for x in at(render(space.signals(rows), None), self.side)])
 
         for chunk in range(self.chunks):
 

@@ -1,0 +1,62 @@
+"""The folder of what can be fetched or computed again: found, and always one that can be written."""
+
+import functools
+import getpass
+import os
+import stat
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_folder() -> Path:
+    """Where zplus writes what it can get again: ZPLUS_CACHE, else the user's cache folder.
+
+    Where that cannot be written it is a temporary folder of the user's own, after a warning.
+    """
+    wanted = _wanted()
+    return wanted if _writable(wanted) else _substitute(wanted)
+
+
+def cached(*parts: str) -> Path:
+    """The place of a file or folder in the cache: where it is already, also in a cache that can only be read."""
+    found = _wanted().joinpath(*parts)
+    return found if found.exists() else cache_folder().joinpath(*parts)
+
+
+def _wanted() -> Path:
+    return Path(os.environ.get("ZPLUS_CACHE") or platformdirs.user_cache_dir("zplus", appauthor=False))
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself where it is missing."""
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+@functools.cache
+def _substitute(wanted: Path) -> Path:
+    """A folder that nobody else can have prepared: the same one each time where it is ours alone, else a fresh one."""
+    folder = Path(tempfile.gettempdir()) / f"zplus-{getpass.getuser()}"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700)
+    if not _ours_alone(folder):
+        folder = Path(tempfile.mkdtemp(prefix="zplus-"))
+    warnings.warn(
+        f"The cache folder {wanted} cannot be written, so {folder} is used: set ZPLUS_CACHE to a folder of your own.",
+        stacklevel=3,
+    )
+    return folder
+
+
+def _ours_alone(folder: Path) -> bool:
+    """Whether it is a folder, no link, that no other user can write; on Windows temporary folders are such."""
+    try:
+        facts = folder.lstat()
+    except OSError:
+        return False
+    private = not hasattr(os, "getuid") or (facts.st_uid == os.getuid() and not stat.S_IMODE(facts.st_mode) & 0o077)
+    return stat.S_ISDIR(facts.st_mode) and private

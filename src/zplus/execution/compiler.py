@@ -1,0 +1,169 @@
+"""torch.compile as an optimisation, never a condition: whatever goes wrong with it, the same functions run eagerly.
+
+Before anything is compiled, a tiny function is: compiled, run and differentiated in a process of its own, so that a
+compiler that crashes or hangs harms nobody. That it worked is remembered beside torch's cache of compiled code.
+"""
+
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zplus.cache import cache_folder
+
+PATIENCE = 60.0  # seconds that the tiny function may take, where usual compilers take 5 to 15
+VARIANTS = 64  # of one function (batch sizes, layers, precisions) that are compiled in a process
+PROBE = "from zplus.execution.compiler import probe; probe()"
+NOT_WRITABLE = "{folder} cannot be written: set TORCHINDUCTOR_CACHE_DIR to a folder of your own."
+SIGNS = {  # what stands in a failure, and what it means
+    "Python.h": "the headers of Python are missing: install them (python3-dev on Debian, python3-devel on Fedora).",
+    "No space left": "the disk is full: free some space where {folder} is.",
+    "Permission denied": NOT_WRITABLE,
+    "PermissionError": NOT_WRITABLE,
+    "Read-only file system": NOT_WRITABLE,
+    "Not a directory": NOT_WRITABLE,
+    "FileExistsError": NOT_WRITABLE,
+}
+LONGEST = 200  # characters of what a compiler says that are told
+
+_trouble: str | None = None
+
+
+def trouble() -> str | None:
+    """Why nothing is compiled in this process any more, as a sentence; None as long as nothing went wrong."""
+    return _trouble
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled for the shapes that it meets; itself as soon as compiling fails, with one warning."""
+    compiled = torch.compile(function, dynamic=False)
+
+    @functools.wraps(function)
+    def run(*args: Any) -> Any:
+        if _trouble is not None:
+            return function(*args)
+        try:
+            with _strict():
+                return compiled(*args)
+        except Exception as error:
+            result = function(*args)  # raises by itself where the compiler is not to blame
+            _give_up(error)
+            return result
+
+    return run
+
+
+def usable() -> bool:
+    """Whether this machine's compiler works for torch: probed once for each torch, Python, processor and compiler."""
+    if _trouble is None and not (marker := _marker("probe")).exists():
+        if failure := _probed():
+            _give_up(failure)
+        else:
+            _touch(marker)
+    return _trouble is None
+
+
+def was_compiled(what: str) -> bool:
+    """Whether `what`, any name, was compiled on this machine before, so that it is ready in seconds."""
+    return _marker(what).exists()
+
+
+def remember_compiled(what: str) -> None:
+    """For `was_compiled`, also of later processes."""
+    if _trouble is None:
+        _touch(_marker(what))
+
+
+def compiled_folder() -> Path:
+    """Where torch keeps compiled code: TORCHINDUCTOR_CACHE_DIR, else a folder of our cache."""
+    return Path(os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled")))
+
+
+def probe() -> None:
+    """Compile, run and differentiate a tiny function. Raises whatever goes wrong."""
+    x = torch.linspace(-1, 1, 64).requires_grad_()
+    compiled_folder()
+    with _strict():
+        torch.compile(lambda x: (x.sin() * x).sum(), dynamic=False)(x).backward()
+    wanted = x.detach().cos() * x.detach() + x.detach().sin()
+    assert x.grad is not None and torch.allclose(x.grad, wanted, atol=1e-5), "compiled code computes wrong numbers"
+
+
+def _strict() -> ExitStack:
+    """Compile backward passes at once and refuse the variant that is one too many: both fail where we can catch it."""
+    from torch._dynamo import config as dynamo  # noqa: PLC0415  # a second, and only where something is compiled
+    from torch._functorch import config as functorch  # noqa: PLC0415
+
+    stack = ExitStack()
+    stack.enter_context(dynamo.patch(recompile_limit=VARIANTS, fail_on_recompile_limit_hit=True))
+    stack.enter_context(functorch.patch(force_non_lazy_backward_lowering=True))
+    return stack
+
+
+def _probed() -> str:
+    """What the probe said in its failure; nothing where it went well."""
+    compiled_folder()  # the same one for the other process
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it was not ready with a tiny function in {PATIENCE:.0f} s."
+    except OSError as error:
+        return f"no process could be started for it ({error.strerror})."
+    return done.stderr.strip() or f"exit code {done.returncode}" if done.returncode else ""
+
+
+def _give_up(failure: str | Exception) -> None:
+    """Compile nothing any more in this process, and say why."""
+    global _trouble  # noqa: PLW0603
+    if _trouble is None:
+        _trouble = f"Networks run uncompiled, up to twice as slow, because {_reason(str(failure))}"
+        warnings.warn(_trouble, stacklevel=4)
+
+
+def _reason(failure: str) -> str:
+    """Why compiling failed and how to mend it, as the second half of a sentence."""
+    if known := next((reason for sign, reason in SIGNS.items() if sign in failure), None):
+        return known.format(folder=compiled_folder())
+    if own := os.environ.get("CXX"):
+        return f"the compiler {own}, which CXX names, does not work: unset CXX, or name one that does."
+    if not any(map(shutil.which, ("g++", "clang++", "cl"))):
+        return "there is no C++ compiler: install one (g++ on Debian, Xcode's tools on macOS)."
+    errors = [line.strip() for line in failure.splitlines() if "Error" in line] or [" ".join(failure.split())]
+    return f"the compiler failed: {errors[-1][:LONGEST]}"
+
+
+def _marker(what: str) -> Path:
+    """The empty file that says that something worked here, with this torch, Python, processor and compiler."""
+    compiler = shutil.which(os.environ.get("CXX") or "g++") or ""
+    facts = [
+        what,
+        torch.__version__,
+        sys.version,
+        platform.machine(),
+        torch.backends.cpu.get_cpu_capability(),
+        compiler,
+    ]
+    return compiled_folder() / f"zplus-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
+
+
+def _touch(marker: Path) -> None:
+    with suppress(OSError):  # it is only asked again
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()

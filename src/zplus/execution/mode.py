@@ -1,0 +1,76 @@
+"""In which precision, and whether compiled: chosen by what the processor can do and what the work ahead is worth."""
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zplus.execution import compiler
+from zplus.generators import Generator
+
+PAYS_AFTER = 100  # runs of a network there and back: compiling takes as long as what it then saves
+
+
+@dataclass(frozen=True)
+class Execution:
+    """precision: "float32" or "bfloat16", of convolutions (colours, losses stay fp32); compiled: by torch.compile."""
+
+    precision: str
+    compiled: bool
+
+    def describe(self) -> dict[str, Any]:
+        """What a latent records of it: what really ran, so it is asked afterwards."""
+        ran = {"compiled": self.compiled and compiler.trouble() is None}
+        return asdict(self) | ran | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The context in which networks run."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+    def compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """The function, compiled for the shapes that it meets if this mode compiles and for as long as that works."""
+        return compiler.guarded(function) if self.compiled else function
+
+    def is_ready(self, generator: Generator) -> bool:
+        """Whether the networks of an inversion need not be compiled first."""
+        return not self.compiled or compiler.was_compiled(graphs_of(generator, self.precision))
+
+    def remember(self, generator: Generator) -> None:
+        """The networks of an inversion were compiled, so that for the next one it is worth it at once."""
+        if self.compiled:
+            compiler.remember_compiled(graphs_of(generator, self.precision))
+
+
+COMPILING = "about a minute"  # on two cores; more where these are slow
+EAGER = Execution("float32", False)
+
+
+def best_execution(generator: Generator, runs: int | None = None) -> Execution:
+    """bfloat16 where the hardware multiplies it; compiled where a compiler works and the runs ahead are worth it.
+
+    runs: how often the network will be run there and back, for one picture at a time; None is very often. What was
+    compiled on this machine before is worth it at once. ZPLUS_EAGER=1 turns both off.
+    """
+    device = generator.device
+    if os.environ.get("ZPLUS_EAGER") or device.type not in ("cpu", "cuda"):
+        return EAGER
+    precision = "bfloat16" if _multiplies_bfloat16(device) else "float32"
+    worth = runs is None or runs >= PAYS_AFTER or compiler.was_compiled(graphs_of(generator, precision))
+    possible = device.type == "cpu" or platform.system() == "Linux"
+    return Execution(precision, worth and possible and compiler.usable())
+
+
+def graphs_of(generator: Generator, precision: str) -> str:
+    """The name under which it is remembered that the networks of an inversion were compiled."""
+    return f"{generator.config} {generator.device.type} {precision} {torch.get_num_threads()}"
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    features: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # absent in older versions
+    return bool(features.get("avx512_bf16") or features.get("amx_bf16"))

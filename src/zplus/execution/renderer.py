@@ -1,0 +1,40 @@
+"""From codes and F to images in an execution mode; what is compiled serves every space of a generator."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.execution.mode import Execution
+from zplus.generators import Feature, Generator, Signals, State
+from zplus.spaces import Space
+from zplus.spaces.registry import default_layer
+
+
+class Renderer:
+    """Codes and F of a space to images, to be run many times. A space without F is seen through its usual layer."""
+
+    def __init__(self, space: Space, execution: Execution):
+        self.generator, self.noise, self.execution = space.generator, space.noise, execution
+        self.layer = default_layer(space.generator) if space.layer is None else space.layer
+        self._synthesize = execution.compile(synthesize)
+
+    def head(self, signals: Signals) -> State:
+        """What the code itself gives as F."""
+        return self.generator.head(signals, self.layer)
+
+    def __call__(self, signals: Signals, state: State | None) -> Float[Tensor, "n 3 r r"]:
+        """The images, of about [-1, 1]; without a state F is head(code)."""
+        features, rgb = state or self.head(signals)
+        with self.execution.autocast(features.device):
+            return self._synthesize(self.generator, self.layer, self.noise, signals.styles, features, rgb)
+
+
+def synthesize(
+    generator: Generator,
+    layer: int,
+    noise: tuple[Tensor, ...] | None,
+    styles: tuple[Tensor, ...],
+    features: Tensor,
+    rgb: Tensor | None,
+) -> Tensor:
+    """The images in fp32. No space is an argument, so that all spaces share what is compiled."""
+    return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))})).float()
