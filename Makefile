@@ -29,7 +29,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 
-# The stamp says that the extra of its name is installed; the constraints keep torch from being the one for CUDA.
+# The stamp says that the extra of its name is installed. For a torch without CUDA on Linux see constraints.txt.
 $(VENV)/.%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'

@@ -5,7 +5,7 @@
 WORK is that of portraits.py: its first aligned portraits are inverted. The yardstick is the value of
 MSE + 10 LPIPS-VGG(256), in fp32 at full resolution, at which the released schedule ends; the seconds of measuring it
 are not counted. The schedule runs to its end compiled; its seconds are its steps times the pace of --pace-steps steps,
-eager and compiled, measured beside our own run.
+eager and compiled, measured beside our own run. --archive needs openvino, which no extra brings.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def inversion(generator: Generator, work: Path, photos: int, pace_steps: int, st
 
 def openvino_engine(archive: Path):
     """The wheel's synthesis network [1, w_dim] -> image, in fp32, with as many threads as torch has."""
-    import openvino  # noqa: PLC0415  (of the bench extra)
+    import openvino  # noqa: PLC0415  (of no extra)
 
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(archive).extractall(folder)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats  # scikit-learn brings it
+from scipy import stats
 
 MINIMUM = 8  # subjects: below, intervals from resampling are too short, and p hardly gets below .01
 ALPHA = 0.05

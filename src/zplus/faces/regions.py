@@ -71,7 +71,7 @@ def _frame(landmarks: Points) -> tuple[Vector, float, Vector]:
 
 def _grown(groups: Sequence[np.ndarray], reach: float) -> Image.Image:
     """The convex hulls of groups of points [K,2], grown by `reach` pixels."""
-    import scipy.spatial  # noqa: PLC0415  (comes with the faces extra)
+    import scipy.spatial  # noqa: PLC0415  (slow to import)
 
     found = Image.new("L", (SIDE, SIDE))
     draw = ImageDraw.Draw(found)

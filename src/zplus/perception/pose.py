@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from zplus.errors import MissingExtraError
-
 # Landmarks 17 to 67 of the iBUG scheme, the left half of the picture and the middle: millimetres right of the middle,
 # below the eyes and before the root of the nose. The distance between the eyes is 63 mm.
 HALF = {
@@ -64,10 +62,8 @@ class Pose:
 
 def fit_pose(points: Float[np.ndarray, "k 2"], face: Float[np.ndarray, "k 3"]) -> Pose:
     """The pose in which the 3-D points [K,3], mm, are seen at [K,2], pixels; robust to a few wrong ones."""
-    try:
-        from scipy.optimize import least_squares  # noqa: PLC0415  (an extra)
-    except ImportError as error:
-        raise MissingExtraError("scipy", "faces") from error
+    from scipy.optimize import least_squares  # noqa: PLC0415  (slow to import)
+
     middle, centre = points.mean(0), face.mean(0)
     seen, solid = points - middle, face - centre
     unit = np.sqrt((seen**2).sum() / (solid[:, :2] ** 2).sum())  # pixels a millimetre, were it seen from the front
