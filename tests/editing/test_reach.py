@@ -11,7 +11,7 @@ from zplus.errors import ZplusError
 from zplus.spaces import make_space, render
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def case():
     """A latent in W+, a direction, and the strength itself as score, read off the edited picture by its likeness."""
     generator = generator_of("skip")

@@ -18,7 +18,7 @@ from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space, render
 
 EAGER = Execution("float32", False)
-SETTINGS = Settings(steps=3, tuning=20, tuning_lr=0.01, tuning_loss=0.0, lpips=0.1, lpips_size=32, candidates=2)
+SETTINGS = Settings(steps=3, tuning=20, tuning_lr=0.01, tuning_loss=0.0, lpips=0.03, lpips_size=32, candidates=2)
 
 
 def tuned(generator, space, lpips, settings=SETTINGS, **more):

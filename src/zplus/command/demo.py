@@ -31,8 +31,8 @@ def run_demo(photo: Path, out: Path, request: Request, show: Show) -> None:
     read_image(photo)  # a bad photo is refused before anything is fetched
     pull_missing(needed(request.model), show)
     pulled = time.perf_counter() - began
+    inverter = Inverter(request, show)
     with show.stage("Aligning"):
-        inverter = Inverter(request, show)
         found = chosen_directions(directions_of(inverter.generator))
         aligned = aligned_face(photo, inverter.generator.resolution, request.face, show)
         write_image(out / "aligned.png", aligned.pixels, "aligned")

@@ -13,11 +13,11 @@ from zplus.command.show import Show
 from zplus.errors import DownloadError, MissingExtraError, UnknownNameError
 from zplus.execution import COMPILING, best_execution
 from zplus.faces.align import Aligned
-from zplus.generators import Generator
+from zplus.generators import Generator, statistics
 from zplus.images import to_tensor
 from zplus.inversion import Progress, Settings, invert, preset
 from zplus.inversion.encoder import encoder_of, load_encoder
-from zplus.inversion.invert import chosen_method
+from zplus.inversion.invert import chosen_method, shared_lpips
 from zplus.inversion.optimize import DRIFT_BOUND
 from zplus.latent import Latent, load_latent
 from zplus.perception.identity import Identity
@@ -57,11 +57,13 @@ class Inverter:
         self.request, self.show = request, show
         preset(request.method)  # an unknown name is refused before anything is loaded
         self.start, self.origin = _start(request.start)
-        self.generator: Generator = open_generator(request.model, request.device, request.label)
-        make_space(request.space, self.generator, request.layer, request.psi)
-        given = request.encoder
-        self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
-        self.identity = _identity(show)
+        with show.stage("Loading the networks"):
+            self.generator: Generator = open_generator(request.model, request.device, request.label)
+            make_space(request.space, self.generator, request.layer, request.psi)
+            given = request.encoder
+            self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
+            self.identity = _identity(show)
+            statistics(self.generator), shared_lpips(self.generator.device)  # once computed, once converted
         self.execution = best_execution(self.generator, photos * self._settings.all_steps)
         if self.execution.compiled and not self.execution.is_ready(self.generator):
             show.say(f"Compiling for this machine, once: {COMPILING}, in which the first photo seems to stand still.")

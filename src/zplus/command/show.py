@@ -17,7 +17,7 @@ from typing import Any
 from zplus.errors import printable, sentence
 from zplus.files import atomic
 
-PAUSE = 15.0  # seconds between two lines where no bar can be drawn
+SOON, PAUSE = 3.0, 15.0  # seconds before the first and between later lines where no bar can be drawn
 
 Tick = Callable[[int, str], None]  # how many are done, and what there is to say about it
 
@@ -90,7 +90,7 @@ class Show:
         def tick(done: int, note: str) -> None:
             nonlocal last
             times.append(time.perf_counter())
-            if times[-1] - last >= PAUSE:
+            if times[-1] - last >= (PAUSE if last > began else SOON):
                 last = times[-1]
                 self.say(f"{title}: {_count(done, total)} {note}{_left(done, total, times)}")
 

@@ -55,7 +55,7 @@ def invert(
     settings = preset(chosen_method(method, encoder, start or changes.get("origin")), **changes)
     _check(where, settings, len(photos))
     photos = photos.to(generator.device)
-    lpips = _lpips(generator.device)
+    lpips = shared_lpips(generator.device)
     execution = execution or best_execution(generator, len(photos) * settings.all_steps)
     latent = optimize(where, photos, lpips, settings, point, callback, execution, encoder)
     if settings.adapting:
@@ -92,6 +92,6 @@ def chosen_method(method: str, encoder: Encoder | None, start: object) -> str:
 
 
 @cache
-def _lpips(device: torch.device) -> LPIPS:
-    """Loaded once, so that what was compiled for it serves every photo."""
+def shared_lpips(device: torch.device) -> LPIPS:
+    """The network of all inversions: loaded once, so that what was compiled for it serves every photo."""
     return LPIPS("vgg").to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
