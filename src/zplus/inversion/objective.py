@@ -23,11 +23,12 @@ class Distance:
         with torch.no_grad(), self.context:
             self.features = lpips.features(at(target, settings.lpips_size))
 
-    def __call__(self, image: Float[Tensor, "n 3 r r"]) -> Float[Tensor, " n"]:
-        """One value a row."""
+    def __call__(self, image: Float[Tensor, "n 3 r r"], mse: float | None = None) -> Float[Tensor, " n"]:
+        """One value a row; `mse` is the weight of MSE, if not that of the settings."""
+        mse = self.settings.mse if mse is None else mse
         with self.context:
             perceptual = self.perceptual(self.lpips, at(image, self.settings.lpips_size), self.features)
-        return self.settings.mse * (image - self.target).square().mean((1, 2, 3)) + self.settings.lpips * perceptual
+        return mse * (image - self.target).square().mean((1, 2, 3)) + self.settings.lpips * perceptual
 
 
 def _perceptual(lpips: LPIPS, image: Tensor, features: Features) -> Tensor:

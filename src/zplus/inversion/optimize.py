@@ -178,7 +178,8 @@ class _Problem:
         if state is None or kept is None:
             kept = self.renderer.head(signals)
         image = self.renderer(signals, state or kept)
-        loss = self.distance(image) + penalties(self.space, code, state, kept, self.settings)
+        mse = self.settings.mse if state is None else self.settings.feature_mse
+        loss = self.distance(image, mse) + penalties(self.space, code, state, kept, self.settings)
         if self.settings.domain and self.encoding is not None:
             strange = ((code - self.encoding.code_of(image)) / self.space.spread).square().mean((1, 2))
             loss = loss + self.settings.domain * strange

@@ -19,6 +19,7 @@ class Settings:
     warmup: float = 0.05  # of each stage; Adam's first steps are of full length and would throw the code far
     decay: Literal["linear", "cosine", "constant"] = "linear"
     mse: float = 1.0
+    feature_mse: float = 6.0  # the weight of MSE while F moves, which can reach detail; codes alone only blur under it
     lpips: float = 1.0
     lpips_size: int = 256  # the size at which LPIPS is measured everywhere in this field
     consistency: float = 1.0  # weight of |F - target|^2
@@ -56,12 +57,12 @@ class Settings:
 
 RELEASED = Settings(
     steps=1200, code_share=0.0, code_lr=0.01, feature_lr=0.01, feature_rule="adam", warmup=0.0, decay="constant",
-    relative_rates=False, lpips=10.0, consistency=10.0, target="initial", consensus=0.0, patience=1200,
+    relative_rates=False, feature_mse=1.0, lpips=10.0, consistency=10.0, target="initial", consensus=0.0, patience=1200,
 )  # fmt: skip
 PRESETS = {
     "default": Settings(),
     # from the encoder's code and F: nearer, sooner, and edits move further than from the best of a few samples
-    "hybrid": Settings(steps=60, code_share=0.0, origin="encoder"),
+    "hybrid": Settings(steps=38, code_share=0.0, origin="encoder"),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
     "e4e": Settings(steps=0, origin="encoder"),
     # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+
@@ -77,7 +78,7 @@ PRESETS = {
     # IDInvert (Zhu et al. 2020, arXiv 2004.00049), made for w+; LPIPS stands for its distance of VGG features
     "idinvert": replace(RELEASED, steps=100, lpips=1.0, consistency=1.0, domain=2.0, origin="encoder"),
     # paper 1: z and the features follow L_p + L_r jointly, F held to the generator's own features of z
-    "paper-1": replace(RELEASED, mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random", base="head"),
+    "paper-1": replace(RELEASED, mse=0.0, feature_mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random", base="head"),
 }
 
 
