@@ -28,6 +28,11 @@ def random_lpips(net: str, seed: int = 0, stages: tuple | None = None) -> LPIPS:
         return LPIPS(net, tensors)
 
 
+def wide_lpips(net: str, seed: int = 0) -> LPIPS:
+    """The same with every width as it really is, for tests of the widths and of what is learnt from features."""
+    return random_lpips(net, seed, STAGES[net])
+
+
 def narrow(stages: tuple) -> tuple:
     """The same stages with few channels everywhere but at their ends."""
     found, width = [], 3

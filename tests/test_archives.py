@@ -244,6 +244,7 @@ def test_no_network(cache):
     [
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "expected SHA-256"),
         ("ERROR: Could not install: [Errno 28] No space left on device", "disk is full"),
+        ("error: Failed to fetch\n  Caused by: no route", "could not be fetched .Failed to fetch"),
         ("", "pip gave no reason"),
     ],
 )
@@ -280,10 +281,10 @@ def test_pip_is_asked_by_name_and_hash_and_its_file_is_checked(cache, monkeypatc
 
 def test_neither_pip_nor_uv(cache, monkeypatch):
     monkeypatch.setattr(archives, "_has_pip", lambda: False)
-    monkeypatch.setattr(archives.shutil, "which", lambda name: None)
+    monkeypatch.setattr(archives.shutil, "which", lambda name, path=None: None)
     with pytest.raises(DownloadError, match="ensurepip"):
         fetch(entry(b"", "pkg-1.0-py3-none-any.whl"))
-    monkeypatch.setattr(archives.shutil, "which", lambda name: "/bin/uv")
+    monkeypatch.setattr(archives.shutil, "which", lambda name, path=None: "/bin/uv")
     with pytest.raises(DownloadError, match="No matching distribution"):
         fetch(entry(b"", "pkg-1.0-py3-none-any.whl"))
     assert nothing_left(cache)

@@ -19,8 +19,8 @@ from networks import random_encoder
 from tiny import tiny_stylegan2
 from zplus.command import batch, inverting
 from zplus.command.inverting import Inverter
+from zplus.execution import compiler, mode
 from zplus.images import read_image
-from zplus.inversion import execution
 from zplus.inversion.encoder import save_encoder
 from zplus.inversion.settings import PRESETS
 from zplus.latent import load_latent
@@ -206,11 +206,16 @@ def test_standard_output_of_the_program_is_pure(model, photo, tmp_path):
     assert "Inverting" in done.stderr
 
 
-def test_without_a_compiler_it_runs_uncompiled_and_says_so(invert, photo, monkeypatch):
+def test_without_a_compiler_it_runs_uncompiled_and_says_so(invert, photo, monkeypatch, tmp_path):
     monkeypatch.delenv("ZPLUS_EAGER")
-    monkeypatch.setattr(execution.shutil, "which", lambda name: None)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setattr(compiler, "_trouble", None)
+    monkeypatch.setattr(compiler, "_probed", lambda: "fatal error: Python.h: No such file or directory")
+    monkeypatch.setattr(mode, "PAYS_AFTER", 2)
     result = invert(photo)
-    assert result.code == 0 and result.err.count("No C++ compiler") == 1
+    assert result.code == 0 and result.err.count("install them (python3-dev on Debian") == 1
+    latent = load_latent(tmp_path / "out" / "me.latent.safetensors")
+    assert latent.mode["compiled"] is False
 
 
 def test_without_the_face_models_there_is_a_warning(invert, photo, monkeypatch):

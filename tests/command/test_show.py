@@ -14,6 +14,7 @@ from zplus.errors import ImageError, sentence
 
 
 def test_progress_in_lines_tells_the_time_left(capsys, monkeypatch):
+    monkeypatch.setattr(show, "SOON", 0.0)
     monkeypatch.setattr(show, "PAUSE", 0.0)
     screen = Show()
     with screen.stage("Inverting", 10) as tick:

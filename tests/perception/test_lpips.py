@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from networks import random_lpips
+from networks import random_lpips, wide_lpips
 from zplus.archives import folder
 from zplus.cache import cache_folder
 from zplus.errors import UnknownNameError
@@ -44,7 +44,7 @@ def by_loops(judge: LPIPS, a: torch.Tensor, b: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("net", ["vgg", "alex"])
 def test_equals_the_equation_written_with_loops(net):
-    judge, a, b = random_lpips(net, stages=STAGES[net]), pattern(0, 35), pattern(1, 35)
+    judge, a, b = wide_lpips(net), pattern(0, 35), pattern(1, 35)
     assert judge(a, b).item() == pytest.approx(by_loops(judge, a[0], b[0]), rel=1e-4)
 
 
@@ -63,7 +63,7 @@ def test_rows_do_not_depend_on_their_company():
 
 
 def test_features_of_the_target_are_reused():
-    judge, a, b = random_lpips("vgg"), pattern(0, 32), pattern(1, 32)
+    judge, a, b = wide_lpips("vgg"), pattern(0, 32), pattern(1, 32)
     target = judge.features(b)
     torch.testing.assert_close(judge.distance(judge.features(a), target), judge(a, b))
     assert [f.shape[1] for f in target] == [64, 128, 256, 512, 512]

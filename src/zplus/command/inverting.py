@@ -64,14 +64,15 @@ class Inverter:
             self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
             self.identity = _identity(show)
             statistics(self.generator), shared_lpips(self.generator.device)  # once computed, once converted
-        self.execution = best_execution(self.generator, photos * self._settings.all_steps)
+        with show.heard():
+            self.execution = best_execution(self.generator, photos * self._settings.all_steps)
         if self.execution.compiled and not self.execution.is_ready(self.generator):
             show.say(f"Compiling for this machine, once: {COMPILING}, in which the first photo seems to stand still.")
 
     def invert(self, aligned: Aligned, title: str = "Inverting", watch: Watch | None = None) -> Latent:
         """The latent of a crop, with the progress shown."""
         asked = self.request
-        with self.show.stage(title, self._settings.all_steps) as tick:
+        with self.show.stage(title, self._settings.all_steps) as tick, self.show.heard():
 
             def step(progress: Progress) -> None:
                 tick(progress.step, f"loss {progress.loss.mean():.4f}")

@@ -78,7 +78,9 @@ PRESETS = {
     # IDInvert (Zhu et al. 2020, arXiv 2004.00049), made for w+; LPIPS stands for its distance of VGG features
     "idinvert": replace(RELEASED, steps=100, lpips=1.0, consistency=1.0, domain=2.0, origin="encoder"),
     # paper 1: z and the features follow L_p + L_r jointly, F held to the generator's own features of z
-    "paper-1": replace(RELEASED, mse=0.0, feature_mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random", base="head"),
+    "paper-1": replace(
+        RELEASED, mse=0.0, feature_mse=0.0, lpips=1.0, consistency=1.0, target="self", origin="random", base="head"
+    ),
 }
 
 
