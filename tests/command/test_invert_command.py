@@ -211,7 +211,7 @@ def test_without_a_compiler_it_runs_uncompiled_and_says_so(invert, photo, monkey
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     monkeypatch.setattr(compiler, "_trouble", None)
     monkeypatch.setattr(compiler, "_probed", lambda: "fatal error: Python.h: No such file or directory")
-    monkeypatch.setattr(mode, "PAYS_AFTER", 2)
+    monkeypatch.setattr(mode, "PAYS_AFTER", {"bfloat16": 2, "float32": 2})
     result = invert(photo)
     assert result.code == 0 and result.err.count("install them (python3-dev on Debian") == 1
     latent = load_latent(tmp_path / "out" / "me.latent.safetensors")

@@ -12,7 +12,8 @@ from torch import Tensor
 from zplus.execution import compiler
 from zplus.generators import Generator
 
-PAYS_AFTER = 100  # runs of a network there and back: compiling takes as long as what it then saves
+# Runs of the networks there and back after which compiling has saved the time that it took, as measured.
+PAYS_AFTER = {"bfloat16": 100, "float32": 200}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def best_execution(generator: Generator, runs: int | None = None) -> Execution:
     if os.environ.get("ZPLUS_EAGER") or device.type not in ("cpu", "cuda"):
         return EAGER
     precision = "bfloat16" if _multiplies_bfloat16(device) else "float32"
-    worth = runs is None or runs >= PAYS_AFTER or compiler.was_compiled(graphs_of(generator, precision))
+    worth = runs is None or runs >= PAYS_AFTER[precision] or compiler.was_compiled(graphs_of(generator, precision))
     possible = device.type == "cpu" or platform.system() == "Linux"
     return Execution(precision, worth and possible and compiler.usable())
 
