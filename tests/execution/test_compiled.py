@@ -95,7 +95,7 @@ def test_an_inversion_takes_the_same_steps(kind):
         assert latent.mode["compiled"] is mode.compiled
         losses[mode] = torch.stack(seen)
     assert_close(losses[COMPILED], losses[EAGER], rtol=0.02, atol=1e-4)
-    assert losses[EAGER][-1] < losses[EAGER][0]
+    assert losses[EAGER][-1] < losses[EAGER][1]  # from the first step that moves F on
 
 
 def test_an_editor_shows_the_same_edit():

@@ -37,7 +37,8 @@ def program(path, text: str) -> str:
 
 
 def blocked(tmp_path, monkeypatch, folder) -> None:
-    folder.write_text("a file where the folder should be")
+    (tmp_path / "file").write_text("where the folder should be")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "file"))
 
 
 def full(tmp_path, monkeypatch, folder) -> None:
@@ -50,7 +51,7 @@ def broken(tmp_path, monkeypatch, folder) -> None:
 
 def without_headers(tmp_path, monkeypatch, folder) -> None:
     """The real compiler, which is not told where Python's headers are."""
-    without = """for x; do shift; case $x in -I*python*) ;; *) set -- "$@" "$x" ;; esac; done"""
+    without = """for x; do shift; case $x in -I*/include/python*) ;; *) set -- "$@" "$x" ;; esac; done"""
     monkeypatch.setenv("CXX", program(tmp_path / "c++", f'{without}\nexec g++ "$@"'))
 
 
@@ -69,7 +70,7 @@ FAULTS = {
     broken: "which CXX names, does not work: unset CXX",
     without_headers: "python3-dev",
     missing: "no-such-compiler, which CXX names",
-    slow: "not ready with a tiny function in 8 s",
+    slow: "not ready with a tiny function in 8 s.",
 }
 
 

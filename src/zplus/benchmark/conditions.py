@@ -60,7 +60,7 @@ ABLATIONS = (
     Condition("consensus .2", "f/z+", {"consensus": 0.2}),
     Condition("P-norm .01", "f/z+", {"p_norm": 0.01}),
     Condition("F free", "f/z+", {"consistency": 0.0}),
-    Condition("F held 10 times as much", "f/z+", {"consistency": 10.0}),
+    Condition("F held 10 times as much", "f/z+", {"consistency": 20.0}),
     Condition("F held to its start", "f/z+", {"target": "initial"}),
     Condition("F at half the size", "f/z+", depth=0.5),
     Condition("F at twice the size", "f/z+", depth=2.0),

@@ -21,11 +21,12 @@ import torch
 
 from zplus.cache import cache_folder
 
-PATIENCE = 60.0  # seconds that the tiny function may take, where usual compilers take 5 to 15
+PATIENCE = 120.0  # seconds that the tiny function may take, for which usual compilers need 5 to 15
 VARIANTS = 64  # of one function (batch sizes, layers, precisions) that are compiled in a process
 PROBE = "from zplus.execution.compiler import probe; probe()"
 NOT_WRITABLE = "{folder} cannot be written: set TORCHINDUCTOR_CACHE_DIR to a folder of your own."
 SIGNS = {  # what stands in a failure, and what it means
+    "TimeoutExpired": "the compiler was not ready with a tiny function in {patience:.0f} s.",
     "Python.h": "the headers of Python are missing: install them (python3-dev on Debian, python3-devel on Fedora).",
     "No space left": "the disk is full: free some space where {folder} is.",
     "Permission denied": NOT_WRITABLE,
@@ -46,7 +47,7 @@ def trouble() -> str | None:
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, compiled for the shapes that it meets; itself as soon as compiling fails, with one warning."""
-    compiled = torch.compile(function, dynamic=False)
+    compiled = functools.cache(lambda: torch.compile(function, dynamic=False))  # later: even this may fail
 
     @functools.wraps(function)
     def run(*args: Any) -> Any:
@@ -54,7 +55,7 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args)
         try:
             with _strict():
-                return compiled(*args)
+                return compiled()(*args)
         except Exception as error:
             result = function(*args)  # raises by itself where the compiler is not to blame
             _give_up(error)
@@ -123,7 +124,7 @@ def _probed() -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"it was not ready with a tiny function in {PATIENCE:.0f} s."
+        return "TimeoutExpired"
     except OSError as error:
         return f"no process could be started for it ({error.strerror})."
     return done.stderr.strip() or f"exit code {done.returncode}" if done.returncode else ""
@@ -140,7 +141,7 @@ def _give_up(failure: str | Exception) -> None:
 def _reason(failure: str) -> str:
     """Why compiling failed and how to mend it, as the second half of a sentence."""
     if known := next((reason for sign, reason in SIGNS.items() if sign in failure), None):
-        return known.format(folder=compiled_folder())
+        return known.format(folder=compiled_folder(), patience=PATIENCE)
     if own := os.environ.get("CXX"):
         return f"the compiler {own}, which CXX names, does not work: unset CXX, or name one that does."
     if not any(map(shutil.which, ("g++", "clang++", "cl"))):

@@ -18,8 +18,7 @@ class Distance:
     def __init__(self, target: Float[Tensor, "n 3 r r"], lpips: LPIPS, settings: Settings, execution: Execution):
         self.target, self.lpips, self.settings = target, lpips, settings
         self.context = execution.autocast(target.device)
-        half = execution.precision == "bfloat16"  # in fp32 nearly all of it is convolutions, which no compiler hastens
-        self.perceptual = execution.compile(_perceptual) if half else _perceptual
+        self.perceptual = execution.compile(_perceptual)
         with torch.no_grad(), self.context:
             self.features = lpips.features(at(target, settings.lpips_size))
 

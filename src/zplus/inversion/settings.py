@@ -22,7 +22,7 @@ class Settings:
     feature_mse: float = 6.0  # the weight of MSE while F moves, which can reach detail; codes alone only blur under it
     lpips: float = 1.0
     lpips_size: int = 256  # the size at which LPIPS is measured everywhere in this field
-    consistency: float = 1.0  # weight of |F - target|^2
+    consistency: float = 2.0  # weight of |F - target|^2
     target: Literal["self", "initial"] = "self"  # "self": head(code) of the moving code; "initial": that of the start
     consensus: float = 0.02  # keeps the layers' codes near each other, z+ and w+ alike
     p_norm: float = 0.0
@@ -62,7 +62,7 @@ RELEASED = Settings(
 PRESETS = {
     "default": Settings(),
     # from the encoder's code and F: nearer, sooner, and edits move further than from the best of a few samples
-    "hybrid": Settings(steps=38, code_share=0.0, origin="encoder"),
+    "hybrid": Settings(steps=40, code_share=0.0, origin="encoder"),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
     "e4e": Settings(steps=0, origin="encoder"),
     # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+

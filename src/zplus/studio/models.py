@@ -31,7 +31,7 @@ class Models:
     def __init__(self, files: Sequence[Path] = (), device: str = "cpu"):
         self.device, self.finder = device, FaceFinder()
         self.files = {path.name: path for path in files}
-        self.inverted = 0  # photos so far
+        self.runs = 0  # of networks so far, which decide when compiling pays
         self.turn = Lock()  # one inversion at a time, so that none takes twice as long
         self._lock = RLock()
         self._generators: dict[str, Generator] = {}
@@ -69,7 +69,7 @@ class Models:
     def execution(self, name: str) -> Execution:
         """How the next photo is inverted and edited: eagerly, until so many come that compiling is worth it."""
         generator = self.generator(name)
-        return best_execution(generator, (self.inverted + 1) * preset("default").all_steps)
+        return best_execution(generator, self.runs + chosen(generator, "standard")[1].all_steps)
 
 
 def chosen(generator: Generator, quality: str) -> tuple[str, Settings]:

@@ -44,7 +44,7 @@ class Opened:
     """
 
     def __init__(self, models: Models, model: str, latent: Latent, target: Aligned | None, name: str):
-        self.model, self.name, self.has_photo = model, name, target is not None
+        self.model, self.name, self.has_photo, self._models = model, name, target is not None, models
         self.generator, self.sliders = models.generator(model), models.sliders(model)
         strengths, rest = _split(latent.edits, self.sliders)
         latent = replace(latent, edits=rest, edited=None)
@@ -84,6 +84,7 @@ class Opened:
         if not self._moved(wish) or not part:
             return self.reconstruction
         with self._lock:
+            self._models.runs += 1
             return self._editor.picture(self.edited(wish, part))[0].cpu()
 
     def before(self, in_photo: bool) -> str:

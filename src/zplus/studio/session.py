@@ -209,7 +209,7 @@ class Session:
             latent = invert(
                 generator, target.image, space, method, callback=job.step, execution=execution, steps=settings.steps
             )
-            self.models.inverted += 1
+            self.models.runs += latent.figures["steps"][0]
         finally:
             self.models.turn.release()
         if not job.stopped:
