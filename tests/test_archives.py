@@ -226,7 +226,7 @@ def test_a_folder_that_others_can_write_is_no_replacement(tmp_path, monkeypatch)
 def test_what_lies_in_a_cache_that_can_only_be_read_is_found(tmp_path, monkeypatch):
     (tmp_path / "cache" / "models").mkdir(parents=True)
     (tmp_path / "cache" / "models" / "a").write_text("")
-    monkeypatch.setattr(cache_module, "_writable", lambda folder: False)
+    monkeypatch.setattr(cache_module, "writable", lambda folder: False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert cached("models", "a") == tmp_path / "cache" / "models" / "a"
     with pytest.warns(UserWarning, match="cannot be written"):

@@ -18,7 +18,7 @@ def cache_folder() -> Path:
     Where that cannot be written it is a temporary folder of the user's own, after a warning.
     """
     wanted = _wanted()
-    return wanted if _writable(wanted) else _substitute(wanted)
+    return wanted if writable(wanted) else _substitute(wanted)
 
 
 def cached(*parts: str) -> Path:
@@ -31,7 +31,7 @@ def _wanted() -> Path:
     return Path(os.environ.get("ZPLUS_CACHE") or platformdirs.user_cache_dir("zplus", appauthor=False))
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Whether files can be made in a folder, or the folder itself where it is missing."""
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from zplus.cache import cache_folder
+from zplus.cache import cache_folder, writable
 
 PATIENCE = 120.0  # seconds that the tiny function may take, for which usual compilers need 5 to 15
 VARIANTS = 64  # of one function (batch sizes, layers, precisions) that are compiled in a process
@@ -86,8 +86,13 @@ def remember_compiled(what: str) -> None:
 
 
 def compiled_folder() -> Path:
-    """Where torch keeps compiled code: TORCHINDUCTOR_CACHE_DIR, else a folder of our cache."""
-    return Path(os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled")))
+    """Where torch keeps compiled code: TORCHINDUCTOR_CACHE_DIR if that can be written, else a folder of our cache."""
+    given = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    if given is None or not writable(Path(given)):
+        own = os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder() / "compiled")
+        if given is not None:
+            warnings.warn(f"TORCHINDUCTOR_CACHE_DIR {given} cannot be written, so {own} is used.", stacklevel=2)
+    return Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
 
 
 def probe() -> None:
@@ -168,3 +173,6 @@ def _touch(marker: Path) -> None:
     with suppress(OSError):  # it is only asked again
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
+
+
+compiled_folder()  # now, because torch's optimizers import what makes this folder, and fail where it cannot be made
