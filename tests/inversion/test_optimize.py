@@ -51,6 +51,18 @@ def test_codes_are_fitted_before_f_departs(generator, lpips):
     assert min(latent.figures["feature_drift"]) > 1e-4
 
 
+def test_mse_has_a_weight_of_its_own_while_f_moves(generator, lpips):
+    space, target = make_space("f/z+", generator), photos_of(generator)
+    alone = replace(SHORT, mse=0.0, lpips=0.0, consistency=0.0, consensus=0.0)
+    for weight in (0.0, 6.0):
+        seen: list[torch.Tensor] = []
+        run(space, target, lpips, replace(alone, feature_mse=weight), callback=lambda p, seen=seen: seen.append(p.loss))
+        losses = torch.stack(seen)
+        first = round(alone.code_share * alone.steps)  # steps of the codes alone, in which nothing weighs
+        assert not losses[:first].any()
+        assert bool(losses[first:].all()) == (weight > 0)
+
+
 def test_a_strong_consistency_holds_f_to_the_code(generator, lpips):
     space, target = make_space("f/z+", generator), photos_of(generator)
     loose, tight = (run(space, target, lpips, replace(SHORT, consistency=weight)) for weight in (0.0, 1e4))
