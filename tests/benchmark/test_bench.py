@@ -288,7 +288,9 @@ def test_inversions_stop_at_the_distortion_asked_for(tiny_bench, generator, tmp_
     end = next(row["lpips_vgg"] for row in whole.rows("reconstruction") if row["space"] == "f/z+")
     assert even.record(tiny_bench(even.folder, 1, 20, distortion=2 * end).trials(()), quiet)
     found = {row["space"]: row for row in even.rows("reconstruction")}
-    assert found["f/z+"]["reached"] and found["f/z+"]["lpips_vgg"] == pytest.approx(2 * end, rel=0.2)
+    stopped = found["f/z+"]["lpips_vgg"]  # at the first step that is near enough, and a step may be long
+    assert 1.2 * end < stopped <= 2 * end
+    assert found["f/z+"]["reached"] == (stopped == pytest.approx(2 * end, rel=0.2))
     assert not found["worse"]["reached"] and found["worse"]["lpips_vgg"] > 3 * end
     assert not any(row["reached"] for row in even.rows("edit") if row["space"] == "worse")
 
