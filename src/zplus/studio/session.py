@@ -209,7 +209,7 @@ class Session:
             latent = invert(
                 generator, target.image, space, method, callback=job.step, execution=execution, steps=settings.steps
             )
-            self.models.runs += latent.figures["steps"][0]
+            self.models.runs += settings.all_steps
         finally:
             self.models.turn.release()
         if not job.stopped:
