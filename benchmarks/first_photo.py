@@ -19,18 +19,17 @@ from machine import save_result
 
 WORK = """
 import json, sys, time
-import torch
 from zplus.generators import load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import invert
+precision, *files = sys.argv[1:]
+generator, rows = load_generator("ffhq-mobile"), []
 try:
     from zplus.execution import Execution, best_execution
-    first = best_execution(load_generator("ffhq-mobile"), 1).compiled
+    first = best_execution(generator, 1).compiled
 except ImportError:  # before execution was a room of its own: compiled from the first photo on
     from zplus.inversion.execution import Execution
     first = True
-precision, *files = sys.argv[1:]
-generator, rows = load_generator("ffhq-mobile"), []
 for what, compiled in [("first", first)] + [("compiled", True)] * len(files):
     photo = to_tensor(read_image(files[max(len(rows) - 1, 0)]))
     began, seen = time.perf_counter(), []

@@ -18,7 +18,7 @@ from machine import save_result
 from portraits import portraits
 from zplus.benchmark.conditions import EVERY_METHOD, EVERY_SPACE
 from zplus.editing import Editor
-from zplus.execution import Execution, best_execution
+from zplus.execution import EAGER, best_execution
 from zplus.generators import Generator, load_generator
 from zplus.images import to_tensor
 from zplus.inversion import invert
@@ -69,7 +69,7 @@ def mse(generator: Generator, photo: torch.Tensor, space: str, method: str) -> f
     """The error of an inversion in a few steps; what went wrong, in words."""
     torch.manual_seed(0)
     try:
-        latent = invert(generator, photo, space, method, steps=STEPS, execution=Execution("float32", False))
+        latent = invert(generator, photo, space, method, steps=STEPS, execution=EAGER)
         return (render(generator, latent).cpu() - photo).square().mean().item()
     except Exception as error:
         return f"{type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ from zplus.direction import Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
 from zplus.editing.transport import DAMPING, LEAST_PROGRESS, Way, carry, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space, render
 from zplus.spaces.sphere import angles
@@ -126,7 +126,7 @@ def test_an_editor_carries_a_direction_over_once(generator, monkeypatch):
 
 def test_the_pictures_of_an_editor_are_those_of_render(space):
     generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
-    editor = Editor(generator, latent, Execution("float32", False))
+    editor = Editor(generator, latent, EAGER)
     for edited in (
         editor.edit({}),
         editor.edit({a: 1.0}),

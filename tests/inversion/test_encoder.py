@@ -11,15 +11,13 @@ from networks import random_encoder
 from points import generator_of, image_of, point_of
 from tiny import tiny_stylegan2
 from zplus.errors import LatentError, ZplusError
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.inversion import optimize, preset
 from zplus.inversion.encode import Encoding
 from zplus.inversion.encoder import config_for, load_encoder, save_encoder, sight
 from zplus.latent import Point
 from zplus.spaces import SPACES, make_space, state_of
 from zplus.spaces.sphere import onto_sphere
-
-EAGER = Execution("float32", False)
 
 
 def photos(generator, n=3):

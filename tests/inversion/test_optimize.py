@@ -8,14 +8,13 @@ import torch
 from networks import random_encoder
 from points import generator_of, photos_of
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.inversion import PRESETS, Settings, optimize, preset
 from zplus.inversion.start import starting_code
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space
 from zplus.spaces.convert import convert
 
-EAGER = Execution("float32", False)
 SHORT = Settings(steps=12, lpips_size=32, candidates=2)
 
 

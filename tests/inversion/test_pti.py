@@ -10,14 +10,13 @@ from torch.testing import assert_close
 from points import direction_of, generator_of, image_of, latent_at, photos_of, point_of
 from zplus.editing import Editor, edit
 from zplus.errors import DivergedError, LatentError, ZplusError
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.generators.statistics import statistics
 from zplus.inversion import Settings, invert, optimize
 from zplus.inversion.pti import tune
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space, render
 
-EAGER = Execution("float32", False)
 SETTINGS = Settings(steps=3, tuning=20, tuning_lr=0.01, tuning_loss=0.0, lpips=0.03, lpips_size=32, candidates=2)
 
 

@@ -8,13 +8,12 @@ import torch
 from points import direction_of, generator_of, latent_at, normal, photos_of
 from zplus.editing import Editor, edit
 from zplus.errors import LatentError, ZplusError
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.inversion import Settings, invert, optimize
 from zplus.inversion.sam import adapt, choose, depths, error_map
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space, render
 
-EAGER = Execution("float32", False)
 SETTINGS = Settings(steps=5, adapting=12, lpips_size=32, candidates=2, tau=0.05, lpips=0.1)
 
 

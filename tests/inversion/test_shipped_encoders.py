@@ -9,14 +9,13 @@ from safetensors import safe_open
 
 from command_line import needs_lpips
 from points import image_of, point_of
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.generators import load_generator
 from zplus.inversion import invert
 from zplus.inversion.encoder import encoder_of
 from zplus.spaces import make_space, render
 
 FILES = sorted(Path(str(files("zplus.inversion") / "encoders")).glob("*.safetensors"))
-EAGER = Execution("float32", False)
 
 
 def test_there_are_encoders():

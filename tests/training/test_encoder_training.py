@@ -15,7 +15,7 @@ from zplus.command.app import run as run_line
 from zplus.command.show import Show
 from zplus.command.training import train_encoder as run_command
 from zplus.errors import ZplusError
-from zplus.execution import Execution
+from zplus.execution import EAGER
 from zplus.generators import save_generator
 from zplus.images import read_image
 from zplus.inversion.encode import Encoding
@@ -28,7 +28,6 @@ from zplus.training.encoder import EncoderSettings, train_encoder
 from zplus.training.pairs import Pairs
 
 TINY = EncoderSettings(pairs=24, steps=20, batch=4, images=2, learning_rate=0.01, snapshot_minutes=1e9)
-EAGER = Execution("float32", False)
 
 
 @pytest.fixture(autouse=True)

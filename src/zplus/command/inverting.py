@@ -63,7 +63,8 @@ class Inverter:
             given = request.encoder
             self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
             self.identity = _identity(show)
-            statistics(self.generator), shared_lpips(self.generator.device)  # once computed, once converted
+            statistics(self.generator)  # computed the first time
+            shared_lpips(self.generator.device)  # converted the first time
         with show.heard():
             self.execution = best_execution(self.generator, photos * self._settings.all_steps)
         if self.execution.compiled and not self.execution.is_ready(self.generator):

@@ -98,7 +98,6 @@ def compiled_folder() -> Path:
 def probe() -> None:
     """Compile, run and differentiate a tiny function. Raises whatever goes wrong."""
     x = torch.linspace(-1, 1, 64).requires_grad_()
-    compiled_folder()
     with _strict():
         torch.compile(lambda x: (x.sin() * x).sum(), dynamic=False)(x).backward()
     wanted = x.detach().cos() * x.detach() + x.detach().sin()
@@ -118,7 +117,6 @@ def _strict() -> ExitStack:
 
 def _probed() -> str:
     """What the probe said in its failure; nothing where it went well."""
-    compiled_folder()  # the same one for the other process
     try:
         done = subprocess.run(
             [sys.executable, "-c", PROBE],

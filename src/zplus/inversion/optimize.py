@@ -84,7 +84,8 @@ def optimize(
     code = space.retract(code).detach()
     figures = {"steps": clock.step, "seconds": clock.seconds / len(code)}
     rows = {name: [value] * len(code) for name, value in figures.items()}
-    execution.remember(space.generator)
+    if clock.step:
+        execution.remember(space.generator)
     if space.layer is not None:
         with torch.no_grad():
             head = space.head(code)
