@@ -22,7 +22,7 @@ from zplus.direction import save_direction
 from zplus.editing import Editor, directions_of
 from zplus.generators import load_generator
 from zplus.images import to_pixels, write_image
-from zplus.latent import Point
+from zplus.latent import Decoding, Point
 from zplus.perception.attributes import Scorers
 from zplus.spaces import latent_of, make_space, render
 
@@ -37,8 +37,8 @@ def main() -> None:
     given = parser.parse_args()
     generator, scorers = load_generator("ffhq-mobile"), Scorers()
     prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
-    space = make_space("z+", generator, psi=0.8)
-    codes = space.common_sample(given.samples, seed=77).split(1)
+    space = make_space("z+", generator, decoding=Decoding(psi=0.8))
+    codes = space.broadcast_sample(given.samples, seed=77).split(1)
     editors = [Editor(generator, latent_of(space, Point(code))) for code in codes]
     directions, matrix, strips = directions_of(generator), {}, []
 

@@ -24,7 +24,7 @@ def statistics_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_statistics(statistics_folder):
-    module = import_module("zplus.generators.statistics")  # the package shows the function of this name
+    module = import_module("zplus.generators.prior")  # the package shows the function of this name
     with pytest.MonkeyPatch.context() as patch:  # of the session, so that fixtures of any scope come after it
         patch.setattr(module, "cached", statistics_folder.joinpath)
         yield

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from tiny import TINY
 from zplus.direction import Direction
-from zplus.generators.contract import Generator
+from zplus.generators.contract import Generator, State
 from zplus.latent import Latent, Point
-from zplus.spaces import Space, latent_of, make_space, state_of
+from zplus.spaces import Space, latent_of, make_space
 
 
 @cache
@@ -27,7 +27,7 @@ def point_of(space: Space, n: int = 2, seed: int = 1) -> Point:
         return Point(code)
     features, rgb = space.head(code)
     free = features + 0.2 * features.std() * normal(*features.shape)
-    return Point(code, free, None if rgb is None else rgb + 0.1 * normal(*rgb.shape))
+    return Point(code, State(free, None if rgb is None else rgb + 0.1 * normal(*rgb.shape)))
 
 
 def latent_at(space: Space, n: int = 2, seed: int = 1) -> Latent:
@@ -35,7 +35,7 @@ def latent_at(space: Space, n: int = 2, seed: int = 1) -> Latent:
 
 
 def image_of(space: Space, point: Point) -> Tensor:
-    return space.generator.synthesize(space.decode(point.code, state_of(point)))
+    return space.generator.synthesize(space.decode(*point))
 
 
 def photos_of(generator: Generator, n: int = 2) -> Tensor:
@@ -49,7 +49,6 @@ def photos_of(generator: Generator, n: int = 2) -> Tensor:
 def direction_of(generator: Generator, kind: str = "w", seed: int = 7, name: str | None = None) -> Direction:
     """A direction about half as long as the spread of its space, the same for all codes."""
     space = make_space(kind, generator)
-    vector = normal(1, space.width, seed=seed)
-    vector = 0.5 * space.spread.mean() * vector / vector.square().mean().sqrt()
-    owner = generator.fingerprint if kind == "s" else generator.mapping_fingerprint
-    return Direction(name or f"{kind}-{seed}", kind, vector, owner)
+    vector = normal(1, space.dim, seed=seed)
+    vector = 0.5 * space.std.mean() * vector / vector.square().mean().sqrt()
+    return Direction(name or f"{kind}-{seed}", kind, vector, space.required_fingerprint)

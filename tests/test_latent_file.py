@@ -18,14 +18,14 @@ from zplus.direction import save_direction
 from zplus.editing import edit
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.store import save_generator
-from zplus.latent import Latent, Point, load_latent, save_latent
+from zplus.latent import Decoding, Latent, Point, load_latent, save_latent
 from zplus.spaces import SPACES, latent_of, make_space
 
 
 @pytest.fixture
 def latent():
     generator = generator_of("skip")
-    space = make_space("f/z+", generator, psi=0.7, cutoff=3, noise="7")
+    space = make_space("f/z+", generator, decoding=Decoding(psi=0.7, cutoff=3, noise="7"))
     facts = {"mode": {"compiled": False}, "settings": {"steps": 3}, "figures": {"mse": [0.5, 0.25], "who": ["a", "ü"]}}
     fresh = latent_of(space, point_of(space), **facts)
     return edit(generator, fresh, {direction_of(generator): 0.5}, layers=(0, 3), feature="fixed")
@@ -83,7 +83,7 @@ def test_a_file_says_what_it_is(path):
         assert file.metadata()["zplus"] == "latent"
         assert sorted(file.keys()) == [
             "edit.0", "edited.code", "edited.features", "edited.rgb",
-            "inverted.code", "inverted.features", "inverted.rgb",
+            "inverted.code", "inverted.state.features", "inverted.state.rgb",
         ]  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_a_single_row_is_saved_alone(latent, tmp_path):
 
 
 def test_half_precision_codes_are_written_in_fp32(latent, tmp_path):
-    half = Latent(**{**vars(latent), "inverted": latent.inverted.each(torch.Tensor.bfloat16), "edited": None})
+    half = Latent(**{**vars(latent), "inverted": latent.inverted.map(torch.Tensor.bfloat16), "edited": None})
     save_latent(half, tmp_path / "x.safetensors")
     assert load_latent(tmp_path / "x.safetensors").inverted.code.dtype == torch.float32
 
@@ -139,7 +139,7 @@ def test_a_file_cut_short(path, share):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize(
-    ("name", "shape"), [("inverted.code", (2, 8, 16)), ("inverted.features", (2, 8, 8, 8)), ("edit.0", (1, 16))]
+    ("name", "shape"), [("inverted.code", (2, 8, 16)), ("inverted.state.features", (2, 8, 8, 8)), ("edit.0", (1, 16))]
 )
 def test_values_that_are_not_numbers(path, name, shape, value):
     tensor = torch.zeros(shape)
@@ -155,7 +155,7 @@ def test_values_that_are_not_numbers(path, name, shape, value):
         ("inverted.code", torch.zeros(0, 8, 16)),
         ("inverted.code", torch.zeros(2, 8, 16, dtype=torch.int32)),
         ("inverted.code", torch.zeros(2, 8, 16, dtype=torch.float64)),
-        ("inverted.features", torch.zeros(3, 8, 8, 8)),
+        ("inverted.state.features", torch.zeros(3, 8, 8, 8)),
         ("edited.code", torch.zeros(1, 8, 16)),
         ("edited.rgb", torch.zeros(2, 3, 8)),
         ("edit.0", torch.zeros(16)),

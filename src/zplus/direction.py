@@ -1,6 +1,7 @@
 """A direction of editing: the data and its file; finding and applying directions is the business of `editing`."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ from torch import Tensor
 from zplus.errors import LatentError
 from zplus.files import atomic, regular
 
-SPACES = ("z", "z+", "w", "w+", "s")
+KIND = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there is one is seen where it is used
 
 
 @dataclass(frozen=True, eq=False)
 class Direction:
     """A vector of one space of one generator.
 
-    space: "z", "z+", "w", "w+" or "s". vector: [K, D] with K = 1 or the number of codes, scaled so that moving by it
-    changes the attribute's score by one standard deviation over the prior. belongs_to: the fingerprint of the mapping
-    (z, w) or of the whole generator (s). card: how it was found and how well it separates fresh samples.
+    space: the kind that it was found in, such as "w". vector: [K, D] with K = 1 or the number of codes, scaled so that
+    moving by it changes the attribute's score by one standard deviation over the prior. belongs_to: the fingerprint of
+    the mapping (z, w) or of the whole generator (s). card: how it was found and how well it separates fresh samples.
+    excluded: [M, L, D], the vectors of its space that were projected out, which a move must not follow, or None.
     """
 
     name: str
@@ -29,14 +31,21 @@ class Direction:
     vector: Tensor
     belongs_to: str
     card: dict[str, Any] = field(default_factory=dict)
+    excluded: Tensor | None = None
 
     def __post_init__(self) -> None:
         texts = isinstance(self.name, str) and isinstance(self.belongs_to, str) and isinstance(self.card, dict)
         texts = texts and isinstance(self.card.get("attribute", ""), str)
-        numbers = self.vector.is_floating_point() and self.vector.ndim == 2 and self.vector.float().isfinite().all()
-        if not texts or not numbers or self.space not in SPACES:
+        texts = texts and isinstance(self.space, str) and re.fullmatch(KIND, self.space) is not None
+        numbers = _are_numbers(self.vector, 2) and (self.excluded is None or _are_numbers(self.excluded, 3))
+        if not texts or not numbers:
             told = f"The direction {str(self.name)[:60]!r} is damaged"
-            raise LatentError(f"{told}: it needs finite numbers [K, D] of {SPACES}.")
+            raise LatentError(f"{told}: it needs finite numbers [K, D] of a space such as w.")
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Its tensors by name: "vector", and "excluded" where there are any."""
+        return {"vector": self.vector} | ({} if self.excluded is None else {"excluded": self.excluded})
 
     @property
     def unit(self) -> float:
@@ -49,7 +58,9 @@ def save_direction(direction: Direction, path: str | Path) -> None:
     header = {"zplus": "direction", "name": direction.name, "space": direction.space}
     header |= {"belongs_to": direction.belongs_to, "card": json.dumps(direction.card)}
     with atomic(Path(path)) as temporary:
-        save_file({"vector": direction.vector.detach().float().cpu().contiguous()}, temporary, header)
+        save_file(
+            {name: x.detach().float().cpu().contiguous() for name, x in direction.tensors.items()}, temporary, header
+        )
 
 
 def load_direction(path: str | Path) -> Direction:
@@ -59,10 +70,15 @@ def load_direction(path: str | Path) -> Direction:
             header = file.metadata() or {}
             if header.get("zplus") != "direction":
                 raise LatentError(f"{path} is a safetensors file, but not a direction of zplus.")
-            vector = file.get_tensor("vector")
-            vector = vector.float() if vector.is_floating_point() else vector
-            return Direction(header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: x.float() if x.is_floating_point() else x for name, x in tensors.items()}
+            card, excluded = json.loads(header["card"]), tensors.get("excluded")
+            return Direction(header["name"], header["space"], tensors["vector"], header["belongs_to"], card, excluded)
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise LatentError(f"{path} is not a readable direction ({error}).") from None
+
+
+def _are_numbers(x: Tensor, dimensions: int) -> bool:
+    return x.is_floating_point() and x.ndim == dimensions and bool(x.float().isfinite().all())

@@ -27,6 +27,7 @@ MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+Images = Tensor | np.ndarray | Image.Image | Sequence[Any]  # see as_batch
 UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -78,6 +79,32 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarr
 def to_tensor(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
     """Pixels as a picture for networks: float32 [1,3,H,W] in [-1,1], RGB."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def as_batch(images: Images) -> Float[Tensor, "n 3 h w"]:
+    """Images of one size as float32 [N,3,H,W] in [-1,1], RGB, from what is plainly images.
+
+    Tensors or arrays of floats [N,3,H,W] or [3,H,W] in [-1,1]; pixels uint8 [N,H,W,3] or [H,W,3]; Pillow images; a list
+    of these. Raises ImageError for anything else.
+    """
+    if isinstance(images, Image.Image):
+        return to_tensor(np.array(images.convert("RGB")))
+    if isinstance(images, list | tuple):
+        batches = [as_batch(image) for image in images]
+        if len({x.shape[1:] for x in batches}) != 1:
+            raise ImageError("Images of one size are needed for a batch: align them, or give them one by one.")
+        return torch.cat(batches)
+    if isinstance(images, Tensor | np.ndarray):
+        batch = torch.as_tensor(images)
+        batch = batch[None] if batch.ndim == 3 else batch
+        if batch.ndim == 4 and batch.is_floating_point() and batch.shape[1] == 3:
+            return batch.float()
+        if batch.ndim == 4 and batch.dtype == torch.uint8 and batch.shape[3] == 3:
+            return batch.permute(0, 3, 1, 2).float() / 127.5 - 1
+        got = f"{str(batch.dtype).removeprefix('torch.')} {list(images.shape)}"
+    else:
+        got = type(images).__name__
+    raise ImageError(f"Images are {got}: give floats [N,3,H,W] in [-1,1], or pixels uint8 [H,W,3].")
 
 
 def to_pixels(image: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -13,14 +13,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.errors import LatentError
+from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic, regular
+from zplus.generators.contract import State
 
 VERSION = "1"
 FeatureMove = Literal["moved", "added", "fixed"]
 MOST_EDITS = 100  # each takes time
 MOST_CODES = 1 << 16  # more than any generator has
-ADDED, OFFSET = "added.", "offset."  # what the names of these tensors begin with in the file
+ADDED, OFFSET, EXCLUDED = "added.", "offset.", "excluded."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
     "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "mode": dict, "settings": dict,
@@ -30,21 +31,42 @@ DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor
 DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How the codes of a latent become styles: truncation w_mean + psi (w - w_mean), and the noise.
+
+    psi: in [0, 1]. cutoff: how many of the first codes it truncates, None for all. noise: "const", "none" or a seed as
+    a decimal number. Raises ZplusError for a psi outside.
+    """
+
+    psi: float = 1.0
+    cutoff: int | None = None
+    noise: str = "const"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.psi <= 1:
+            raise ZplusError(f"Truncation psi is {self.psi}, but must lie between 0 and 1.")
+
+
 class Point(NamedTuple):
-    """A code [N,K,D] and, in the F/X spaces, the state after a layer: features [N,C,r,r], RGB [N,3,r,r] or None."""
+    """A code [N,K,D] and, in the F/X spaces, the state F after a layer."""
 
     code: Tensor
-    features: Tensor | None = None
-    rgb: Tensor | None = None
+    state: State | None = None
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Point":
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Point":
         """The point with every tensor changed."""
-        features, rgb = (None if x is None else change(x) for x in self[1:])
-        return Point(change(self.code), features, rgb)
+        return Point(change(self.code), self.state and self.state.map(change))
 
-    def plain(self, device: torch.device) -> "Point":
+    def contiguous_copy(self, device: torch.device) -> "Point":
         """A copy in plain memory layout, so that a loaded point gives the same bytes as the one that was saved."""
-        return self.each(lambda x: x.to(device).clone(memory_format=torch.contiguous_format))
+        return self.map(lambda x: x.to(device).clone(memory_format=torch.contiguous_format))
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Its tensors by name: "code", and "features" and "rgb" where they are."""
+        named = {"code": self.code} | (self.state._asdict() if self.state else {})
+        return {name: x for name, x in named.items() if x is not None}
 
 
 class Edit(NamedTuple):
@@ -60,8 +82,7 @@ class Latent:
     """N points of a space. Edits are a set applied jointly to `inverted`; `edited` is what they gave, kept as tensors.
 
     mask, where there is one, is where the edits show: [N,1,s,s] in [0,1], of any side s.
-    layer names where F sits ("b32.conv1") and is None without F; psi and cutoff are the truncation (of the first
-    `cutoff` codes, None for all), noise the mode of the noise; fingerprint and mapping_fingerprint name the generator.
+    layer names where F sits ("b32.conv1"), None without F; fingerprint and mapping_fingerprint name the generator.
     added is what is added to the state after other layers, by their names, whatever the edits (SAM).
     offsets is what weights of the generator are changed by for this latent, by their names (PTI).
     mode says how it was computed, settings with which options, figures how well (one value a row).
@@ -73,9 +94,7 @@ class Latent:
     fingerprint: str
     mapping_fingerprint: str
     layer: str | None = None
-    psi: float = 1.0
-    cutoff: int | None = None
-    noise: str = "const"
+    decoding: Decoding = Decoding()
     edited: Point | None = None
     edits: tuple[Edit, ...] = ()
     mask: Tensor | None = None
@@ -100,8 +119,8 @@ class Latent:
         rows = slice(row, row + 1)
         return replace(
             self,
-            inverted=self.inverted.each(lambda x: x[rows]),
-            edited=self.edited and self.edited.each(lambda x: x[rows]),
+            inverted=self.inverted.map(lambda x: x[rows]),
+            edited=self.edited and self.edited.map(lambda x: x[rows]),
             mask=None if self.mask is None else self.mask[rows],
             added={name: x[rows] for name, x in self.added.items()},
             figures={name: values[rows] for name, values in self.figures.items()},
@@ -113,14 +132,27 @@ def save_latent(latent: Latent, path: str | Path) -> None:
     tensors: dict[str, Tensor] = {}
     for prefix, point in (("inverted", latent.inverted), ("edited", latent.edited)):
         if point is not None:
-            tensors |= {f"{prefix}.{name}": x for name, x in point._asdict().items() if x is not None}
-    tensors |= {f"edit.{i}": edit.direction.vector.clone() for i, edit in enumerate(latent.edits)}  # two may share one
+            tensors |= {f"{prefix}.{name}": x for name, x in point.tensors.items()}
+    for i, edit in enumerate(latent.edits):
+        tensors[f"edit.{i}"] = edit.direction.vector.clone()  # two may share one
+        if edit.direction.excluded is not None:
+            tensors[f"{EXCLUDED}{i}"] = edit.direction.excluded.clone()
     if latent.mask is not None:
         tensors["mask"] = latent.mask
     tensors |= {f"{ADDED}{name}": x for name, x in latent.added.items()}
     tensors |= {f"{OFFSET}{name}": x for name, x in latent.offsets.items()}
-    plain = ("space", "generator", "fingerprint", "mapping_fingerprint", "layer", "psi", "cutoff", "noise", "feature")
-    header = {name: getattr(latent, name) for name in (*plain, "mode", "settings", "figures")}
+    plain = (
+        "space",
+        "generator",
+        "fingerprint",
+        "mapping_fingerprint",
+        "layer",
+        "feature",
+        "mode",
+        "settings",
+        "figures",
+    )
+    header = {name: getattr(latent, name) for name in plain} | asdict(latent.decoding)
     header["edits"] = [_describe(edit) for edit in latent.edits]
     metadata = {"zplus": "latent", "version": VERSION, "latent": json.dumps(header)}
     with atomic(Path(path)) as temporary:
@@ -137,13 +169,18 @@ def load_latent(path: str | Path) -> Latent:
             if metadata.get("version") != VERSION:
                 raise LatentError(f"{path} was written by another version of zplus: update it with pip.")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        added, offsets = _taken(tensors, ADDED), _taken(tensors, OFFSET)
+        added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
         header = json.loads(metadata["latent"])
         _check(header, tensors)
-        header["edits"] = tuple(_edit(text, tensors[f"edit.{i}"]) for i, text in enumerate(header["edits"]))
+        decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise")))
+        header["edits"] = tuple(
+            _edit(text, tensors[f"edit.{i}"], excluded.get(str(i))) for i, text in enumerate(header["edits"])
+        )
         edited = _point("edited", tensors) if "edited.code" in tensors else None
         inverted, mask = _point("inverted", tensors), tensors.get("mask")
-        return Latent(**header, inverted=inverted, edited=edited, mask=mask, added=added, offsets=offsets)
+        return Latent(
+            **header, decoding=decoding, inverted=inverted, edited=edited, mask=mask, added=added, offsets=offsets
+        )
     except FileNotFoundError:
         raise LatentError(f"There is no file {path}.") from None
     except DAMAGE as error:
@@ -157,6 +194,8 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
             raise TypeError(f"{name} is of a wrong type")
     if header["feature"] not in get_args(FeatureMove) or len(header["edits"]) > MOST_EDITS:
         raise ValueError("its edits are none of zplus")
+    if not 0 <= header["psi"] <= 1:
+        raise ValueError("psi does not lie in [0, 1]")
     if header["cutoff"] is not None and not 0 <= header["cutoff"] <= MOST_CODES:
         raise ValueError("cutoff is no number of codes")
     for name in ("generator", "fingerprint", "mapping_fingerprint"):
@@ -188,19 +227,20 @@ def _check_numbers(name: str, x: Tensor) -> None:
 
 
 def _point(prefix: str, tensors: dict[str, Tensor]) -> Point:
-    return Point(tensors[f"{prefix}.code"], tensors.get(f"{prefix}.features"), tensors.get(f"{prefix}.rgb"))
+    features, rgb = tensors.get(f"{prefix}.features"), tensors.get(f"{prefix}.rgb")
+    return Point(tensors[f"{prefix}.code"], None if features is None else State(features, rgb))
 
 
 def _describe(edit: Edit) -> dict[str, Any]:
-    direction = {name: value for name, value in vars(edit.direction).items() if name != "vector"}
+    direction = {name: value for name, value in vars(edit.direction).items() if name not in ("vector", "excluded")}
     return {"direction": direction, "strength": edit.strength, "layers": edit.layers}
 
 
-def _edit(text: dict[str, Any], vector: Tensor) -> Edit:
+def _edit(text: dict[str, Any], vector: Tensor, excluded: Tensor | None) -> Edit:
     strength, layers = float(text["strength"]), text["layers"]
     if not math.isfinite(strength):
         raise ValueError("a strength is no number")
     if layers is not None:
         first, last = map(int, layers)
         layers = (first, last)
-    return Edit(Direction(vector=vector, **text["direction"]), strength, layers)
+    return Edit(Direction(vector=vector, excluded=excluded, **text["direction"]), strength, layers)

@@ -25,7 +25,7 @@ from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.subjects import FIRST_SEED, ORACLES, _codes, drawn, oracle, photos
 from zplus.benchmark.trial import STRENGTHS, Edited, edit_rows, goals
 from zplus.errors import LatentError, ZplusError
-from zplus.generators.statistics import statistics
+from zplus.generators.prior import statistics
 from zplus.latent import Point
 from zplus.perception.identity import Identity
 from zplus.spaces import latent_of, make_space, render

@@ -44,7 +44,7 @@ def test_feature_maps_go_straight(generator):
     space = make_space("f/w+", generator)
     a, b = latent_at(space, seed=1), latent_at(space, seed=2)
     half = interpolate(generator, a, b, 0.5).point
-    assert_close(half.features, (a.point.features + b.point.features) / 2)
+    assert_close(half.features, (a.point.state.features + b.point.state.features) / 2)
 
 
 def test_edits_are_part_of_the_ends(generator):
@@ -65,7 +65,7 @@ def test_mixing_takes_the_styles_of_some_layers(name, generator):
     space = make_space(name, generator)
     a, b = latent_at(space, seed=1), latent_at(space, seed=2)
     mixed = mix(generator, a, b, (2, 4))
-    styles = [space.raw_styles(x.point.code) for x in (a, b, mixed)]
+    styles = [space.untruncated_styles(x.point.code) for x in (a, b, mixed)]
     for code, first, second, found in zip(generator.style_codes, *styles, strict=True):
         assert_close(found, second if 2 <= code < 4 else first)
 
@@ -76,7 +76,7 @@ def test_mixing_moves_the_feature_map(generator):
     a, b = latent_at(space, seed=1), latent_at(space, seed=2)
     plain = latent_of(space, Point(a.point.code, *space.head(a.point.code)))
     mixed = mix(generator, plain, b, (0, generator.num_codes))
-    assert_close(mixed.point.features, space.head(b.point.code).features, atol=1e-4, rtol=0)
+    assert_close(mixed.point.state.features, space.head(b.point.code).features, atol=1e-4, rtol=0)
     assert not render(generator, mix(generator, a, b, (0, 2))).allclose(render(generator, a), atol=1e-3)
 
 

@@ -75,7 +75,7 @@ def test_taking_an_edit_back_leaves_the_others(space):
 
 def test_an_edit_does_not_change_the_latent_it_is_made_on(space):
     generator, latent = space.generator, latent_at(space)
-    before = latent.inverted.each(torch.clone)
+    before = latent.inverted.map(torch.clone)
     edited = edit(generator, latent, {direction_of(generator): 2.0})
     assert latent.edited is None
     assert latent.edits == ()
@@ -182,7 +182,7 @@ def test_a_range_of_layers_moves_these_codes_alone(name, generator):
     space = make_space(name, generator)
     latent, a = latent_at(space), direction_of(generator)
     moved = edit(generator, latent, {a: 1.0}, layers=(2, 4)).point.code
-    before, after = space.raw_styles(latent.point.code), space.raw_styles(moved)
+    before, after = space.untruncated_styles(latent.point.code), space.untruncated_styles(moved)
     for code, x, y in zip(generator.style_codes, before, after, strict=True):
         assert torch.allclose(x, y, atol=1e-5) != (code in (2, 3))
 
@@ -224,10 +224,10 @@ def test_f_moves_by_the_change_of_the_head(name, generator):
     latent, a = latent_at(space), direction_of(generator)
     moved, fixed = (edit(generator, latent, {a: 1.0}, feature=feature) for feature in ("added", "fixed"))
     before, after = space.head(latent.point.code), space.head(moved.point.code)
-    close(moved.point.features, latent.point.features + after.features - before.features)
+    close(moved.point.state.features, latent.point.state.features + after.features - before.features)
     if before.rgb is not None:
-        close(moved.point.rgb, latent.point.rgb + after.rgb - before.rgb)
-    assert torch.equal(fixed.point.features, latent.point.features)
+        close(moved.point.state.rgb, latent.point.state.rgb + after.rgb - before.rgb)
+    assert torch.equal(fixed.point.state.features, latent.point.state.features)
     assert torch.equal(fixed.point.code, moved.point.code)
     assert not torch.allclose(picture(generator, moved), picture(generator, fixed), atol=1e-3)
 
@@ -247,7 +247,7 @@ def test_a_dropped_rgb_stays_dropped():
     space = make_space("f/z+", generator)
     latent = latent_at(space)
     latent = type(latent)(**{**vars(latent), "inverted": latent.inverted._replace(rgb=None)})
-    assert edit(generator, latent, {direction_of(generator): 1.0}).point.rgb is None
+    assert edit(generator, latent, {direction_of(generator): 1.0}).point.state.rgb is None
 
 
 # Transport
@@ -330,7 +330,7 @@ def test_an_edit_in_any_space_turns_the_styles_its_way(kind, name, generator):
 
     def change(where, code):
         moved = Way(where, code, {kind: 0.1 * vector}).at(1.0)
-        return torch.cat(where.raw_styles(moved), 1) - torch.cat(where.raw_styles(code), 1)
+        return torch.cat(where.untruncated_styles(moved), 1) - torch.cat(where.untruncated_styles(code), 1)
 
     found, wanted = change(space, codes[name]), change(own, codes[own.kind])
     assert (torch.cosine_similarity(found, wanted, dim=1) > 0.5).all()

@@ -8,6 +8,7 @@ from torch._dynamo.utils import counters
 from torch.testing import assert_close
 
 from compiling import TORCHS_OWN_WARNINGS
+from inverting import solved
 from networks import random_lpips
 from tiny import TINY, tiny_mobile, tiny_stylegan2
 from zplus.direction import Direction
@@ -15,7 +16,6 @@ from zplus.editing import Editor
 from zplus.execution import EAGER, Execution, Renderer, compiler
 from zplus.generators import State
 from zplus.inversion.objective import Distance
-from zplus.inversion.optimize import optimize
 from zplus.inversion.settings import Settings
 from zplus.spaces import SPACES, make_space, render
 
@@ -84,7 +84,7 @@ def test_an_inversion_takes_the_same_steps(kind):
     for mode in (EAGER, COMPILED):
         space, seen = make_space("f/w+", generator), []
         record = seen.append
-        latent = optimize(
+        latent = solved(
             space,
             photo(generator),
             random_lpips("vgg"),
@@ -101,7 +101,7 @@ def test_an_inversion_takes_the_same_steps(kind):
 def test_an_editor_shows_the_same_edit():
     generator = tiny_stylegan2()
     space = make_space("f/z+", generator)
-    latent = optimize(space, photo(generator), random_lpips("vgg"), SETTINGS, execution=EAGER)
+    latent = solved(space, photo(generator), random_lpips("vgg"), SETTINGS)
     vector = make_space("w", generator).sample(1, 7)[0]
     direction = Direction("bend", "w", vector, generator.mapping_fingerprint)
     editor = Editor(generator, latent, COMPILED)

@@ -113,13 +113,13 @@ def inverted(monkeypatch) -> subprocess.CompletedProcess:
 from networks import random_lpips
 from tiny import tiny_mobile
 from zplus.execution import Execution
-from zplus.inversion.optimize import optimize
+from inverting import solved
 from zplus.inversion.settings import Settings
 from zplus.spaces import make_space
 space = make_space("f/w+", tiny_mobile())
 target = space.generator.synthesize(space.decode(space.sample(1, 3), space.head(space.sample(1, 3)))).clamp(-1, 1)
 settings = Settings(steps=3, lpips_size=32, candidates=2)
-latent = optimize(space, target, random_lpips("vgg"), settings, execution=Execution("float32", True))
+latent = solved(space, target, random_lpips("vgg"), settings, execution=Execution("float32", True))
 print(latent.mode["compiled"], latent.figures["steps"])
 """
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from inverting import solved
 from networks import random_lpips
 from points import image_of, latent_at
 from zplus.direction import Direction
 from zplus.editing import edit, interpolate, mix
-from zplus.execution import EAGER
 from zplus.generators import Signals, load_generator
 from zplus.generators.zoo import SHIPPED, model_path, pull
-from zplus.inversion import Settings, optimize
+from zplus.inversion import Settings
 from zplus.latent import Point
 from zplus.spaces import SPACES, make_space, render
 
@@ -67,7 +67,7 @@ def test_its_samples_are_as_varied_and_as_bright_as_avatars(avatars):
 @pytest.mark.parametrize("name", SPACES)
 def test_inversion_comes_much_nearer_than_the_mean_in_every_space(name, avatars, pictures):
     space = make_space(name, avatars)
-    latent = optimize(space, pictures, random_lpips("vgg"), SETTINGS, execution=EAGER)
+    latent = solved(space, pictures, random_lpips("vgg"), SETTINGS)
     error = (render(avatars, latent) - pictures).square().mean((1, 2, 3))
     mean = avatars.synthesize(Signals(avatars.styles(avatars.w_mean.expand(1, avatars.num_codes, -1))))
     assert (error < 0.7 * (mean - pictures).square().mean((1, 2, 3))).all()

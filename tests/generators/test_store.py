@@ -11,7 +11,7 @@ from tiny import TINY, tiny_stylegan2
 from zplus.direction import save_direction
 from zplus.errors import CheckpointError, UnknownNameError, ZplusError
 from zplus.generators import Signals, load_generator, pull, save_generator
-from zplus.generators.statistics import statistics
+from zplus.generators.prior import statistics
 from zplus.generators.store import read_generator
 
 

@@ -7,16 +7,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from inverting import solved
 from networks import random_encoder
 from points import generator_of, image_of, point_of
 from tiny import tiny_stylegan2
 from zplus.errors import LatentError, ZplusError
 from zplus.execution import EAGER
-from zplus.inversion import optimize, preset
-from zplus.inversion.encode import Encoding
+from zplus.inversion import preset
 from zplus.inversion.encoder import config_for, load_encoder, save_encoder, sight
+from zplus.inversion.encoding import EncoderOutput
 from zplus.latent import Point
-from zplus.spaces import SPACES, make_space, state_of
+from zplus.spaces import SPACES, make_space
 from zplus.spaces.sphere import onto_sphere
 
 
@@ -25,15 +26,15 @@ def photos(generator, n=3):
     return image_of(space, point_of(space, n)).clamp(-1, 1).clone()
 
 
-def encoding(encoder, lpips, space, target):
-    return Encoding(encoder, lpips, space, EAGER.autocast(torch.device("cpu")), target)
+def output(encoder, lpips, target):
+    return EncoderOutput(encoder, lpips, EAGER.autocast(torch.device("cpu")), target)
 
 
 def encoded(encoder, lpips, space, target):
     """The point of the space that the encoder gives."""
-    found = encoding(encoder, lpips, space, target)
-    code = found.code()
-    return Point(code, *(found.base_code(code) or ()))
+    found = output(encoder, lpips, target)
+    code = found.code(space)
+    return Point(code, None if space.layer is None else found.state(space, code))
 
 
 def test_what_is_seen_has_the_pixels_and_no_row_touches_another(lpips):
@@ -47,10 +48,10 @@ def test_what_is_seen_has_the_pixels_and_no_row_touches_another(lpips):
 @pytest.mark.parametrize("name", SPACES)
 def test_the_encoder_alone_gives_a_point_of_every_space(name, generator, lpips):
     space, target, encoder = make_space(name, generator), photos(generator), random_encoder(generator)
-    latent = optimize(space, target, lpips, preset("e4e", lpips_size=32), execution=EAGER, encoder=encoder)
+    latent = solved(space, target, lpips, preset("e4e", lpips_size=32), encoder=encoder)
     assert latent.figures["steps"] == [0, 0, 0] and len(latent.figures["strangeness"]) == 3
     torch.testing.assert_close(space.retract(latent.inverted.code), latent.inverted.code)
-    alone = optimize(space, target[1:2], lpips, preset("e4e", lpips_size=32), execution=EAGER, encoder=encoder)
+    alone = solved(space, target[1:2], lpips, preset("e4e", lpips_size=32), encoder=encoder)
     torch.testing.assert_close(alone.inverted.code, latent.inverted.code[1:2], rtol=1e-3, atol=1e-3)
 
 
@@ -79,20 +80,18 @@ def test_f_is_that_of_the_network_and_is_carried_to_a_later_layer(lpips):
     encoder, target = random_encoder(generator, layer="8"), photos(generator)
     space = make_space("f/w+", generator, "8")
     point = encoded(encoder, lpips, space, target)
-    torch.testing.assert_close(point.features, encoder.base_code(sight(lpips, target)))
+    torch.testing.assert_close(point.state.features, encoder.base_code(sight(lpips, target)))
     later = make_space("f/w+", generator, "16")
     carried = encoded(encoder, lpips, later, target)
-    pictures = [
-        space.generator.synthesize(s.decode(p.code, state_of(p))) for s, p in ((space, point), (later, carried))
-    ]
+    pictures = [space.generator.synthesize(s.decode(*p)) for s, p in ((space, point), (later, carried))]
     torch.testing.assert_close(*pictures, rtol=1e-4, atol=1e-4)
 
 
 def test_the_code_of_a_picture_has_gradients(lpips):
     generator = generator_of("skip")
     image = photos(generator).requires_grad_()
-    seen = encoding(random_encoder(generator), lpips, make_space("z+", generator), photos(generator))
-    seen.code_of(image)[..., 0].sum().backward()
+    seen = output(random_encoder(generator), lpips, photos(generator))
+    torch.cat(seen.styles(make_space("z+", generator), image), 1).sum().backward()
     assert image.grad.abs().max() > 0
 
 
@@ -101,11 +100,14 @@ def test_the_domain_term_draws_the_code_to_where_the_encoder_sees_it(lpips):
     space, target, encoder = make_space("w+", generator), photos(generator), random_encoder(generator)
     found = {}
     for weight in (0.0, 30.0):
-        settings = preset("idinvert", steps=25, code_lr=0.05, domain=weight, mse=0.0, lpips=0.0, lpips_size=32)
+        settings = preset(
+            "idinvert", steps=25, code_lr=0.05, in_domain_weight=weight, mse_weight=0.0, lpips_weight=0.0, lpips_size=32
+        )
         start = point_of(space, 3)
-        latent = optimize(space, target, lpips, settings, start, execution=EAGER, encoder=encoder)
-        code, seen = latent.inverted.code, encoding(encoder, lpips, space, target)
-        found[weight] = ((seen.code_of(image_of(space, latent.point)) - code) / space.spread).square().mean()
+        latent = solved(space, target, lpips, settings, start, encoder=encoder)
+        seen = torch.cat(output(encoder, lpips, target).styles(space, image_of(space, latent.point)), 1)
+        own = torch.cat(space.signals(latent.inverted.code).styles, 1)
+        found[weight] = ((seen - own) / space.statistics.style_std).square().mean()
     assert found[30.0] < 0.7 * found[0.0]
 
 
@@ -181,12 +183,12 @@ def test_no_file_and_no_encoder(tmp_path, lpips):
     with pytest.raises(LatentError, match="no file"):
         load_encoder(tmp_path / "none.safetensors", generator)
     with pytest.raises(ZplusError, match="has no encoder"):
-        optimize(make_space("w+", generator), photos(generator), lpips, preset("e4e"), execution=EAGER)
+        solved(make_space("w+", generator), photos(generator), lpips, preset("e4e"))
     alone = random_encoder(generator, forms=())
     with pytest.raises(ZplusError, match="gives F alone"):
         encoded(alone, lpips, make_space("w+", generator), photos(generator))
     with pytest.raises(ZplusError, match="no codes in z"):
-        encoding(random_encoder(generator, forms=("w+",)), lpips, make_space("z+", generator), photos(generator))
+        encoded(random_encoder(generator, forms=("w+",)), lpips, make_space("z+", generator), photos(generator))
 
 
 def test_an_encoder_of_f_alone_begins_f(lpips):
@@ -194,8 +196,10 @@ def test_an_encoder_of_f_alone_begins_f(lpips):
     space, target = make_space("f/w+", generator), photos(generator)
     encoder = random_encoder(generator, forms=())
     settings = preset("bdinvert", steps=1, code_lr=1e-9, feature_lr=1e-9, lpips_size=32)
-    latent = optimize(space, target, lpips, settings, execution=EAGER, encoder=encoder)
-    torch.testing.assert_close(latent.inverted.features, encoder.base_code(sight(lpips, target)), rtol=1e-4, atol=1e-4)
+    latent = solved(space, target, lpips, settings, encoder=encoder)
+    torch.testing.assert_close(
+        latent.inverted.state.features, encoder.base_code(sight(lpips, target)), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_small_generators_have_no_encoder():

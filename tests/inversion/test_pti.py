@@ -7,23 +7,26 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from inverting import solved
 from points import direction_of, generator_of, image_of, latent_at, photos_of, point_of
 from zplus.editing import Editor, edit
 from zplus.errors import DivergedError, LatentError, ZplusError
 from zplus.execution import EAGER
-from zplus.generators.statistics import statistics
-from zplus.inversion import Settings, invert, optimize
+from zplus.generators.prior import statistics
+from zplus.inversion import Problem, invert, preset
 from zplus.inversion.pti import tune
-from zplus.latent import load_latent, save_latent
+from zplus.latent import Decoding, load_latent, save_latent
 from zplus.spaces import make_space, render
 
-SETTINGS = Settings(steps=3, tuning=20, tuning_lr=0.01, tuning_loss=0.0, lpips=0.03, lpips_size=32, candidates=2)
+SETTINGS = preset(
+    "pti", steps=3, pti_steps=20, pti_lr=0.01, pti_threshold=0.0, lpips_weight=0.03, lpips_size=32, candidates=2
+)  # fmt: skip
+PIVOT = replace(SETTINGS, stages=("encode", "descend"))
 
 
 def tuned(generator, space, lpips, settings=SETTINGS, **more):
-    target = photos_of(generator, 1)
-    pivot = optimize(make_space(space, generator), target, lpips, settings, execution=EAGER)
-    return pivot, tune(generator, pivot, target, lpips, settings, EAGER, **more)
+    where, target = make_space(space, generator), photos_of(generator, 1)
+    return solved(where, target, lpips, PIVOT), solved(where, target, lpips, settings, **more)
 
 
 @pytest.mark.parametrize("space", ["w", "z+", "s", "f/z+"])
@@ -54,7 +57,7 @@ def test_locality_keeps_the_pictures_of_other_codes(lpips):
     generator = generator_of("mobile")
     space, changes = make_space("w", generator), {}
     for weight in (0.0, 3.0):
-        _, latent = tuned(generator, "w", lpips, replace(SETTINGS, locality=weight, tuning=20))
+        _, latent = tuned(generator, "w", lpips, replace(SETTINGS, pti_locality_weight=weight))
         other = make_space("w", generator.tuned(latent.offsets))
         point = point_of(space, 8, seed=3)
         changes[weight] = (image_of(other, point) - image_of(space, point)).square().mean()
@@ -63,16 +66,15 @@ def test_locality_keeps_the_pictures_of_other_codes(lpips):
 
 def test_noise_of_a_seed_stays_as_it_is(lpips):
     generator = generator_of("skip")
-    space, target = make_space("w", generator, noise="3"), photos_of(generator, 1)
-    pivot = optimize(space, target, lpips, SETTINGS, execution=EAGER)
-    latent = tune(generator, pivot, target, lpips, SETTINGS, EAGER)
+    space, target = make_space("w", generator, decoding=Decoding(noise="3")), photos_of(generator, 1)
+    pivot, latent = (solved(space, target, lpips, settings) for settings in (PIVOT, SETTINGS))
     errors = [(render(generator, x) - target).square().mean() for x in (pivot, latent)]
     assert errors[1] < 0.9 * errors[0]
 
 
 def test_it_ends_when_it_is_near_enough_or_told_to(lpips):
     generator, seen = generator_of("skip"), []
-    _, latent = tuned(generator, "w", lpips, replace(SETTINGS, tuning_loss=1e9))
+    _, latent = tuned(generator, "w", lpips, replace(SETTINGS, pti_threshold=1e9))
     assert latent.figures["steps"] == [4] and not latent.offsets
 
     def stop(progress):
@@ -80,23 +82,23 @@ def test_it_ends_when_it_is_near_enough_or_told_to(lpips):
         return progress.step == 5
 
     tuned(generator, "w", lpips, callback=stop)
-    assert seen == [(4, 23), (5, 23)]
+    assert seen == [(step, 23) for step in range(1, 6)]
 
 
 def test_what_is_refused(lpips):
     generator = generator_of("skip")
     space, target = make_space("w", generator), photos_of(generator, 1)
-    pivot = optimize(space, target, lpips, SETTINGS, execution=EAGER)
+    pivot = solved(space, target, lpips, PIVOT)
     with pytest.raises(ZplusError, match="one photo at a time"):
         invert(generator, target.expand(2, -1, -1, -1), "w", "pti")
     with pytest.raises(ZplusError, match="without the maps of SAM"):
-        invert(generator, target, "w+", "sam", tuning=1)
+        invert(generator, target, "w+", "sam", stages=("encode", "descend", "sam", "pti"), steps=1, sam_steps=1)
     with pytest.raises(LatentError, match="cannot be gone on from"):
         invert(generator, target, "w", start=replace(pivot, offsets={"x": torch.zeros(1)}))
     with pytest.raises(LatentError, match="1 photos cannot begin at 2"):
         invert(generator, target, "w", start=latent_at(space, 2))
     with pytest.raises(DivergedError):
-        tune(generator, pivot, target * float("nan"), lpips, SETTINGS, EAGER)
+        tune(Problem.of(space, target * float("nan"), lpips, SETTINGS, EAGER), pivot)
 
 
 @pytest.mark.parametrize("offsets", [{"x": torch.zeros(1)}, {"mapping.fc0.bias": torch.zeros(1, 1)}])
@@ -121,7 +123,7 @@ def test_statistics_are_those_of_the_generator_that_was_tuned(generator, monkeyp
         name: torch.full_like(x, 0.3) for name, x in generator.named_parameters() if not name.startswith("mapping.")
     }
     expected = statistics(generator)
-    monkeypatch.setattr(import_module("zplus.generators.statistics"), "cached", tmp_path.joinpath)
+    monkeypatch.setattr(import_module("zplus.generators.prior"), "cached", tmp_path.joinpath)
     found = statistics(generator.tuned(offsets))
     assert_close(found.style_mean, expected.style_mean)
     assert_close(statistics(generator).style_std, expected.style_std)

@@ -5,22 +5,23 @@ from dataclasses import replace
 import pytest
 import torch
 
+from inverting import solved
 from points import direction_of, generator_of, latent_at, normal, photos_of
 from zplus.editing import Editor, edit
 from zplus.errors import LatentError, ZplusError
 from zplus.execution import EAGER
-from zplus.inversion import Settings, invert, optimize
-from zplus.inversion.sam import adapt, choose, depths, error_map
+from zplus.inversion import invert, preset
+from zplus.inversion.sam import choose, depths, error_map
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space, render
 
-SETTINGS = Settings(steps=5, adapting=12, lpips_size=32, candidates=2, tau=0.05, lpips=0.1)
+SETTINGS = preset("sam", steps=5, sam_steps=12, lpips_size=32, candidates=2, sam_threshold=0.05, lpips_weight=0.1)
 
 
 def adapted(generator, name, lpips, settings=SETTINGS, n=2):
     space, target = make_space(name, generator), photos_of(generator, n)
-    quick = optimize(space, target, lpips, settings, execution=EAGER)
-    return quick, adapt(space, quick, target, lpips, settings, EAGER)
+    quick = solved(space, target, lpips, replace(settings, stages=("encode", "descend")))
+    return quick, solved(space, target, lpips, settings)
 
 
 def test_depths_grow_with_the_error():
@@ -48,14 +49,14 @@ def test_it_comes_nearer_than_the_code_alone(name, generator, lpips):
     assert (after < before).all()
     space = make_space(name, generator)
     torch.testing.assert_close(space.retract(latent.inverted.code), latent.inverted.code)
-    shares = torch.tensor([latent.figures[f"depth_{depth}"] for depth in range(len(depths(space)) + 1)])
+    shares = torch.tensor([latent.figures[f"depth_{depth}"] for depth in range(len(depths(generator)) + 1)])
     torch.testing.assert_close(shares.sum(0), torch.ones(2))
     assert latent.figures["steps"] == [17, 17]
 
 
 def test_nothing_is_added_where_the_code_is_good_enough(lpips):
     generator = generator_of("skip")
-    _, latent = adapted(generator, "w+", lpips, replace(SETTINGS, tau=1e6))
+    _, latent = adapted(generator, "w+", lpips, replace(SETTINGS, sam_threshold=1e6))
     assert all((x == 0).all() for x in latent.added.values())
     assert latent.figures["depth_0"] == [1.0, 1.0]
 

@@ -50,9 +50,9 @@ def test_it_is_where_an_inversion_starts():
     assert encoder_of(generator) is encoder_of(generator)
     prior, first = make_space("z", generator), {}
     target = image_of(prior, point_of(prior, 4, seed=9)).clamp(-1, 1)
-    for origin in ("auto", "common"):
+    for init in ("auto", "common"):
         losses: list[torch.Tensor] = []
-        settings = {"origin": origin, "steps": 2, "lpips_size": 64}
+        settings = {"init": init, "steps": 2, "lpips_size": 64}
         invert(generator, target, execution=EAGER, callback=lambda p: losses.append(p.loss), **settings)  # noqa: B023
-        first[origin] = losses[0].mean()
+        first[init] = losses[0].mean()
     assert first["auto"] < 0.7 * first["common"]

@@ -8,8 +8,9 @@ from torch.testing import assert_close
 from points import direction_of, generator_of, image_of, latent_at, normal, point_of
 from zplus.editing import edit
 from zplus.errors import LatentError, UnknownNameError, ZplusError
-from zplus.latent import Point, load_latent, save_latent
-from zplus.spaces import SPACES, convert, latent_of, make_space, render, space_of, state_of
+from zplus.generators import State
+from zplus.latent import Decoding, Point, load_latent, save_latent
+from zplus.spaces import SPACES, convert, latent_of, make_space, render, space_of
 from zplus.spaces.sphere import angles
 
 ARCHITECTURES = ("skip", "resnet", "mobile")
@@ -43,8 +44,8 @@ def length(x):
 
 def test_shapes(space):
     generator, point = space.generator, point_of(space, n=3)
-    assert point.code.shape == (3, *space.shape) == space.mean(3).shape == space.common_sample(3).shape
-    signals = space.decode(point.code, state_of(point))
+    assert point.code.shape == (3, *space.shape) == space.mean(3).shape == space.broadcast_sample(3).shape
+    signals = space.decode(*point)
     assert [tuple(x.shape) for x in signals.styles] == [(3, count) for count in generator.style_sizes]
     assert list(signals.features) == ([] if space.layer is None else [space.layer])
     assert generator.synthesize(signals).shape == (3, 3, 32, 32)
@@ -58,7 +59,7 @@ def test_pictures_are_neither_flat_nor_the_same(space):
 
 def test_replacing_a_state_by_itself_changes_no_pixel(space):
     generator, point = space.generator, point_of(space)
-    signals = space.decode(point.code, state_of(point))
+    signals = space.decode(*point)
     image = generator.synthesize(signals)
     for k in range(len(generator.layers)):
         same = generator.synthesize(signals.with_feature(k, generator.head(signals, k)))
@@ -71,8 +72,8 @@ def test_f_sits_at_any_layer_and_codes_up_to_it_are_inert(name, generator):
         space = make_space(name, generator, layer.name)
         assert space.layer == k
         point = point_of(space)
-        other = list(space.truncate(space.raw_styles(space.sample(2, seed=9))))
-        signals, image = space.decode(point.code, state_of(point)), image_of(space, point)
+        other = list(space.truncate(space.untruncated_styles(space.sample(2, seed=9))))
+        signals, image = space.decode(*point), image_of(space, point)
         inert = [i for i, code in enumerate(generator.style_codes) if code < layer.code]
         mixed = tuple(other[i] if i in inert else x for i, x in enumerate(signals.styles))
         changed = type(signals)(mixed, signals.noise, signals.features)
@@ -89,7 +90,7 @@ def test_a_row_of_a_batch_is_the_single_picture(space):
     point = point_of(space, n=3)
     image = image_of(space, point)
     for i in range(3):
-        alone = image_of(space, point.each(lambda x, i=i: x[i : i + 1]))
+        alone = image_of(space, point.map(lambda x, i=i: x[i : i + 1]))
         assert_close(alone, image[i : i + 1], atol=1e-4, rtol=0)
 
 
@@ -97,18 +98,21 @@ def test_a_sample_does_not_depend_on_how_many_are_drawn(space):
     few, many = space.sample(2, seed=3), space.sample(5, seed=3)
     assert_close(few, many[:2], atol=1e-5, rtol=0)
     assert not torch.allclose(many, space.sample(5, seed=4))
-    assert_close(space.common_sample(2, seed=3), space.common_sample(5, seed=3)[:2], atol=1e-5, rtol=0)
+    assert_close(space.broadcast_sample(2, seed=3), space.broadcast_sample(5, seed=3)[:2], atol=1e-5, rtol=0)
 
 
 def test_codes_of_different_layers_are_drawn_independently(space):
-    code, common = space.sample(2), space.common_sample(2)
+    code, common = space.sample(2), space.broadcast_sample(2)
     assert torch.equal(common, common[:, :1].expand_as(common))
     assert torch.unique(code, dim=1).shape[1] == space.shape[0]
 
 
 def test_the_mean_is_nearer_the_middle_than_any_sample(space):
     centre = space.statistics.style_mean
-    ours, samples = torch.cat(space.raw_styles(space.mean(1)), 1), torch.cat(space.raw_styles(space.sample(50)), 1)
+    ours, samples = (
+        torch.cat(space.untruncated_styles(space.mean(1)), 1),
+        torch.cat(space.untruncated_styles(space.sample(50)), 1),
+    )
     assert (ours - centre).norm() < (samples - centre).norm(dim=1).min()
 
 
@@ -124,7 +128,7 @@ def test_retracting_twice_is_retracting_once(space):
 
 def test_sphere_codes_have_rms_1(sphere):
     code = sphere.sample(3)
-    for found in (code, sphere.mean(2), sphere.common_sample(3), sphere.retract(7 * code + 1)):
+    for found in (code, sphere.mean(2), sphere.broadcast_sample(3), sphere.retract(7 * code + 1)):
         assert_close(length(found), torch.ones(found.shape[:2]), atol=1e-5, rtol=0)
 
 
@@ -135,7 +139,7 @@ def test_moving_by_nothing_changes_nothing(space):
 
 def test_moves_are_continuous(space):
     point = point_of(space)
-    vector = space.spread * normal(*point.code.shape)
+    vector = space.std * normal(*point.code.shape)
     before = image_of(space, point)
 
     def change(amount):
@@ -225,7 +229,7 @@ def test_strength_0_is_the_reconstruction_bit_for_bit(space):
 
 def test_a_saved_latent_renders_the_same_pixels(space, tmp_path):
     generator = space.generator
-    latent = latent_at(make_space(space.name, generator, psi=0.7, cutoff=3, noise="7"))
+    latent = latent_at(make_space(space.name, generator, decoding=Decoding(psi=0.7, cutoff=3, noise="7")))
     for i, one in enumerate((latent, edit(generator, latent, {direction_of(generator): 1.0}))):
         save_latent(one, tmp_path / f"{i}.safetensors")
         loaded = load_latent(tmp_path / f"{i}.safetensors")
@@ -252,8 +256,8 @@ def test_tensors_of_a_wrong_size_are_refused(space):
     wrong = [
         point._replace(code=point.code[..., :-1]),
         point._replace(code=point.code.repeat(1, 3, 1)),
-        point._replace(features=torch.zeros(2, 3, 5, 5)),
-        Point(point.code) if space.layer is not None else Point(point.code, torch.zeros(2, 8, 8, 8)),
+        point._replace(state=State(torch.zeros(2, 3, 5, 5))),
+        Point(point.code) if space.layer is not None else Point(point.code, State(torch.zeros(2, 8, 8, 8))),
         point._replace(code=point.code[:1]) if space.layer is not None else Point(point.code[:, :0]),
     ]
     for one in wrong:
@@ -268,13 +272,13 @@ def truncated(name, generator, psi, cutoff=None):
     """The picture of the same z in a space under a truncation."""
     source, plain = make_space("z", generator), make_space(name, generator)
     code = convert(source, Point(source.sample(2)), plain)[0].code
-    return image_of(make_space(name, generator, psi=psi, cutoff=cutoff), Point(code))
+    return image_of(make_space(name, generator, decoding=Decoding(psi=psi, cutoff=cutoff)), Point(code))
 
 
 def test_psi_0_is_the_mean_image_in_every_space(space):
     generator = space.generator
     mean = image_of(make_space("w", generator), Point(make_space("w", generator).mean(2)))
-    flat = make_space(space.name, generator, psi=0.0)
+    flat = make_space(space.name, generator, decoding=Decoding(psi=0.0))
     assert_close(image_of(flat, Point(flat.sample(2))), mean, atol=1e-4, rtol=0)
 
 
@@ -295,19 +299,22 @@ def test_psi_acts_alike_in_every_space(generator, cutoff):
 @pytest.mark.parametrize(("kind", "other"), [("z+", "w+"), ("w", "w+"), ("w", "s"), ("s", "s"), ("w+", "w+")])
 @pytest.mark.parametrize("cutoff", [None, 3])
 def test_conversion_makes_up_for_another_truncation(generator, kind, other, cutoff):
-    source, target = make_space(kind, generator, psi=0.5), make_space(other, generator, psi=0.8, cutoff=cutoff)
+    source, target = (
+        make_space(kind, generator, decoding=Decoding(psi=0.5)),
+        make_space(other, generator, decoding=Decoding(psi=0.8, cutoff=cutoff)),
+    )
     code = source.sample(2)
     point, error = convert(source, Point(code), target)
     assert_close(image_of(target, point), image_of(source, Point(code)), atol=1e-4, rtol=0)
     assert error.max() < 1e-4
     with pytest.raises(LatentError, match="mean face alone"):
-        convert(source, Point(code), make_space(other, generator, psi=0.0))
+        convert(source, Point(code), make_space(other, generator, decoding=Decoding(psi=0.0)))
 
 
 @pytest.mark.parametrize("psi", [-0.1, 1.5, float("nan"), float("inf")])
 def test_psi_lies_between_0_and_1(generator, psi):
     with pytest.raises(ZplusError, match="between 0 and 1"):
-        make_space("w", generator, psi=psi)
+        make_space("w", generator, decoding=Decoding(psi=psi))
 
 
 # Conversion
@@ -336,10 +343,13 @@ def test_conversion_down_the_chain_finds_a_point_that_lies_there(generator, kind
 def test_conversion_down_the_chain_states_its_error(generator, kind, wider):
     """|change of the styles| over their distance from the mean, of a point that lies in no smaller space."""
     small, large = make_space(kind, generator), make_space(wider, generator)
-    point = Point(large.sample(2) + 0.5 * large.spread * normal(2, *large.shape))
+    point = Point(large.sample(2) + 0.5 * large.std * normal(2, *large.shape))
     point = Point(large.retract(point.code))
     found, error = convert(large, point, small)
-    before, after = torch.cat(large.raw_styles(point.code), 1), torch.cat(small.raw_styles(found.code), 1)
+    before, after = (
+        torch.cat(large.untruncated_styles(point.code), 1),
+        torch.cat(small.untruncated_styles(found.code), 1),
+    )
     distance = (before - large.statistics.style_mean).norm(dim=1)
     assert_close(error, (after - before).norm(dim=1) / distance)
     assert ((error > 0.01) & (error < 2)).all()
@@ -364,9 +374,9 @@ def test_conversion_keeps_f_carries_it_on_or_drops_it(generator, kind):
     for target in (first, last):
         assert_close(image_of(target, convert(first, point, target)[0]), image, atol=1e-4, rtol=0)
     back = convert(last, point_of(last), first)[0]
-    assert torch.equal(back.features, first.head(back.code).features)
+    assert torch.equal(back.state.features, first.head(back.code).features)
     plain = make_space(kind, generator)
-    assert convert(first, point, plain)[0].features is None
+    assert convert(first, point, plain)[0].state is None
     assert_close(image_of(first, convert(plain, Point(point.code), first)[0]), image_of(plain, Point(point.code)))
 
 
@@ -381,7 +391,7 @@ def test_names(generator):
     with pytest.raises(UnknownNameError, match="layer"):
         make_space("f/z+", generator, "31")
     with pytest.raises(ZplusError, match="noise mode"):
-        make_space("z+", generator, noise="9" * 30)
+        make_space("z+", generator, decoding=Decoding(noise="9" * 30))
     space = make_space("f/s", generator, "b16.conv1")
     assert space_of(generator, latent_at(space)).layer == space.layer == generator.layer("16")
 

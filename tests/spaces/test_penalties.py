@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from points import generator_of, normal, point_of
 from zplus.generators import State
-from zplus.generators.statistics import sample_w
+from zplus.generators.prior import STATE_SAMPLES, sample_w
 from zplus.spaces import make_space
 from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p_norm
 
@@ -59,21 +59,23 @@ def test_statistics_are_those_of_fresh_samples(generator):
     assert_close(known.style_mean, centre[0])
 
 
-def test_delta_and_consensus():
-    code = normal(3, 6, 16)
-    x = code.double().numpy()
+def test_delta_and_consensus_are_in_deviations(generator):
+    space = make_space("w+", generator)
+    code = normal(3, *space.shape)
+    x = code.double().numpy() / float(space.std)
     lengths = [sum(np.linalg.norm(layer - row[0]) for layer in row) for row in x]
     spreads = [((row - row.mean(0)) ** 2).mean() for row in x]
-    assert_close(delta_norm(code), torch.tensor(lengths).float())
-    assert_close(consensus(code), torch.tensor(spreads).float())
-    common = code[:, :1].expand(-1, 6, -1)
-    assert not delta_norm(common).any()
-    assert consensus(common).max() < 1e-12
+    assert_close(delta_norm(space, code), torch.tensor(lengths).float())
+    assert_close(consensus(space, code), torch.tensor(spreads).float())
+    common = code[:, :1].expand_as(code)
+    assert not delta_norm(space, common).any()
+    assert consensus(space, common).max() < 1e-12
 
 
-def test_delta_has_a_finite_gradient_where_all_codes_agree():
-    code = normal(2, 1, 16).expand(-1, 6, -1).clone().requires_grad_()
-    (delta_norm(code) + consensus(code)).sum().backward()
+def test_delta_has_a_finite_gradient_where_all_codes_agree(generator):
+    space = make_space("z+", generator)
+    code = space.broadcast_sample(2).requires_grad_()
+    (delta_norm(space, code) + consensus(space, code)).sum().backward()
     assert code.grad.isfinite().all()
 
 
@@ -81,13 +83,15 @@ def test_feature_consistency(generator):
     space = make_space("f/w", generator)
     point = point_of(space)
     head = space.head(point.code)
-    expected = ((point.features - head.features).double().numpy() ** 2).mean((1, 2, 3))
-    assert_close(feature_consistency(State(point.features), head), torch.from_numpy(expected).float())
-    assert not feature_consistency(head, head).any()
+    prior = space.head(sample_w(generator, STATE_SAMPLES)[:, None]).features.double().numpy()
+    expected = ((point.state.features - head.features).double().numpy() ** 2).mean((1, 2, 3)) / prior.var()
+    found = feature_consistency(space, State(point.state.features), head)
+    assert_close(found, torch.from_numpy(expected).float(), rtol=1e-3, atol=0)
+    assert not feature_consistency(space, head, head).any()
 
 
 def test_penalties_of_a_row_do_not_depend_on_its_company(generator):
     space = make_space("z+", generator)
     code = space.sample(3)
-    for penalty in (delta_norm, consensus, lambda x: p_norm(space, x)):
-        assert_close(penalty(code)[1:2], penalty(code[1:2]))
+    for penalty in (delta_norm, consensus, p_norm):
+        assert_close(penalty(space, code)[1:2], penalty(space, code[1:2]))

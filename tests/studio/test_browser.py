@@ -245,7 +245,7 @@ def test_a_closed_page_is_forgotten(visit, short):
 def test_a_strength_beyond_the_sliders_is_shown(visit, tmp_path):
     generator = load_generator("avatars64")
     space, name = make_space("z+", generator), next(iter(directions_of(generator)))
-    edited = edit(generator, latent_of(space, Point(space.common_sample(1, 0))), {name: 5.0})
+    edited = edit(generator, latent_of(space, Point(space.broadcast_sample(1, 0))), {name: 5.0})
     save_latent(edited, tmp_path / "far.safetensors")
     me = visit()
     me.gives("far.safetensors", (tmp_path / "far.safetensors").read_bytes())

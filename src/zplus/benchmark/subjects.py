@@ -25,9 +25,9 @@ from zplus.faces.align import align, whole
 from zplus.faces.landmarks import FaceFinder
 from zplus.generators import Generator
 from zplus.generators.contract import fingerprint
-from zplus.generators.statistics import sample_w
+from zplus.generators.prior import sample_w
 from zplus.images import read_image
-from zplus.latent import Latent, Point
+from zplus.latent import Decoding, Latent, Point
 from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.convert import convert_code
 from zplus.training.data import DAMAGE, SUFFIXES, picture_names, read_pictures, to_batch, unpacked
@@ -84,7 +84,10 @@ def oracle(
     noise = OTHER_NOISE if source == "noise" else "const"
     latents, size = {}, max(1, ROOM // generator.resolution**2)
     for kind in kinds:
-        space, codes = make_space(kind, generator, noise=noise), _codes(generator, source, kind, count, seed)
+        space, codes = (
+            make_space(kind, generator, decoding=Decoding(noise=noise)),
+            _codes(generator, source, kind, count, seed),
+        )
         latents[kind] = [latent_of(space, Point(part)) for part in codes.split(size)]
     images = _moved(generator, latents[kinds[0]], {})
     truths = {
@@ -185,7 +188,7 @@ def _codes(generator: Generator, source: str, kind: str, count: int, seed: int) 
         w = sample_w(generator, count * generator.num_codes, seed + 1) - make_space("w", generator).statistics.w_mean
         found = found + JITTER * w.view(found.shape)
     if source == "s":
-        spread = make_space("s", generator).spread
+        spread = make_space("s", generator).std
         found = found + JITTER * spread * torch.randn(found.shape, generator=random).to(found)
     return found
 

@@ -1,6 +1,7 @@
 """One condition on one set of pictures: inverted, edited at many strengths, matched, and told in rows."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from zplus.editing.follow import with_code
 from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.inversion import invert
-from zplus.inversion.optimize import Callback
+from zplus.inversion.problem import Callback
 from zplus.latent import Latent
 from zplus.perception.lpips import LPIPS, at
 from zplus.perception.quality import LPIPS_SIDE
@@ -112,19 +113,17 @@ class Edited:
     def picture(self, direction: Direction, strength: float) -> tuple[Images, list[bool]]:
         """The pictures, and whether each row could follow the direction; one that could not stays as it is."""
         try:
-            return self._picture(direction, strength), [True] * len(self.latent)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that rows cannot follow is told by `followed`
+                edited = self.editor.edit({direction: strength}, feature=self.condition.feature)
         except LatentError:
-            if len(self.latent) == 1:
-                return render(self.generator, self.latent), [False]
-        rows = [Edited(self.generator, self.latent[i], self.condition) for i in range(len(self.latent))]
-        found = [row.picture(direction, strength) for row in rows]
-        return torch.cat([images for images, _ in found]), [known for _, (known,) in found]
+            return render(self.generator, self.latent), [False] * len(self.latent)
+        return self._picture(edited), self.editor.followed(edited)
 
-    def _picture(self, direction: Direction, strength: float) -> Images:
-        edited = self.editor.edit({direction: strength}, feature=self.condition.feature)
+    def _picture(self, edited: Latent) -> Images:
         if self.condition.keep_norm and edited.edited is not None:
             space = self.editor.space
-            before = edited.inverted.plain(self.generator.device)
+            before = edited.inverted.contiguous_copy(self.generator.device)
             code = norm_kept(before.code, edited.edited.code, space.statistics.w_mean)
             edited = replace(edited, edited=with_code(space, before, code, self.condition.feature))
         return self.editor.picture(edited)
@@ -152,8 +151,8 @@ def reconstruction_rows(
 def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
     """P-norm of the codes in Z and W, and the mean angle between the codes of the layers."""
     space, code = space_of(generator, latent), latent.inverted.code.to(generator.device)
-    found = {} if space.kind == "s" else {"pn_norm": p_norm(space, code)}
-    if space.kind == "z+":
+    found = {} if not space.within_w else {"pn_norm": p_norm(space, code)}
+    if space.has_angles and code.shape[1] > 1:
         one, other = torch.triu_indices(code.shape[1], code.shape[1], 1)
         found["layer_angle"] = angles(code[:, one], code[:, other]).mean(1)
     return found

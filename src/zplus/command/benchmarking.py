@@ -32,6 +32,7 @@ from zplus.generators.contract import fingerprint
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
 from zplus.perception.lpips import LPIPS
+from zplus.spaces import space_class
 
 FACES = ("smile", "age", "yaw")  # directions whose scorers have a judge
 COMPONENTS = 3  # principal components of W, for generators without directions that can be scored
@@ -145,7 +146,7 @@ def _directions(generator: Generator, names: Sequence[str]) -> list[Direction]:
     found = [find_direction(name, generator) for name in names]
     found = found or [known[name] for name in FACES if name in known] or principal(generator, COMPONENTS)
     for one in found:
-        if one.space not in ("w", "w+"):
+        if not space_class(one.space).has_w_vectors:
             raise ZplusError(f"{one.name} is of {one.space}: only directions of w and w+ reach every space.")
     return found
 

@@ -40,7 +40,7 @@ def export_codes(path: Path, out: Path, model: str | None, label: int | None, sh
     latent = load_latent(path)
     generator = generator_of(latent, model, "cpu", label, show)
     space = space_of(generator, latent)
-    if space.kind == "s":
+    if not space.within_w:
         show.warn("Styles have no exact codes in W+: the nearest are written.")
     if latent.offsets or latent.added:
         show.warn("Tuned weights (PTI) and added maps (SAM) stay behind: the codes alone show another picture.")

@@ -17,9 +17,8 @@ from zplus.generators import Generator, statistics
 from zplus.images import to_tensor
 from zplus.inversion import Progress, Settings, invert, preset
 from zplus.inversion.encoder import encoder_of, load_encoder
-from zplus.inversion.invert import chosen_method, shared_lpips
-from zplus.inversion.optimize import DRIFT_BOUND
-from zplus.latent import Latent, load_latent
+from zplus.inversion.methods import DRIFT_BOUND, chosen_method, shared_lpips
+from zplus.latent import Decoding, Latent, load_latent
 from zplus.perception.identity import Identity
 from zplus.perception.quality import measure_quality
 from zplus.spaces import make_space, render
@@ -56,10 +55,10 @@ class Inverter:
     def __init__(self, request: Request, show: Show, photos: int = 1):
         self.request, self.show = request, show
         preset(request.method)  # an unknown name is refused before anything is loaded
-        self.start, self.origin = _start(request.start)
+        self.start, self.init = _start(request.start)
         with show.stage("Loading the networks"):
             self.generator: Generator = open_generator(request.model, request.device, request.label)
-            make_space(request.space, self.generator, request.layer, request.psi)
+            make_space(request.space, self.generator, request.layer, Decoding(request.psi))
             given = request.encoder
             self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)
             self.identity = _identity(show)
@@ -93,12 +92,12 @@ class Inverter:
                 self.encoder,
                 steps=asked.steps,
                 seed=asked.seed,
-                origin=self.origin,
+                init=self.init,
             )
 
     @property
     def _settings(self) -> Settings:
-        method = chosen_method(self.request.method, self.encoder, self.start or self.origin)
+        method = chosen_method(self.request.method, self.encoder, self.start or self.init)
         return preset(method, steps=self.request.steps)
 
     def judge(self, latent: Latent, aligned: Aligned) -> tuple[Tensor, dict[str, Any]]:

@@ -11,6 +11,7 @@ from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show
 from zplus.errors import ZplusError
 from zplus.images import fitted, to_pixels, write_image
+from zplus.latent import Decoding
 from zplus.spaces import make_space
 
 MOST = 10_000  # pictures in one go
@@ -23,7 +24,7 @@ def sample_seeds(seeds: str, folder: Path, model: str, label: int | None, psi: f
     numbers = parse_seeds(seeds)
     folder = output_folder(folder)
     generator = open_generator(model, device, label)
-    space = make_space("z", generator, psi=psi)
+    space = make_space("z", generator, decoding=Decoding(psi))
     results, cells = [], []
     with show.stage("Sampling", len(numbers)) as tick:
         for i, seed in enumerate(numbers):

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from zplus.editing.follow import with_code
-from zplus.editing.layers import inside
 from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.latent import Latent, Point
@@ -18,8 +17,7 @@ def mix(generator: Generator, a: Latent, b: Latent, layers: tuple[int, int]) -> 
     In the space of `a`; F goes along as with an edit. Edits of both are part of what is mixed. Raises LatentError.
     """
     space, first, second = _side_by_side(generator, a, b)
-    mask = inside(space, layers).to(first.code.device)
-    point = with_code(space, first, torch.where(mask, second.code, first.code), a.feature)
+    point = with_code(space, first, torch.where(space.layer_mask(layers), second.code, first.code), a.feature)
     return latent_of(space, point, settings={"mixed": list(layers)})
 
 
@@ -30,9 +28,9 @@ def interpolate(generator: Generator, a: Latent, b: Latent, t: float) -> Latent:
     In the space of `a`; at 0 and 1 the two latents themselves, edits included. Raises LatentError.
     """
     space, first, second = _side_by_side(generator, a, b)
-    maps = (None if x is None or y is None else torch.lerp(x, y, t) for x, y in zip(first[1:], second[1:], strict=True))
-    code = space.interpolate(first.code, second.code, t)
-    return latent_of(space, Point(code, *maps), settings={"interpolated": t})
+    state = first.state and second.state and first.state.map(lambda x, y: torch.lerp(x, y, t), second.state)
+    point = Point(space.interpolate(first.code, second.code, t), state)
+    return latent_of(space, point, settings={"interpolated": t})
 
 
 def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Point, Point]:
@@ -45,10 +43,10 @@ def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Po
             "mixed: invert by another method, or edit without a mask."
         )
     space = space_of(generator, a)
-    first, other = a.point.plain(generator.device), b.point.plain(generator.device)
+    first, other = (x.point.contiguous_copy(generator.device) for x in (a, b))
     second, _ = convert(space_of(generator, b), other, space)
     rows = max(len(a), len(b))
-    return space, first.each(lambda x: _repeated(x, rows)), second.each(lambda x: _repeated(x, rows))
+    return space, first.map(lambda x: _repeated(x, rows)), second.map(lambda x: _repeated(x, rows))
 
 
 def _repeated(x: Tensor, rows: int) -> Tensor:

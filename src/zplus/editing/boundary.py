@@ -10,12 +10,11 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.editing.builtin import owner_of
-from zplus.editing.layers import inside
 from zplus.editing.scored import Score, Scored, codes_in, measured_slope
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
+from zplus.spaces.registry import extended
 
 HELD_OUT = 0.2  # of the samples: they judge the boundary and take no part in finding it
 LEAST_ENDS = 10  # samples at either end
@@ -45,8 +44,9 @@ def learn_boundary(
     ends, fresh_ends = int(fraction * (len(values) - held)), int(fraction * held)
     if ends < LEAST_ENDS or not fresh_ends:
         raise ZplusError(f"Only {len(values)} samples have a score of {attribute}: raise the number of samples.")
-    codes = codes_in(make_space(space, generator), z).cpu().numpy()
-    scale = codes.std(0) + 1e-8 if space == "s" else codes.std()  # channels of S differ widely, w has no axes
+    where = make_space(space, generator)
+    codes = codes_in(where, z).cpu().numpy()
+    scale = where.std[0, 0].cpu().numpy() + 1e-8
     x = (codes - codes.mean(0)) / scale
     machine = LinearSVC(C=1e-3, dual=True, max_iter=20_000, random_state=0).fit(*_ends(x[held:], values[held:], ends))
     accuracy = machine.score(*_ends(x[:held], values[:held], fresh_ends))
@@ -56,7 +56,7 @@ def learn_boundary(
     kind, vector = on_layers(generator, space, normal, layers)
     check_projected(without, space)
     vector = project_out(vector, [one.vector for one in without])
-    kind = f"{space}+" if len(vector) > 1 else kind
+    kind = extended(space) if len(vector) > 1 else kind
     vector = vector * (float(along.std()) / vector.norm(dim=1).max())
     slope, deviation = measured_slope(generator, kind, vector, attribute, score), float(values.std())
     if not slope > 0:
@@ -68,12 +68,14 @@ def learn_boundary(
         "unit_in_prior_deviations": round(deviation / slope, 4), "model": generator.name,
         "layers": list(layers or (0, generator.num_codes)), "without": [one.name for one in without],
     }  # fmt: skip
-    return Direction(name, kind, vector * (deviation / slope), owner_of(generator, kind), card)
+    owner = make_space(kind, generator).required_fingerprint
+    excluded = torch.stack([one.vector.expand(len(vector), -1) for one in without]) if without else None
+    return Direction(name, kind, vector * (deviation / slope), owner, card, excluded)
 
 
 def check_projected(others: Sequence[Direction], space: str) -> None:
     """Raises ZplusError where a direction is of another space, and so cannot be projected out of one of this space."""
-    foreign = [one.name for one in others if one.space.removesuffix("+") != space]
+    foreign = [one.name for one in others if extended(one.space) != extended(space)]
     if foreign:
         raise ZplusError(f"{foreign[0]} is no direction of {space}: it cannot be projected out there.")
 
@@ -99,8 +101,8 @@ def on_layers(
     """A vector of Z, W or S on some layers only, and the space that it then belongs to."""
     if layers is None:
         return kind, vector[None]
-    target = make_space(kind if kind == "s" else f"{kind}+", generator)
-    return target.kind, (vector * inside(target, layers)).view(-1, len(vector))
+    target = make_space(extended(kind), generator)
+    return target.kind, (vector.to(generator.device) * target.layer_mask(layers)).view(-1, len(vector)).cpu()
 
 
 def _ends(x: np.ndarray, values: np.ndarray, ends: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,18 +22,13 @@ def directions_of(generator: Generator) -> dict[str, Direction]:
     return {d.name: d for d in builtin_directions() if belongs(d, generator)}
 
 
-def owner_of(generator: Generator, kind: str) -> str:
-    """What directions of a space belong to: the mapping network, or for S all of the generator."""
-    return generator.fingerprint if kind == "s" else generator.mapping_fingerprint
-
-
 def belongs(direction: Direction, generator: Generator) -> bool:
     """Whether a direction was found for this generator, or for one with the same mapping network (z and w)."""
-    rows, width = make_space(direction.space, generator).shape
-    return direction.belongs_to == owner_of(generator, direction.space) and tuple(direction.vector.shape) in (
-        (1, width),
-        (rows, width),
-    )
+    space = make_space(direction.space, generator)
+    rows, dim = space.shape
+    vectors = [direction.vector, *(() if direction.excluded is None else direction.excluded)]
+    fit = all(tuple(x.shape) in ((1, dim), (rows, dim)) for x in vectors)
+    return fit and direction.belongs_to == space.required_fingerprint
 
 
 def find_direction(name: str, generator: Generator) -> Direction:

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from zplus.direction import Direction
-from zplus.editing.builtin import owner_of
 from zplus.editing.scored import Score, Scored, codes_in, measured_slope
 from zplus.errors import ZplusError
 from zplus.generators import Generator
@@ -36,21 +35,21 @@ def learn_channel(
     ranked = relevance.abs().argsort(descending=True)[:TRIED].tolist()
     slopes = []
     for channel in ranked:
-        step = torch.zeros(1, space.width)
+        step = torch.zeros(1, space.dim)
         step[0, channel] = spread[channel] * relevance[channel].sign()
         slopes.append(measured_slope(generator, "s", step, attribute, score))
     best = int(np.argmax(slopes))
     if not slopes[best] > 0:
         raise ZplusError(f"None of the {TRIED} likeliest channels raises the score of {attribute}: try a boundary.")
     channel, deviation = ranked[best], float(values.std())
-    vector = torch.zeros(1, space.width)
+    vector = torch.zeros(1, space.dim)
     vector[0, channel] = spread[channel] * relevance[channel].sign() * deviation / slopes[best]
     card = {
         "method": "channel", "attribute": attribute, "samples": len(values), "channel": _label(generator, channel),
         "rank": best, "relevance": round(float(relevance[channel].abs()), 4), "score_std": round(deviation, 5),
         "unit_in_prior_deviations": round(deviation / slopes[best], 4), "model": generator.name,
     }  # fmt: skip
-    return Direction(name, "s", vector, owner_of(generator, "s"), card)
+    return Direction(name, "s", vector, space.required_fingerprint, card)
 
 
 def _label(generator: Generator, channel: int) -> str:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.boundary import on_layers
-from zplus.editing.builtin import owner_of
+from zplus.editing.scored import codes_in
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
@@ -20,22 +20,18 @@ def principal(
 ) -> list[Direction]:
     """The directions along which w varies most (GANSpace: Härkönen et al. 2020, arXiv 2004.02546, section 2.1).
 
-    In "w" they are the principal components themselves; in "z" the regression of z on the coordinates along them
-    (equation 4), which moves z to where the component grows. One unit is one standard deviation over the prior, in z
-    what goes with it on average. `layers` are the codes first..last-1 that move. The card tells the share of the
-    variance.
+    In a space they are the regression of its codes on the coordinates along the components (equation 4): in "w" the
+    components themselves, in "z" what moves z to where the component grows. One unit is one standard deviation over the
+    prior, elsewhere than in w what goes with it on average. `layers` are the codes first..last-1 that move. The card
+    tells the share of the variance.
     """
     z, w = _prior(generator, seed)
     variances, axes = torch.linalg.eigh(w.T.cov())  # ascending
     variances, axes = variances.flip(0), _signed(axes.flip(1))
-    vectors = (axes * variances.clamp(min=0).sqrt()).T  # a component a row
-    if space == "z":
-        along = (w - w.mean(0)) @ axes / variances.clamp(min=1e-12).sqrt()
-        vectors = torch.linalg.lstsq(along[:, :count], z).solution
-    elif space != "w":
-        raise ZplusError(f"Principal components are found in w or z, not in {space}.")
+    along = (w - w.mean(0)) @ axes[:, : _checked(count, generator)] / variances[:count].clamp(min=1e-12).sqrt()
+    vectors = torch.linalg.lstsq(along, codes_in(make_space(space, generator), z)).solution  # a component a row
     shares = (variances / variances.sum()).tolist()
-    return _directions(generator, "principal", space, vectors[: _checked(count, generator)], layers, shares)
+    return _directions(generator, "principal", space, vectors, layers, shares)
 
 
 @torch.no_grad()
@@ -73,7 +69,7 @@ def _directions(
             "method": method, "component": i, "share": round(share, 5), "model": generator.name,
             "layers": list(layers or (0, generator.num_codes)),
         }  # fmt: skip
-        found.append(Direction(f"{method}-{i:02d}", kind, rows, owner_of(generator, kind), card))
+        found.append(Direction(f"{method}-{i:02d}", kind, rows, make_space(kind, generator).required_fingerprint, card))
     return found
 
 

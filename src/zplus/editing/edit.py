@@ -14,14 +14,14 @@ from torch import Tensor
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.follow import with_code
-from zplus.editing.layers import inside
-from zplus.editing.transport import Way, cosine
+from zplus.editing.transport import EditPath, cosine, onto_rows, w_rows
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
 from zplus.latent import Edit, FeatureMove, Latent, Point
-from zplus.spaces import Space, space_of, state_of
+from zplus.spaces import Space, make_space, same_chart, space_class, space_of
+from zplus.spaces.registry import extended
 from zplus.spaces.render import masked, rendered
 from zplus.spaces.sphere import angles
 
@@ -45,7 +45,8 @@ def edit(
     same unwarped, F + head(edited code) - head(inverted code); "fixed" leaves F as it is (the papers' form, in which an
     edit carried by the codes below F cannot show). None is what the latent had, at first "moved".
     mask: where the edits show, in [0,1] and of any side; outside it is the reconstruction. None is what the latent had.
-    A strength beyond 10 deviations is cut to them, with a warning. Raises UnknownNameError, LatentError, ZplusError.
+    A sum beyond 10 deviations acts as 10, with a warning. A row that cannot follow a direction in this space stays as
+    it is, with a warning; where none can, and else: raises UnknownNameError, LatentError, ZplusError.
     """
     return Editor(generator, latent).edit(strengths, layers, feature, mask)
 
@@ -58,8 +59,8 @@ class Editor:
 
     def __init__(self, generator: Generator, latent: Latent, execution: Execution | None = None):
         self.latent, self.space, self.execution = latent, space_of(generator, latent), execution
-        self.point = latent.inverted.plain(generator.device)
-        self._ways: dict[tuple[str, ...], Way] = {}
+        self.point = latent.inverted.contiguous_copy(generator.device)
+        self._paths: dict[tuple[str, ...], EditPath] = {}
 
     def edit(
         self,
@@ -79,22 +80,38 @@ class Editor:
         for key, strength in strengths.items():
             direction = find_direction(key, generator) if isinstance(key, str) else key
             wanted.append(Edit(direction, float(strength), layers))
-        wanted = _added_up(wanted)
-        edits = [_checked(one, generator) for one in wanted]
+        edits = [_checked(one, generator) for one in _added_up(wanted)]
         edited = self._moved(edits, moved) if edits else None
         found = replace(self.latent, edits=tuple(edits), edited=edited, feature=moved, mask=where)
-        for one in wanted:
-            if abs(one.strength) > LIMIT:
-                told = f"The strength of {one.direction.name} was cut from {one.strength:g} to {LIMIT:g} deviations"
-                warnings.warn(f"{told}; codes turned by {max(angle_degrees(found)):.0f} degrees.", stacklevel=2)
+        for one in edits:
+            self._warn_of(one, found)
         return found
+
+    def _warn_of(self, one: Edit, edited: Latent) -> None:
+        """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
+        name, lost = one.direction.name, self._path(one).lost(_limited(one.strength))
+        if lost.all():
+            raise LatentError(f"The direction {name} cannot be followed in {self.space.name}: edit in w+.")
+        if lost.any():
+            rows = ", ".join(str(i) for i in lost.nonzero()[:, 0].tolist())
+            warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
+        if abs(one.strength) > LIMIT:
+            told = f"The strength of {name}, {one.strength:g}, acts as {_limited(one.strength):g} deviations"
+            warnings.warn(f"{told}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
+
+    def followed(self, edited: Latent) -> list[bool]:
+        """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
+        lost = torch.zeros(len(edited), dtype=torch.bool, device=self.space.generator.device)
+        for one in edited.edits:
+            lost = lost | self._path(one).lost(_limited(one.strength))
+        return (~lost).tolist()
 
     @torch.inference_mode()
     def picture(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
         """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
         if self.execution is None or self.latent.added:
             return rendered(self.space, edited)
-        image = self._rendered(edited.point.plain(self.space.generator.device))
+        image = self._rendered(edited.point.contiguous_copy(self.space.generator.device))
         return image if edited.edited is None else masked(edited.mask, image, lambda: self._reconstruction)
 
     @cached_property
@@ -102,7 +119,7 @@ class Editor:
         return self._rendered(self.point)
 
     def _rendered(self, point: Point) -> Tensor:
-        return self._renderer(self.space.signals(point.code), state_of(point)).clamp(-1, 1)
+        return self._renderer(self.space.signals(point.code), point.state).clamp(-1, 1)
 
     @cached_property
     def _renderer(self) -> Renderer:
@@ -111,18 +128,18 @@ class Editor:
 
     @torch.no_grad()
     def _moved(self, edits: Sequence[Edit], feature: FeatureMove) -> Point:
-        tangents = [self._way(one).tangent(one.strength) for one in edits]
+        tangents = [self._path(one).tangent(_limited(one.strength)) for one in edits]
         code = self.space.move(self.point.code, torch.stack(tangents).sum(0))
         point = with_code(self.space, self.point, code, feature, self._head)
-        if not all(x.isfinite().all() for x in point if x is not None):
+        if not all(x.isfinite().all() for x in point.tensors.values()):
             raise LatentError("This edit leads to values that are not numbers: the latent or a direction is damaged.")
         return point
 
-    def _way(self, one: Edit) -> Way:
+    def _path(self, one: Edit) -> EditPath:
         key = _identity(one)
-        if key not in self._ways:
-            self._ways[key] = Way(self.space, self.point.code, _summed([one._replace(strength=1.0)], self.space))
-        return self._ways[key]
+        if key not in self._paths:
+            self._paths[key] = EditPath(self.space, self.point.code, *_vectors(one, self.space))
+        return self._paths[key]
 
     @cached_property
     def _head(self) -> State | None:
@@ -132,7 +149,7 @@ class Editor:
 
 def angle_degrees(latent: Latent) -> list[float]:
     """How far the edits turned each row: the largest angle of its z codes; 0 in spaces without angles."""
-    if latent.edited is None or latent.space.removeprefix("f/") not in ("z", "z+"):
+    if latent.edited is None or not space_class(latent.space).has_angles:
         return [0.0] * len(latent)
     before, after = latent.inverted.code, latent.edited.code
     return angles(before.to(after), after).amax(1).tolist()
@@ -143,34 +160,38 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
     """How well each row's way in W agrees with its W directions: 1 in the spaces where they apply as they are."""
     if latent.edited is None:
         return [1.0] * len(latent)
-    space, (before, after) = space_of(generator, latent), (latent.inverted.code, latent.edited.code)
-    before, after = before.to(generator.device), after.to(generator.device)
-    return cosine(space, before, after, _summed(latent.edits, space)).tolist()
+    space = space_of(generator, latent)
+    vectors = [(one.strength, *_vectors(one, space)[:2]) for one in latent.edits]
+    wanted = [strength * source.w_vector(x) for strength, source, x in vectors if not same_chart(source, space)]
+    if space.linear or not wanted:
+        return [1.0] * len(latent)
+    before, after = (point.code.to(generator.device) for point in (latent.inverted, latent.edited))
+    return cosine(space, before, after, torch.stack([onto_rows(x, w_rows(space)) for x in wanted]).sum(0)).tolist()
 
 
 def _checked(one: Edit, generator: Generator) -> Edit:
-    """An edit that this generator can make, of at most LIMIT deviations."""
+    """An edit that this generator can make."""
     name = one.direction.name
     if not belongs(one.direction, generator):
         raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
     if math.isnan(one.strength):
         raise ZplusError(f"The strength of {name} is not a number: give standard deviations, such as 1.5.")
-    return one._replace(strength=min(max(one.strength, -LIMIT), LIMIT))
+    return one
 
 
-def _summed(edits: Sequence[Edit], space: Space) -> dict[str, Tensor]:
-    """The edits' vectors [1, K, D] times their strengths, added up by the space that they belong to."""
-    vectors: dict[str, Tensor] = {}
-    for one in edits:
-        vector, kind = _limited(one, space).to(space.generator.device), one.direction.space
-        vectors[kind] = vectors[kind] + vector if kind in vectors else vector
-    return vectors
+def _limited(strength: float) -> float:
+    """The strength that acts, of at most LIMIT deviations."""
+    return min(max(strength, -LIMIT), LIMIT)
 
 
-def _limited(one: Edit, space: Space) -> Tensor:
-    """The vector [1, K, D] times its strength, on the edit's range of codes only."""
-    vector = one.strength * one.direction.vector[None]
-    return vector if one.layers is None else vector * inside(space, one.layers, one.direction.space).to(vector)
+def _vectors(one: Edit, space: Space) -> tuple[Space, Tensor, Tensor | None]:
+    """The space of an edit's direction, its vector [1, K, D] on the edit's range of codes, and the excluded ones."""
+    source, device = make_space(one.direction.space, space.generator), space.generator.device
+    vector, excluded = one.direction.vector[None].to(device), one.direction.excluded
+    if one.layers is not None:
+        space.layer_mask(one.layers)  # raises where the latent has one code for all layers
+        vector = vector * make_space(extended(source.kind), space.generator).layer_mask(one.layers)
+    return source, vector, None if excluded is None else excluded.to(device)
 
 
 def _added_up(edits: Sequence[Edit]) -> list[Edit]:

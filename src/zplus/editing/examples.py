@@ -9,7 +9,6 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.boundary import on_layers
-from zplus.editing.builtin import owner_of
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
@@ -45,4 +44,4 @@ def learn_from_examples(
         "method": "examples", "positive": len(positive), "negative": len(negative), "model": generator.name,
         "accuracy": round(float(accuracy), 4), "layers": list(layers or (0, generator.num_codes)),
     }  # fmt: skip
-    return Direction(name, kind, vector, owner_of(generator, kind), card)
+    return Direction(name, kind, vector, make_space(kind, generator).required_fingerprint, card)

@@ -28,17 +28,13 @@ def with_code(
 
     head: head(the point's code), where it is known already.
     """
-    if point.features is None or feature == "fixed":
+    if point.state is None or feature == "fixed":
         return point._replace(code=code)
     before, after = head or space.head(point.code), space.head(code)
     flow = torch.zeros_like(before.features[:, :2])
     if feature == "moved":
         flow = motion(before.features, after.features)
-    shifted = (
-        None if x is None or a is None or b is None else follow(x, a, b, flow)
-        for x, a, b in zip(point[1:], before, after, strict=True)
-    )
-    return Point(code, *shifted)
+    return Point(code, point.state.map(lambda x, a, b: follow(x, a, b, flow), before, after))
 
 
 def follow(

@@ -6,11 +6,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.editing.builtin import owner_of
 from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.generators.checkpoints.codes import read_arrays
-from zplus.spaces import make_space
+from zplus.spaces import Space, make_space
+from zplus.spaces.registry import extended
 
 COMPONENTS = (("lat_comp", "lat_stdev"), ("comp", "std"))  # names in GANSpace's .npz, and in e4e's copy of it
 SAMPLES = 10_000  # of the prior, for the unit
@@ -24,8 +24,7 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
     deviation of the prior along the vector (for components the file's own), until `calibrated` by a score. Raises
     LatentError.
     """
-    if space not in ("z", "w"):
-        raise LatentError(f"Directions are taken over in z or w, not in {space}.")
+    where = make_space(space, generator)
     arrays, notes = read_arrays(path), list[str]()
     for axes, deviations in COMPONENTS:
         if axes in arrays and deviations in arrays:
@@ -43,25 +42,25 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
     for name, vector in named.items():
         rows, width = vector.shape if vector.ndim == 2 else (0, 0)
         codes = generator.num_codes
-        if width != make_space(space, generator).width or not (rows == 1 or rows >= codes):
+        if width != where.dim or not (rows == 1 or rows >= codes):
             raise LatentError(
                 f"{path} holds {tuple(vector.shape)}, but a direction of {generator.name} in {space} is "
-                f"[1, {make_space(space, generator).width}] or [{codes}, {make_space(space, generator).width}]."
+                f"[1, {where.dim}] or [{codes}, {where.dim}]."
             )
         if rows > codes:
             notes.append(f"{generator.name} takes {codes} codes: the first of {rows} rows were taken.")
-        kind = space if rows == 1 else f"{space}+"
-        found.append(_in_deviations(generator, name, kind, vector[:codes], scaled=len(named) == 1))
+        kind = space if rows == 1 else extended(space)
+        found.append(_in_deviations(make_space(kind, generator), name, vector[:codes], scaled=len(named) == 1))
     return found, notes
 
 
-def _in_deviations(generator: Generator, name: str, kind: str, vector: Float[Tensor, "k d"], scaled: bool) -> Direction:
+def _in_deviations(space: Space, name: str, vector: Float[Tensor, "k d"], scaled: bool) -> Direction:
     """Scaled so that the code that moves most moves by one standard deviation of the prior along it."""
     largest = vector[vector.norm(dim=1).argmax()]
     if not largest.norm() > 0:
         raise LatentError(f"The direction {name} is zero: there is nothing to move along.")
     if scaled:
-        codes = make_space(kind[0], generator).sample(SAMPLES, seed=1)[:, 0].cpu()
+        codes = space.broadcast_sample(SAMPLES, seed=1)[:, 0].cpu()
         vector = vector * (codes @ (largest / largest.norm())).std() / largest.norm()
-    card = {"method": "imported", "model": generator.name}
-    return Direction(name, kind, vector.contiguous(), owner_of(generator, kind), card)
+    card = {"method": "imported", "model": space.generator.name}
+    return Direction(name, space.kind, vector.contiguous(), space.required_fingerprint, card)

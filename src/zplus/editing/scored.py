@@ -64,7 +64,7 @@ def measured_slope(
 ) -> float:
     """The change of the score when fresh samples move by `vector`: half of that from one below to one above."""
     space = make_space(kind, generator)
-    codes, vector = space.common_sample(CALIBRATION, seed=2), vector.to(generator.device)
+    codes, vector = space.broadcast_sample(CALIBRATION, seed=2), vector.to(generator.device)
     change = [
         score(picture(space, space.move(code, vector[None])))[attribute]
         - score(picture(space, space.move(code, -vector[None])))[attribute]
@@ -100,6 +100,6 @@ def calibrated(generator: Generator, direction: Direction, attribute: str, score
 def visible_effect(generator: Generator, direction: Direction) -> float:
     """How much one unit changes fresh samples: the mean absolute difference of pixels in [-1, 1]."""
     space = make_space(direction.space, generator)
-    codes, vector = space.common_sample(CALIBRATION // 4, seed=2), direction.vector[None].to(generator.device)
+    codes, vector = space.broadcast_sample(CALIBRATION // 4, seed=2), direction.vector[None].to(generator.device)
     pairs = [(picture(space, x), picture(space, space.move(x, vector))) for x in codes.split(1)]
     return float(np.mean([np.abs(a.astype(float) - b).mean() for a, b in pairs])) / 127.5

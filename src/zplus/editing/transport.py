@@ -1,122 +1,142 @@
 """One direction in every space: a vector of the space it was found in becomes a tangent at a code of another.
 
-W directions go to Z and Z+ by the damped pull-back through the Jacobian J of the mapping network, scaled so that f(z)
-moves along the direction by its full length; to S by the affine layers. What cannot be carried over is refused.
+A vector of W goes wherever a space says how its codes move along W: to Z and Z+ by the damped pull-back through the
+mapping network, to S by the affine layers. One unit is one unit everywhere: where the way bends, it is measured in W.
 """
 
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.functional import jvp
 
-from zplus.errors import LatentError
-from zplus.spaces import Space
-from zplus.spaces.convert import damped_solve, mapping_jacobian
+from zplus.spaces import Space, same_chart
 
-DAMPING = 0.3  # of the mean diagonal of J^T J: with less, codes turn far along what f contracts and lose the direction
-LEAST_PROGRESS = 0.1  # of a pull-back along the direction: no tangent is scaled by more than its inverse
-LEAST_COSINE = 0.3  # between J t and the direction, where those that come along have 0.6 to 0.8
-STRIDE = 0.5  # units after which the vectors are carried over anew, because f is not linear over 20 degrees
+MIN_PROGRESS = 0.1  # of a pull-back along the direction: no tangent is scaled by more than its inverse
+MIN_COSINE = 0.3  # between the move of w and the direction, where those that come along have 0.6 to 0.8
+STRIDE = 0.5  # units after which the vector is transported anew, because f is not linear over 20 degrees
+CORRECTIONS = 2  # of the length of a stride, by how far w came along the direction
+MAX_CORRECTION = 2.0  # where f bends so much that w comes no further, the code must not run away
 
 
-class Way:
-    """The way of a code along the sum of `vectors`, given by the space that each belongs to, and against it.
+class EditPath:
+    """The way of a code along a vector, and against it.
 
-    On the sphere the vectors are carried over at the code reached after every stride, their tangents are added and the
-    geodesic is followed; elsewhere moving is addition and one stride is exact. What was computed for one amount is kept
-    for the next.
+    In another chart than the vector's, one that is not linear, the vector is transported to the code reached after
+    every stride, and the length of a stride is such that w has come as many units along the vector as were asked for.
+    Elsewhere one stride is exact. What was computed for one amount is kept for the next. A row whose w would leave the
+    direction (MIN_COSINE) stays at its first code.
     """
 
-    def __init__(self, space: Space, code: Float[Tensor, "n k d"], vectors: dict[str, Float[Tensor, "#n l e"]]):
-        self.space, self.vectors = space, vectors
-        self.stride = STRIDE if space.kind in ("z", "z+") and vectors.keys() & {"w", "w+"} else math.inf
-        tangent = self._tangent(code)
-        self.knots = {1: [(code, tangent)], -1: [(code, -tangent)]}  # the code after each stride, where it goes on to
+    def __init__(
+        self,
+        space: Space,
+        code: Float[Tensor, "n k d"],
+        source: Space,
+        vector: Float[Tensor, "1 l e"],
+        excluded: Float[Tensor, "m l e"] | None = None,
+    ):
+        self.space, self.native = space, same_chart(source, space)
+        self.bends = not (self.native or space.linear)
+        rows = space.shape[0] if self.native else w_rows(space)
+        self.vector = onto_rows(vector if self.native else source.w_vector(vector), rows)
+        self.excluded = None if excluded is None or self.native else onto_rows(source.w_vector(excluded), rows)
+        self.stride = STRIDE if self.bends else math.inf
+        with torch.no_grad():
+            self.first_w = space.to_w(code) if self.bends else code
+            begin = self._waypoint(code, torch.zeros(len(code), dtype=torch.bool, device=code.device))
+        self.waypoints = {1: [begin], -1: [begin]}  # on either side, after each stride
 
     @torch.no_grad()
     def at(self, amount: float) -> Float[Tensor, "n k d"]:
-        """The code after `amount` times the vectors."""
+        """The code after `amount` times the vector."""
+        waypoints, last = self._until(amount)
+        code, tangent, lost = waypoints[last]
         side = -1 if amount < 0 else 1
-        knots, amount = self.knots[side], abs(amount)
-        last = max(math.ceil(amount / self.stride) - 1, 0)
-        while len(knots) <= last:
-            code, tangent = knots[-1]
-            code = self.space.move(code, self.stride * tangent)
-            knots.append((code, side * self._tangent(code)))
-        code, tangent = knots[last]
-        rest = amount - last * self.stride if last else amount
-        return self.space.move(code, rest * tangent)
+        moved = self._moved(code, tangent, side * last * self.stride if last else 0.0, amount)
+        return torch.where(lost[:, None, None], waypoints[0][0], moved)
 
     @torch.no_grad()
     def tangent(self, amount: float) -> Float[Tensor, "n k d"]:
         """The tangent at the first code whose geodesic leads straight to where the way leads in strides."""
-        code, tangent = self.knots[1][0]
-        if abs(amount) <= self.stride:
-            return amount * tangent
-        end = self.at(amount)
-        straight = self.space.tangent(code, end)  # radius * sin(angle) long
-        length, radius = straight.norm(dim=-1, keepdim=True), code.norm(dim=-1, keepdim=True)
-        angle = torch.atan2(length, (code * end).sum(-1, keepdim=True) / radius)
-        moving = tangent.abs().amax(-1, keepdim=True) > 0
-        return straight * moving * (angle * radius / length.clamp(min=1e-12))
+        code, tangent, _ = self.waypoints[1][0]
+        return self.space.log(code, self.at(amount)) if self.bends else amount * tangent
 
-    def _tangent(self, code: Tensor) -> Tensor:
-        tangents = [carry(vector, kind, self.space, code) for kind, vector in self.vectors.items()]
-        return torch.stack(tangents).sum(0)
+    def lost(self, amount: float) -> Bool[Tensor, " n"]:
+        """The rows that cannot follow the vector so far."""
+        waypoints, last = self._until(amount)
+        return waypoints[last][2]
+
+    def _until(self, amount: float) -> tuple[list[tuple[Tensor, Tensor, Tensor]], int]:
+        """The waypoints of the side of an amount, and the index of the last one before it."""
+        side = -1 if amount < 0 else 1
+        waypoints, last = self.waypoints[side], max(math.ceil(abs(amount) / self.stride) - 1, 0)
+        while len(waypoints) <= last:
+            code, tangent, lost = waypoints[-1]
+            gone = side * (len(waypoints) - 1) * self.stride
+            waypoints.append(self._waypoint(self._moved(code, tangent, gone, gone + side * self.stride), lost))
+        return waypoints, last
+
+    @torch.no_grad()
+    def _waypoint(self, code: Tensor, lost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A code, the tangent of one unit there, and the rows that cannot follow, with those that could not before."""
+        if self.native:
+            return code, self.vector.expand(len(code), -1, -1), lost
+        vector = self.vector.expand(len(code), -1, -1)
+        tangent = self.space.tangent_along(code, vector, self.excluded)
+        if not self.bends:
+            return code, tangent, lost
+        reached = jvp(self.space.to_w, code, tangent)[1]
+        lost = lost | (_agreement(reached, vector) < MIN_COSINE)
+        progress = _along(reached, vector).clamp(min=MIN_PROGRESS)
+        return code, torch.where(lost[:, None, None], 0.0, tangent / progress), lost
+
+    def _moved(self, code: Tensor, tangent: Tensor, gone: float, amount: float) -> Tensor:
+        """From the code after `gone` units to the one after `amount`, as measured along the vector in W."""
+        length = torch.full_like(tangent[..., :1], amount - gone)  # [N, K, 1]
+        moved = self.space.move(code, length * tangent)
+        if not self.bends:
+            return moved
+        before = _along(self.space.to_w(code) - self.first_w, self.vector)
+        for _ in range(CORRECTIONS):
+            after = _along(self.space.to_w(moved) - self.first_w, self.vector)
+            factor = (amount - before) / (after - before)
+            length = length * torch.nan_to_num(factor, 1.0).clamp(1 / MAX_CORRECTION, MAX_CORRECTION)
+            moved = self.space.move(code, length * tangent)
+        return moved
 
 
-def carry(
-    vector: Float[Tensor, "#n l e"], kind: str, space: Space, code: Float[Tensor, "n k d"]
-) -> Float[Tensor, "n k d"]:
-    """A vector of space `kind` at a code of `space`. Raises LatentError where it cannot be carried over."""
-    generator = space.generator
-    if kind == space.kind or {kind, space.kind} in ({"z", "z+"}, {"w", "w+"}):
-        return _rows(vector, space.shape[0]).expand(len(code), -1, -1)
-    if kind in ("w", "w+") and space.kind in ("z", "z+"):
-        return _pulled_back(_rows(vector, space.shape[0]).expand(len(code), -1, -1), space, code)
-    if kind in ("w", "w+") and space.kind == "s":
-        w = _rows(vector, generator.num_codes)
-        change = [a - b for a, b in zip(generator.styles(w), generator.styles(torch.zeros_like(w)), strict=True)]
-        return torch.cat(change, 1)[:, None].expand(len(code), -1, -1)
-    raise LatentError(f"A direction of {kind} cannot be applied in {space.name}: learn it in w, which reaches all.")
-
-
+@torch.no_grad()
 def cosine(
-    space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], vectors: dict[str, Tensor]
+    space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], wanted: Float[Tensor, "1 k w"]
 ) -> Float[Tensor, " n"]:
-    """How well the way in W from `before` to `after` agrees with the W directions that it was to follow.
-
-    Over the layers that they move; 1 where there is nothing to carry over.
-    """
-    wanted = sum(_rows(x, space.shape[0]) for kind, x in vectors.items() if kind in ("w", "w+"))
-    if space.kind not in ("z", "z+") or not isinstance(wanted, Tensor):
-        return torch.ones(len(before), device=before.device)
-    way = space.generator.map(after) - space.generator.map(before)
+    """How well the way in W from `before` to `after` agrees with a vector of W, over the layers that this moves."""
+    way = space.to_w(after) - space.to_w(before)
     way = way * (wanted.abs().amax(-1, keepdim=True) > 0)
     return torch.cosine_similarity(way.flatten(1), wanted.expand_as(way).flatten(1))
 
 
-def _pulled_back(wanted: Float[Tensor, "n k w"], space: Space, code: Float[Tensor, "n k z"]) -> Float[Tensor, "n k z"]:
-    """The tangents t with J t near `wanted`, each scaled so that J t has the length of `wanted` along it."""
-    tangent, moving = torch.zeros_like(code), wanted.abs().amax((0, 2)) > 0
-    if not moving.any():
-        return tangent
-    code, wanted = code[:, moving], wanted[:, moving]
-    jacobian = mapping_jacobian(space.generator, code)
-    pulled = space.tangent(code, damped_solve(jacobian, wanted, DAMPING))
-    reached = (jacobian @ pulled[..., None])[..., 0]
-    agreement = float(torch.cosine_similarity(reached, wanted, dim=-1).mean(1).min())
-    if agreement < LEAST_COSINE:
-        raise LatentError(f"This direction cannot be followed in {space.name} (cosine {agreement:.2f}): edit in w+.")
-    progress = (reached * wanted).sum(-1) / wanted.square().sum(-1)
-    tangent[:, moving] = pulled / progress.clamp(min=LEAST_PROGRESS)[..., None]
-    return tangent
+def w_rows(space: Space) -> int:
+    """How many w the codes of a space have: one, or one for each layer."""
+    return space.generator.num_codes if space.extended else 1
 
 
-def _rows(vector: Tensor, rows: int) -> Tensor:
-    """The vector for one code or for all: repeated, or averaged over the layers that it moves."""
+def onto_rows(vector: Float[Tensor, "n _ d"], rows: int) -> Float[Tensor, "n {rows} d"]:
+    """A vector for one code or for all: averaged over the layers that it moves, or repeated."""
     if rows > 1:
         return vector.expand(-1, rows, -1)
     moving = vector.abs().amax(-1, keepdim=True) > 0  # [N, L, 1]
     return vector.sum(1, keepdim=True) / moving.sum(1, keepdim=True).clamp(min=1)
+
+
+def _along(way: Float[Tensor, "n k w"], vector: Float[Tensor, "#n k w"]) -> Float[Tensor, "n k 1"]:
+    """How many times the vector a way in W goes along it, code by code; 0 where the vector is."""
+    return (way * vector).sum(-1, keepdim=True) / vector.square().sum(-1, keepdim=True).clamp(min=1e-12)
+
+
+def _agreement(way: Float[Tensor, "n k w"], vector: Float[Tensor, "n k w"]) -> Float[Tensor, " n"]:
+    """The mean cosine between a way and the vector over the codes that it moves; 1 where it moves none."""
+    moving = vector[0].abs().amax(-1) > 0
+    found = torch.cosine_similarity(way[:, moving], vector[:, moving], dim=-1)
+    return found.mean(1) if moving.any() else torch.ones(len(way), device=way.device)

@@ -1,7 +1,7 @@
 """Generators: networks with visible stages, their statistics, and where they come from."""
 
 from zplus.generators.contract import Feature, Generator, Layer, Signals, State
-from zplus.generators.statistics import Statistics, statistics
+from zplus.generators.prior import Statistics, statistics
 from zplus.generators.store import save_generator
 from zplus.generators.zoo import MODELS, load_generator, pull
 

@@ -7,7 +7,7 @@ A generator knows nothing of spaces, losses, or the files of others.
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -37,27 +37,25 @@ class State(NamedTuple):
     features: Tensor
     rgb: Tensor | None = None
 
+    def map(self, change: Callable[..., Tensor], *others: "State") -> "State":
+        """The state of what `change` makes of the tensors of this and other states; without RGB where one has none."""
+        states = (self, *others)
+        features, rgb = change(*(x.features for x in states)), [x.rgb for x in states if x.rgb is not None]
+        return State(features, change(*rgb) if len(rgb) == len(states) else None)
+
 
 class Feature(NamedTuple):
-    """What a signal does to the state after a layer: replaces it or adds to it, where mask [N,1,r,r] in [0,1] is 1."""
+    """What a signal does to the state after a layer: replaces it, or adds to it; without RGB it adds none."""
 
     state: State
     mode: Literal["replace", "add"] = "replace"
-    mask: Tensor | None = None
 
     def apply(self, state: State) -> State:
         """The state after a layer, changed by this feature."""
-        rgb = self.state.rgb
-        if rgb is None and self.mode == "add":
-            rgb = state.rgb
-        elif rgb is not None:
-            rgb = self._blend(torch.zeros_like(rgb) if state.rgb is None else state.rgb, rgb)
-        return State(self._blend(state.features, self.state.features), rgb)
-
-    def _blend(self, old: Tensor, new: Tensor) -> Tensor:
-        if self.mode == "add":
-            return old + (new if self.mask is None else self.mask * new)
-        return new if self.mask is None else old + self.mask * (new - old)
+        if self.mode == "replace":
+            return self.state
+        rgb = [x for x in (state.rgb, self.state.rgb) if x is not None]
+        return State(state.features + self.state.features, torch.stack(rgb).sum(0) if rgb else None)
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class Generator(nn.Module):
 
     def head(self, signals: Signals, k: int) -> State:
         """The state after layer k. Replacing the state there by this one changes no pixel."""
-        whole = [i for i, f in signals.features.items() if i <= k and f.mode == "replace" and f.mask is None]
+        whole = [i for i, f in signals.features.items() if i <= k and f.mode == "replace"]
         first = max(whole, default=-1)
         state = signals.features[first].state if whole else self.constant(signals.batch)
         for i in range(first + 1, k + 1):

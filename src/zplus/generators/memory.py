@@ -1,8 +1,27 @@
-"""What the C library does with memory that tensors free."""
+"""What is kept of a generator while it lives, and what the C library does with memory that tensors free."""
 
 import ctypes
 import platform
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
+
+
+def kept(function: Callable[..., T]) -> Callable[..., T]:
+    """functools.cache for a function of a generator, which lets go of the generator."""
+    known: WeakKeyDictionary[Any, dict[tuple[Any, ...], T]] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(generator: Any, *rest: Any) -> T:
+        results = known.setdefault(generator, {})
+        if rest not in results:
+            results[rest] = function(generator, *rest)
+        return results[rest]
+
+    return remembered
 
 
 @cache

@@ -129,7 +129,7 @@ class MobileStyleGAN(Generator):
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:
         """See the contract; the strength of seeded noise is the standard deviation of the stored map."""
         stored: list[Any] = [convolution.noise for convolution in self.convolutions]
-        return noise_maps(mode, stored, [x.std() for x in stored])
+        return noise_maps(mode, stored, lambda: [x.std() for x in stored])
 
     def constant(self, n: int) -> State:
         """See the contract."""

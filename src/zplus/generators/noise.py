@@ -1,6 +1,6 @@
 """Noise maps of a synthesis network: stored, none, or drawn from a seed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,9 @@ from torch import Tensor
 from zplus.errors import ZplusError
 
 
-def noise_maps(mode: str, stored: Sequence[Tensor], strengths: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
+def noise_maps(
+    mode: str, stored: Sequence[Tensor], strengths: Callable[[], Sequence[Tensor]]
+) -> tuple[Tensor, ...] | None:
     """Maps [1,1,r,r], already times their strength, one per convolution; None means the stored ones.
 
     mode: "const" for the stored maps, "none" for zeros, or a seed as a decimal number.
@@ -22,5 +24,5 @@ def noise_maps(mode: str, stored: Sequence[Tensor], strengths: Sequence[Tensor])
     random = torch.Generator().manual_seed(int(mode))
     return tuple(
         torch.randn(1, 1, *x.shape[-2:], generator=random).to(x) * strength
-        for x, strength in zip(stored, strengths, strict=True)
+        for x, strength in zip(stored, strengths(), strict=True)
     )

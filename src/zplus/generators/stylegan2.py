@@ -248,7 +248,7 @@ class StyleGAN2(Generator):
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:
         """See the contract."""
         parts = [self._part(name) for name in self.conv_names]
-        return noise_maps(mode, [x.noise_const for x in parts], [x.noise_strength for x in parts])
+        return noise_maps(mode, [x.noise_const for x in parts], lambda: [x.noise_strength for x in parts])
 
     def constant(self, n: int) -> State:
         """See the contract."""

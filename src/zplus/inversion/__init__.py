@@ -1,7 +1,7 @@
 """Inversion: from photos to latents."""
 
-from zplus.inversion.invert import invert
-from zplus.inversion.optimize import Progress, optimize
+from zplus.inversion.methods import STAGES, invert
+from zplus.inversion.problem import Problem, Progress
 from zplus.inversion.settings import PRESETS, Settings, preset
 
-__all__ = ["PRESETS", "Progress", "Settings", "invert", "optimize", "preset"]
+__all__ = ["PRESETS", "STAGES", "Problem", "Progress", "Settings", "invert", "preset"]

@@ -8,7 +8,6 @@ comes from convolutions of its own, as in BDInvert (Kang et al. 2021, arXiv 2110
 
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,11 @@ from torch.nn import functional as F
 from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic, regular
 from zplus.generators import Generator
+from zplus.generators.memory import kept
 from zplus.generators.store import DAMAGE
 from zplus.perception.lpips import LPIPS
+from zplus.spaces.mapping import onto_sphere
 from zplus.spaces.registry import default_layer
-from zplus.spaces.sphere import onto_sphere
 
 LARGEST_SIDE = 256  # pixels: what it sees of a larger photo
 REDUCTION = 8  # from the side of the photo to that of what is seen
@@ -208,7 +208,7 @@ def _free(config: EncoderConfig) -> dict[str, Any]:
     return {"forms": config.forms, "channels": config.channels, "hidden": config.hidden}
 
 
-@cache
+@kept
 def encoder_of(generator: Generator) -> Encoder | None:
     """The encoder that comes with the package for this generator, if there is one."""
     for path in sorted(Path(str(files("zplus.inversion") / "encoders")).glob("*.safetensors")):

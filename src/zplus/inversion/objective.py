@@ -22,12 +22,12 @@ class Distance:
         with torch.no_grad(), self.context:
             self.features = lpips.features(at(target, settings.lpips_size))
 
-    def __call__(self, image: Float[Tensor, "n 3 r r"], mse: float | None = None) -> Float[Tensor, " n"]:
-        """One value a row; `mse` is the weight of MSE, if not that of the settings."""
-        mse = self.settings.mse if mse is None else mse
+    def __call__(self, image: Float[Tensor, "n 3 r r"], mse_weight: float | None = None) -> Float[Tensor, " n"]:
+        """One value a row; `mse_weight` is used instead of that of the settings."""
+        weight = self.settings.mse_weight if mse_weight is None else mse_weight
         with self.context:
             perceptual = self.perceptual(self.lpips, at(image, self.settings.lpips_size), self.features)
-        return mse * (image - self.target).square().mean((1, 2, 3)) + self.settings.lpips * perceptual
+        return weight * (image - self.target).square().mean((1, 2, 3)) + self.settings.lpips_weight * perceptual
 
 
 def _perceptual(lpips: LPIPS, image: Tensor, features: Features) -> Tensor:
@@ -39,12 +39,13 @@ def penalties(
 ) -> Float[Tensor, " n"]:
     """The weighted penalties; `state` is a free F and `reference` what it is held to."""
     total = torch.zeros(len(code), device=code.device)
-    if settings.consensus and space.per_layer:
-        total = total + settings.consensus * consensus(code / space.spread)
-    if settings.p_norm and space.kind != "s":
-        total = total + settings.p_norm * p_norm(space, code)
-    if settings.delta and space.per_layer:
-        total = total + settings.delta * delta_norm(code)
-    if settings.consistency and state is not None and reference is not None:
-        total = total + settings.consistency * feature_consistency(state, reference)
+    for weight, penalty in (
+        (settings.consensus_weight, consensus),
+        (settings.p_norm_weight, p_norm),
+        (settings.delta_weight, delta_norm),
+    ):
+        if weight:
+            total = total + weight * penalty(space, code)
+    if settings.consistency_weight and state is not None and reference is not None:
+        total = total + settings.consistency_weight * feature_consistency(space, state, reference)
     return total

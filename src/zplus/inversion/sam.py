@@ -12,67 +12,77 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zplus.execution import Execution
-from zplus.generators import Feature, Signals, State
-from zplus.inversion.descend import Variable, descend
-from zplus.inversion.objective import Distance, penalties
-from zplus.inversion.optimize import Callback, Clock
-from zplus.inversion.settings import Settings
+from zplus.errors import ZplusError
+from zplus.generators import Feature, Generator, Signals, State
+from zplus.generators.prior import feature_std
+from zplus.inversion.minimizer import minimize
+from zplus.inversion.objective import penalties
+from zplus.inversion.problem import FreeCode, FreeMap, Problem
 from zplus.latent import Latent
-from zplus.perception.lpips import LPIPS, at
+from zplus.perception.lpips import LPIPS, MIN_SIDE, at
 from zplus.spaces import Space
 
-SEGMENTS = 32  # a side: each segment is a square of the picture
+SEGMENTS = 32  # a side: each segment is a square of the image
 STEEP = 1.5  # a depth further where the error is this many times as large
-MOST_DEPTHS = 3
+MAX_DEPTHS = 3
 
 
-def adapt(
-    space: Space,
-    quick: Latent,
-    target: Float[Tensor, "n 3 r r"],
-    lpips: LPIPS,
-    settings: Settings,
-    execution: Execution,
-    callback: Callback | None = None,
-) -> Latent:
-    """A latent of a code and of feature maps that are added at several depths, each where the choice fell on it.
+def check(problem: Problem) -> None:
+    """Raises ZplusError in F/X spaces, where F holds everything already."""
+    space = problem.space
+    if space.layer is not None:
+        raise ZplusError(f"SAM adds feature maps to a space of codes, not to {space.name}: choose {space.kind}.")
 
-    quick: what the code alone reached. Not for F/X spaces, where F holds everything already.
+
+def adapt(problem: Problem, latent: Latent) -> Latent:
+    """The latent with feature maps that are added at several depths, each where the choice fell on it, code and maps
+    moved together.
+
+    Raises DivergedError.
     """
-    generator, layers = space.generator, depths(space)
-    distance, clock = Distance(target, lpips, settings, execution), Clock.after(quick, settings.adapting, callback)
-    code = quick.inverted.code.to(target.device)
+    space, generator, settings, counter = problem.space, problem.generator, problem.settings, problem.counter
+    if counter.stopped:
+        return latent
+    code, layers = latent.inverted.code, depths(generator)
+    stds = [feature_std(generator, k)[0] for k in layers]
     with torch.no_grad():
-        head = [generator.head(space.signals(code), k).features for k in layers]
-        chosen = choose(error_map(lpips, generator.synthesize(space.signals(code)), target), len(layers), settings.tau)
+        signals = space.signals(code)
+        first = [torch.zeros_like(generator.head(signals, k).features) for k in layers]
+        error = error_map(problem.distance.lpips, generator.synthesize(signals), problem.target)
+    chosen = choose(error, len(layers), settings.sam_threshold)
     masks = [
         F.interpolate((chosen == depth).float(), x.shape[-2:], mode="bilinear", antialias=True)
-        for depth, x in enumerate(head, start=1)
+        for depth, x in enumerate(first, start=1)
     ]
-    units = [x.flatten(1).std(1)[:, None, None, None] for x in head]
-    synthesis = execution.compile(partial(_synthesis, space, layers))
+    free_code = FreeCode(problem, code)
+    free = [FreeMap(problem, x, std) for x, std in zip(first, stds, strict=True)]
+    synthesis = problem.execution.compile(partial(_synthesis, space, layers))
 
-    def features(offsets: tuple[Tensor, ...]) -> list[Tensor]:
-        return [mask * unit * x for mask, unit, x in zip(masks, units, offsets, strict=True)]
+    def maps(offsets: tuple[Tensor, ...]) -> list[Tensor]:
+        return [one.at(offset) for one, offset in zip(free, offsets, strict=True)]
 
     def objective(offset: Tensor, *offsets: Tensor) -> tuple[Tensor, Tensor]:
-        moved = space.retract(code + space.spread * offset)
-        with execution.autocast(target.device):
-            image = synthesis(space.signals(moved).styles, features(offsets)).float()
-        size = sum(x.square().mean((1, 2, 3)) for x in offsets)
-        return distance(image) + penalties(space, moved, None, None, settings) + settings.added * size, image
+        moved, added = free_code.at(offset), maps(offsets)
+        masked = [mask * x for mask, x in zip(masks, added, strict=True)]
+        with problem.execution.autocast(code.device):
+            image = synthesis(space.signals(moved).styles, masked).float()
+        size = torch.stack([(x / std).square().mean((1, 2, 3)) for x, std in zip(added, stds, strict=True)]).sum(0)
+        cost = penalties(space, moved, None, None, settings) + settings.sam_weight * size
+        return problem.distance(image) + cost, image
 
-    moving = [Variable(torch.zeros_like(x), settings.feature_lr, settings.feature_rule) for x in head]
-    variables = [Variable(torch.zeros_like(code), settings.code_lr), *moving]
-    best, *offsets = descend(
-        objective, variables, settings.adapting, settings.warmup, settings.decay, settings.patience, clock.report
-    )
-    point = quick.inverted._replace(code=space.retract(code + space.spread * best).detach())
+    variables = [free_code.variable, *(one.variable for one in free)]
+    (offset, *offsets), _ = minimize(
+        objective, variables, settings.sam_steps, settings.warmup, settings.decay, settings.patience,
+        report=counter.report,
+    )  # fmt: skip
     shares = {f"depth_{depth}": (chosen == depth).float().mean((1, 2, 3)).tolist() for depth in range(len(layers) + 1)}
-    figures = quick.figures | {"steps": [clock.step] * len(code), "seconds": [clock.seconds / len(code)] * len(code)}
-    added = {generator.layers[k].name: x.detach() for k, x in zip(layers, features(tuple(offsets)), strict=True)}
-    return replace(quick, inverted=point, figures=figures | shares, added=added)
+    added = zip(layers, masks, maps(tuple(offsets)), strict=True)
+    return replace(
+        latent,
+        inverted=latent.inverted._replace(code=free_code.at(offset).detach()),
+        figures=latent.figures | shares,
+        added={generator.layers[k].name: (mask * x).detach() for k, mask, x in added},
+    )
 
 
 def _synthesis(space: Space, layers: list[int], styles: tuple[Tensor, ...], added: list[Tensor]) -> Tensor:
@@ -80,24 +90,24 @@ def _synthesis(space: Space, layers: list[int], styles: tuple[Tensor, ...], adde
     return space.generator.synthesize(Signals(styles, space.noise, features))
 
 
-def depths(space: Space) -> list[int]:
+def depths(generator: Generator) -> list[int]:
     """The layers after which maps may be added: the last ones at three sides, from 16 px (or a quarter of R) on."""
-    generator, most = space.generator, space.generator.resolution // 2
+    most = max(generator.resolution // 2, generator.layers[0].resolution)
     sides = sorted({x.resolution for x in generator.layers if min(16, most // 2) <= x.resolution <= most})
-    return [generator.layer(str(side)) for side in sides[:MOST_DEPTHS]]
+    return [generator.layer(str(side)) for side in sides[:MAX_DEPTHS]]
 
 
 def error_map(
     lpips: LPIPS, image: Float[Tensor, "n 3 r r"], target: Float[Tensor, "n 3 r r"]
 ) -> Float[Tensor, "n 1 s s"]:
     """LPIPS segment by segment."""
-    side = min(256, image.shape[-1])
+    side = min(256, max(MIN_SIDE, image.shape[-1]))
     pairs = zip(lpips.features(at(image, side)), lpips.features(at(target, side)), lpips.head, strict=True)
     stages = [((x - y).square() * head.view(1, -1, 1, 1)).sum(1, keepdim=True) for x, y, head in pairs]
     return torch.stack([F.adaptive_avg_pool2d(x, SEGMENTS) for x in stages]).sum(0)
 
 
-def choose(error: Float[Tensor, "n 1 s s"], count: int, tau: float) -> Float[Tensor, "n 1 s s"]:
-    """For each segment 0, the code, where its error is below tau, else a depth 1..count, by the size of the error."""
+def choose(error: Float[Tensor, "n 1 s s"], count: int, threshold: float) -> Float[Tensor, "n 1 s s"]:
+    """For each segment 0, the code, where its error is below the threshold, else a depth 1..count, by its size."""
     smooth = F.avg_pool2d(F.pad(error, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return (1 + torch.log(smooth / tau) / torch.log(torch.tensor(STEEP))).floor().clamp(0, count)
+    return (1 + torch.log(smooth / threshold) / torch.log(torch.tensor(STEEP))).floor().clamp(0, count)

@@ -32,6 +32,7 @@ STAGES = {"vgg": VGG, "alex": ALEX}
 POOLS = {"vgg": (0, 2, 2, 2, 2), "alex": (0, 3, 3, 0, 0)}  # size of the max pooling before a stage; its stride is 2
 SHIFT = (-0.030, -0.088, -0.188)  # ImageNet's mean and spread, for images in [-1, 1]
 SCALE = (0.458, 0.448, 0.450)
+MIN_SIDE = 32  # pixels of an image: the trunk halves it four times
 TINY = 1e-20  # under the root: 1e-10 in the norm, as in the original, and a gradient of zero where all features are
 
 Features = tuple[Tensor, ...]

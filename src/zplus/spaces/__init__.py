@@ -1,8 +1,18 @@
-"""Spaces: what an inverted code is, how it moves, and how it becomes a picture."""
+"""Spaces: what an inverted code is, how it moves, and how it becomes an image."""
 
 from zplus.spaces.convert import convert
-from zplus.spaces.registry import SPACES, make_space
-from zplus.spaces.render import latent_of, render, space_of, state_of
-from zplus.spaces.space import Space
+from zplus.spaces.registry import SPACES, make_space, space_class
+from zplus.spaces.render import latent_of, render, space_of
+from zplus.spaces.space import Space, same_chart
 
-__all__ = ["SPACES", "Space", "convert", "latent_of", "make_space", "render", "space_of", "state_of"]
+__all__ = [
+    "SPACES",
+    "Space",
+    "convert",
+    "latent_of",
+    "make_space",
+    "render",
+    "same_chart",
+    "space_class",
+    "space_of",
+]

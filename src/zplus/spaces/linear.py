@@ -1,71 +1,114 @@
 """W, W+ (Abdal et al. 2019, arXiv 1904.03189) and S (Wu et al. 2020, StyleSpace, arXiv 2011.12799): free codes."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
-from zplus.generators.statistics import sample_w
 from zplus.spaces.space import Space
 
 
 class WPlus(Space):
     """W+: one w per layer."""
 
-    kind, per_layer = "w+", True
+    kind, linear, has_w_vectors = "w+", True, True
 
     @property
-    def width(self) -> int:
+    def dim(self) -> int:
         """See Space."""
         return self.generator.w_dim
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
+    def to_w(self, code: Tensor) -> Tensor:
         """See Space."""
-        rows, width = self.shape
-        return sample_w(self.generator, n * rows, seed).view(n, rows, width)
+        return code
 
-    def mean(self, n: int) -> Tensor:
+    def from_w(self, w: Tensor) -> Tensor:
         """See Space."""
-        return self.statistics.w_mean.expand(n, *self.shape).clone()
+        return self.onto_rows(w)
 
-    @property
-    def spread(self) -> Tensor:
+    def w_vector(self, vector: Tensor) -> Tensor:
+        """See Space."""
+        return vector
+
+    def tangent_along(self, code: Tensor, vector: Tensor, excluded: Tensor | None = None) -> Tensor:
+        """See Space."""
+        return self.onto_rows(vector)
+
+    @cached_property
+    def std(self) -> Tensor:
         """See Space; the mean over the coordinates, because w has no preferred axes."""
         return self.statistics.w_cov.diagonal().mean().sqrt().view(1, 1, 1)
-
-    def raw_styles(self, code: Tensor) -> tuple[Tensor, ...]:
-        """See Space."""
-        return self.generator.styles(code.expand(-1, self.generator.num_codes, -1))
 
 
 class W(WPlus):
     """W: one w for all layers."""
 
-    kind, per_layer = "w", False
+    kind, extended = "w", False
 
 
 class S(Space):
-    """S: the outputs of all affine layers, concatenated: one free number per channel, K = 1."""
+    """S: the outputs of all affine layers, concatenated: one free number a channel, K = 1; more than w."""
 
-    kind, per_layer = "s", False
+    kind, linear, within_w = "s", True, False
 
     @property
-    def width(self) -> int:
+    def dim(self) -> int:
         """See Space."""
         return sum(self.generator.style_sizes)
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """See Space; one w for all layers."""
-        w = sample_w(self.generator, n, seed)[:, None].expand(-1, self.generator.num_codes, -1)
-        return torch.cat(self.generator.styles(w), 1)[:, None]
-
-    def mean(self, n: int) -> Tensor:
+    @property
+    def shape(self) -> tuple[int, int]:
         """See Space."""
-        return self.statistics.style_mean.expand(n, *self.shape).clone()
+        return (1, self.dim)
 
     @property
-    def spread(self) -> Tensor:
-        """See Space; channel by channel, because their scales differ widely."""
-        return self.statistics.style_std.view(1, 1, -1)
+    def required_fingerprint(self) -> str:
+        """See Space."""
+        return self.generator.fingerprint
 
-    def raw_styles(self, code: Tensor) -> tuple[Tensor, ...]:
+    def from_w(self, w: Tensor) -> Tensor:
+        """See Space."""
+        return torch.cat(self.generator.styles(w.expand(-1, self.generator.num_codes, -1)), 1)[:, None]
+
+    def to_w(self, code: Tensor) -> Tensor:
+        """Of every layer the w nearest to the mean of those whose styles are nearest: least squares."""
+        feeds = self._feeds
+        return torch.cat([self._least_squares(code, feeds == layer) for layer in range(self.generator.num_codes)], 1)
+
+    def nearest_w(self, code: Tensor) -> Tensor:
+        """The same over all layers at once."""
+        return self._least_squares(code, self._feeds >= 0)
+
+    def _least_squares(self, code: Tensor, chosen: Tensor) -> Tensor:
+        """w [N,1,w_dim] of the chosen channels."""
+        corners = torch.cat([torch.zeros(1, self.generator.w_dim), torch.eye(self.generator.w_dim)]).to(code)
+        styles = self.from_w(corners[:, None])[:, 0, chosen]
+        matrix, residual = styles[1:] - styles[:1], (code[:, 0] - self.statistics.style_mean)[:, chosen]
+        return (self.statistics.w_mean + residual @ torch.linalg.pinv(matrix, rtol=1e-5))[:, None]
+
+    @property
+    def _feeds(self) -> Tensor:
+        """The code that feeds each channel [sum of C_k]."""
+        sizes = torch.tensor(self.generator.style_sizes)
+        return torch.tensor(self.generator.style_codes).repeat_interleave(sizes).to(self.generator.device)
+
+    def rescaled(self, code: Tensor, factor: Tensor) -> Tensor:
+        """See Space; exact, also for styles that no w has."""
+        return torch.lerp(self.statistics.style_mean, code, factor[self._feeds, 0])
+
+    def tangent_along(self, code: Tensor, vector: Tensor, excluded: Tensor | None = None) -> Tensor:
+        """See Space; the affine layers without their offsets."""
+        return (self.from_w(vector) - self.from_w(torch.zeros_like(vector))).expand(len(code), -1, -1)
+
+    def untruncated_styles(self, code: Tensor) -> tuple[Tensor, ...]:
         """See Space."""
         return code[:, 0].split(self.generator.style_sizes, dim=1)
+
+    def layer_mask(self, layers: tuple[int, int]) -> Tensor:
+        """See Space."""
+        return super().layer_mask(layers)[:, self._feeds].mT
+
+    @cached_property
+    def std(self) -> Tensor:
+        """See Space; channel by channel, because their scales differ widely."""
+        return self.statistics.style_std.view(1, 1, -1)

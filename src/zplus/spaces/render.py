@@ -24,7 +24,7 @@ def space_of(generator: Generator, latent: Latent) -> Space:
         )
     if latent.offsets:
         generator = _tuned(generator, latent)
-    space = make_space(latent.space, generator, latent.layer, latent.psi, latent.cutoff, latent.noise)
+    space = make_space(latent.space, generator, latent.layer, latent.decoding)
     if not (_fits(space, latent.inverted) and _fits(space, latent.point) and _fit(space, latent.added, len(latent))):
         raise LatentError(f"This latent is damaged (its sizes are not those of {space.name}): invert the photo again.")
     return space
@@ -39,12 +39,12 @@ def _tuned(generator: Generator, latent: Latent) -> Generator:
 
 def _fits(space: Space, point: Point) -> bool:
     n = len(point.code)
-    sizes = [tuple(x.shape) for x in point if x is not None]
+    sizes = [tuple(x.shape) for x in point.tensors.values()]
     if space.layer is None:
         return sizes == [(n, *space.shape)]
     _, side, channels, _ = space.generator.layers[space.layer]
     wanted = [(n, *space.shape), (n, channels, side, side), (n, 3, side, side)]
-    return point.features is not None and sizes == wanted[: len(sizes)]
+    return point.state is not None and sizes == wanted[: len(sizes)]
 
 
 def _fit(space: Space, added: Mapping[str, Tensor], n: int) -> bool:
@@ -54,24 +54,17 @@ def _fit(space: Space, added: Mapping[str, Tensor], n: int) -> bool:
     return all(name != own and places.get(name) == tuple(x.shape) for name, x in added.items())
 
 
-def state_of(point: Point) -> State | None:
-    """The state F of a point of an F/X space."""
-    return None if point.features is None else State(point.features, point.rgb)
-
-
 def latent_of(space: Space, point: Point, **facts: object) -> Latent:
     """A fresh latent of a point; `facts` are its mode, settings and figures."""
     generator = space.generator
     return Latent(
         space=space.name,
-        inverted=point.each(Tensor.detach),
+        inverted=point.map(Tensor.detach),
         generator=generator.name,
         fingerprint=generator.fingerprint,
         mapping_fingerprint=generator.mapping_fingerprint,
         layer=None if space.layer is None else generator.layers[space.layer].name,
-        psi=space.psi,
-        cutoff=space.cutoff,
-        noise=space.noise_mode,
+        decoding=space.decoding,
         **facts,  # type: ignore[arg-type]
     )
 
@@ -101,8 +94,8 @@ def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Ten
 
 def _picture(space: Space, latent: Latent, point: Point) -> Tensor:
     device = space.generator.device
-    point = point.plain(device)
-    signals = space.decode(point.code, state_of(point))
+    point = point.contiguous_copy(device)
+    signals = space.decode(*point)
     layers = {space.generator.layer(name): x.to(device) for name, x in latent.added.items()}
     features = {k: Feature(State(x), "add") for k, x in layers.items()}
     return space.generator.synthesize(replace(signals, features={**signals.features, **features})).clamp(-1, 1)

@@ -1,77 +1,118 @@
-"""What an inverted code is: the base of the code spaces, each alone (`z+`) or under a feature map F (`f/z+`)."""
+"""What an inverted code is: the base of the spaces of codes, each alone (`z+`) or under a feature map F (`f/z+`).
+
+A space is a chart of W: it says how its codes become w, which code a w has, and how a code moves along a vector of W.
+Everything else follows from that, so that a new space is a class with `kind`, `dim`, `to_w` and `from_w`, and a line in
+the registry. What a space does not support raises; no other file asks for its name.
+"""
 
 from functools import cached_property
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.functional import jvp
+from torch.nn import functional as F
 
+from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator, Signals, State, Statistics, statistics
+from zplus.generators.prior import feature_std, sample_w
+from zplus.latent import Decoding
+
+STD_SAMPLES = 2000  # of the prior, for the deviation of a coordinate
 
 
 class Space:
     """A space of codes [N, K, D] of one generator, with truncation as part of decoding.
 
     In an F/X space `layer` is the index of the layer whose state F replaces; codes that feed only layers up to there
-    are inert. psi, cutoff: w_mean + psi (w - w_mean) for the first `cutoff` codes (all if None), in every space alike.
+    are inert. Truncation is w_mean + psi (w - w_mean), in every space alike.
     """
 
-    kind: ClassVar[str]
-    per_layer: ClassVar[bool]  # one code a layer (K = L), or one for all (K = 1)
+    kind: ClassVar[str]  # its name without F
+    extended: ClassVar[bool] = True  # whether layers can differ (Z+, W+, S), or one code is for all of them (Z, W)
+    linear: ClassVar[bool] = False  # whether moving the code straight on moves w straight on
+    has_angles: ClassVar[bool] = False  # whether codes are on a sphere, so that a move has an angle
+    within_w: ClassVar[bool] = True  # whether its codes are those of some w; styles are more
+    has_w_vectors: ClassVar[bool] = False  # whether its directions are directions of W, which every space can follow
+    encoder_head: ClassVar[str] = "w+"  # which codes of an encoder are the nearest to its own
 
-    def __init__(
-        self,
-        generator: Generator,
-        layer: int | None = None,
-        psi: float = 1.0,
-        cutoff: int | None = None,
-        noise: str = "const",
-    ):
-        self.generator, self.layer, self.psi, self.cutoff = generator, layer, psi, cutoff
-        self.noise_mode, self.noise = noise, generator.noise(noise)
+    def __init__(self, generator: Generator, layer: int | None = None, decoding: Decoding | None = None):
+        self.generator, self.layer, self.decoding = generator, layer, decoding or Decoding()
+        self.noise = generator.noise(self.decoding.noise)
 
-    @property
-    def name(self) -> str:
-        """Its name: "z+", or "f/z+" under a feature map."""
-        return self.kind if self.layer is None else f"f/{self.kind}"
+    def with_(self, layer: int | None, decoding: Decoding) -> "Space":
+        """The space of the same codes with F at another layer, or none, and another decoding."""
+        return type(self)(self.generator, layer, decoding)
 
-    @cached_property
-    def statistics(self) -> Statistics:
-        """The statistics of the generator's prior."""
-        return statistics(self.generator)
+    # what a class says of itself
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(K, D) of a code."""
-        return (self.generator.num_codes if self.per_layer else 1, self.width)
-
-    @property
-    def width(self) -> int:
+    def dim(self) -> int:
         """D, the length of one code."""
         raise NotImplementedError
 
+    def to_w(self, code: Float[Tensor, "n k d"]) -> Float[Tensor, "n l w"]:
+        """The w of a code, before truncation: [N,1,w_dim] for all layers, or [N,L,w_dim]."""
+        raise NotImplementedError
+
+    def from_w(self, w: Float[Tensor, "n l w"]) -> Float[Tensor, "n k d"]:
+        """The code of a w [N,1,w_dim] or [N,L,w_dim]: exact where the space holds it, else the nearest."""
+        raise NotImplementedError
+
+    # what follows from it, unless a class knows better
+
+    def nearest_w(self, code: Float[Tensor, "n k d"]) -> Float[Tensor, "n 1 w"]:
+        """The one w for all layers that is nearest to what a code shows."""
+        return self.to_w(code).mean(1, keepdim=True)
+
+    def rescaled(self, code: Float[Tensor, "n _ d"], factor: Float[Tensor, "l 1"]) -> Float[Tensor, "n k d"]:
+        """The code whose w are w_mean + factor (w - w_mean), layer by layer."""
+        return self.from_w(torch.lerp(self.statistics.w_mean, self.to_w(code), factor))
+
+    def w_vector(self, vector: Float[Tensor, "n l d"]) -> Float[Tensor, "n l w"]:
+        """The vector of W that a vector of this space is, whatever the code. Raises LatentError where it depends."""
+        raise LatentError(f"A direction of {self.kind} cannot be applied elsewhere: learn it in w, which reaches all.")
+
+    def tangent_along(
+        self,
+        code: Float[Tensor, "n k d"],
+        vector: Float[Tensor, "n l w"],
+        excluded: Float[Tensor, "m l w"] | None = None,
+    ) -> Float[Tensor, "n k d"]:
+        """The tangent that moves a code along a vector of W [N,K or L,w_dim]: d from_w / dw, times the vector.
+
+        excluded: vectors of W whose part in the move of w must stay as it is, where the tangent is not exact.
+        """
+        w = self.to_w(code).expand_as(vector)
+        return jvp(self.from_w, w, vector)[1]
+
     def sample(self, n: int, seed: int = 0) -> Float[Tensor, "n k d"]:
         """Codes drawn from the generator's prior; per layer independently where there is one code a layer."""
-        raise NotImplementedError
+        rows = self.shape[0]
+        return self.from_w(sample_w(self.generator, n * rows, seed).view(n, rows, -1))
 
     def mean(self, n: int) -> Float[Tensor, "n k d"]:
         """The code of the mean face (for z, z+: the sample whose w is nearest to the mean)."""
-        raise NotImplementedError
+        return self.from_w(self.statistics.w_mean.expand(n, self.shape[0], -1)).clone()
 
-    def common_sample(self, n: int, seed: int = 0) -> Float[Tensor, "n k d"]:
-        """Codes drawn from the prior, the same for all layers."""
-        code = self.sample(n, seed)[:, :1]
-        return code.expand(-1, self.shape[0], -1).clone()
+    @cached_property
+    def std(self) -> Float[Tensor, "1 1 #d"]:
+        """The standard deviation of a coordinate over the prior, the unit of learning rates and penalties."""
+        return self.from_w(sample_w(self.generator, STD_SAMPLES)[:, None]).std(0).mean().view(1, 1, 1)
 
-    @property
-    def spread(self) -> Float[Tensor, "1 1 #d"]:
-        """The standard deviation of a coordinate over the prior, the unit of learning rates."""
-        raise NotImplementedError
+    def whitened(self, code: Float[Tensor, "n k d"]) -> Float[Tensor, "n l w"]:
+        """The code in P space, C^T (LeakyReLU_5(w) - mean) / sqrt(lambda) (Zhu et al. 2020, arXiv 2012.09036, eq. 4).
 
-    def raw_styles(self, code: Float[Tensor, "n k d"]) -> tuple[Tensor, ...]:
+        Raises ZplusError where a code is not that of a w.
+        """
+        if not self.within_w:
+            raise ZplusError(f"There is no P-norm in {self.name}, whose codes are more than w: choose w+ or z+.")
+        return (F.leaky_relu(self.to_w(code), 5.0) - self.statistics.p_mean) @ self.statistics.whitening
+
+    def untruncated_styles(self, code: Float[Tensor, "n k d"]) -> tuple[Tensor, ...]:
         """Styles before truncation, one [N, C_k] per modulated operation."""
-        raise NotImplementedError
+        return self.generator.styles(self.to_w(code).expand(-1, self.generator.num_codes, -1))
 
     def retract(self, code: Float[Tensor, "n k d"]) -> Float[Tensor, "n k d"]:
         """The nearest code that lies in the space."""
@@ -82,16 +123,71 @@ class Space:
         return vector
 
     def move(self, code: Float[Tensor, "n k d"], vector: Float[Tensor, "n k d"]) -> Float[Tensor, "n k d"]:
-        """The code at the end of the geodesic that starts along `vector`, of the length of its tangent part."""
+        """The exponential map: the end of the geodesic that starts along `vector`, as long as its tangent part."""
         return code + self.tangent(code, vector)
+
+    def log(self, code: Float[Tensor, "n k d"], end: Float[Tensor, "n k d"]) -> Float[Tensor, "n k d"]:
+        """The logarithm: the tangent at `code` whose geodesic leads to `end`."""
+        return end - code
 
     def interpolate(self, a: Float[Tensor, "n k d"], b: Float[Tensor, "n k d"], t: float) -> Float[Tensor, "n k d"]:
         """The code at fraction t of the way from a to b."""
         return torch.lerp(a, b, t)
 
+    def layer_mask(self, layers: tuple[int, int]) -> Bool[Tensor, "1 _ _"]:
+        """Whether a number of a code belongs to the layers first..last-1: [1,L,1], or [1,1,sum of C_k] for styles.
+
+        Raises ZplusError for a range that does not exist, and LatentError where one code is for all layers.
+        """
+        generator, (first, last) = self.generator, layers
+        if not 0 <= first < last <= generator.num_codes:
+            there = f"{generator.name} has 0..{generator.num_codes - 1}"
+            raise ZplusError(f"Layers {first}..{last - 1} do not exist: {there}.")
+        if not self.extended:
+            raise LatentError(f"Some layers alone cannot be changed in {self.name}: one code is for all of them.")
+        index = torch.arange(generator.num_codes, device=generator.device)
+        return ((index >= first) & (index < last))[None, :, None]
+
+    @property
+    def required_fingerprint(self) -> str:
+        """What its codes and directions belong to: the mapping network, or the whole generator."""
+        return self.generator.mapping_fingerprint
+
+    # what is the same for all
+
+    @property
+    def name(self) -> str:
+        """Its name: "z+", or "f/z+" under a feature map."""
+        return self.kind if self.layer is None else f"f/{self.kind}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(K, D) of a code."""
+        return (self.generator.num_codes if self.extended else 1, self.dim)
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """The statistics of the generator's prior."""
+        return statistics(self.generator)
+
+    @cached_property
+    def state_std(self) -> tuple[float, float]:
+        """The standard deviations of F and of its RGB over the prior, the units of their rates and penalties."""
+        assert self.layer is not None, f"{self.name} has no feature map"
+        return feature_std(self.generator, self.layer)
+
+    def broadcast_sample(self, n: int, seed: int = 0) -> Float[Tensor, "n k d"]:
+        """Codes drawn from the prior, the same for all layers."""
+        return self.onto_rows(self.sample(n, seed)[:, :1]).clone()
+
+    def onto_rows(self, code: Float[Tensor, "n _ d"]) -> Float[Tensor, "n k d"]:
+        """Codes as many as the space has: one repeated, or several averaged."""
+        rows = self.shape[0]
+        return code.mean(1, keepdim=True) if rows == 1 else code.expand(-1, rows, -1)
+
     def signals(self, code: Float[Tensor, "n k d"]) -> Signals:
         """The signals of a code alone, truncated, without any feature map."""
-        return Signals(self.truncate(self.raw_styles(code)), self.noise)
+        return Signals(self.truncate(self.untruncated_styles(code)), self.noise)
 
     def decode(self, code: Float[Tensor, "n k d"], state: State | None = None) -> Signals:
         """The signals of a code; in an F/X space under F = `state`, or under head(code) where that is None."""
@@ -107,11 +203,23 @@ class Space:
 
     def truncate(self, styles: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Truncation at the level of the styles: the affine layers make it the same as truncating w."""
-        if self.psi == 1:
+        if self.decoding.psi == 1:
             return styles
         centre = self.statistics.style_mean.split(self.generator.style_sizes)
-        cutoff = self.generator.num_codes if self.cutoff is None else self.cutoff
+        psi = self.truncation.flatten().tolist()  # of each code
         return tuple(
-            torch.lerp(mean.expand_as(style), style, self.psi) if code < cutoff else style
+            torch.lerp(mean.expand_as(style), style, psi[code]) if psi[code] != 1 else style
             for style, mean, code in zip(styles, centre, self.generator.style_codes, strict=True)
         )
+
+    @property
+    def truncation(self) -> Float[Tensor, "l 1"]:
+        """psi of every code, 1 from the cutoff on."""
+        count, decoding = self.generator.num_codes, self.decoding
+        codes = torch.arange(count, device=self.generator.device)[:, None]
+        return torch.where(codes < (count if decoding.cutoff is None else decoding.cutoff), decoding.psi, 1.0)
+
+
+def same_chart(a: Space, b: Space) -> bool:
+    """Whether two spaces have the same codes but for their number (Z and Z+, W and W+)."""
+    return isinstance(a, type(b)) or isinstance(b, type(a))

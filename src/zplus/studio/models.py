@@ -13,7 +13,7 @@ from zplus.faces.landmarks import FaceFinder
 from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators.zoo import model_path
 from zplus.inversion.encoder import encoder_of
-from zplus.inversion.invert import chosen_method
+from zplus.inversion.methods import chosen_method
 from zplus.inversion.settings import Settings, preset
 from zplus.studio import MOST_SLIDERS
 

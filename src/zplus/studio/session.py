@@ -12,7 +12,7 @@ from zplus.faces.landmarks import Face
 from zplus.generators import Generator
 from zplus.images import read_image, to_pixels
 from zplus.inversion import invert
-from zplus.latent import Latent, Point, load_latent
+from zplus.latent import Decoding, Latent, Point, load_latent
 from zplus.spaces import convert, latent_of, make_space
 from zplus.studio import AS_IT_IS
 from zplus.studio.job import Job
@@ -131,7 +131,7 @@ class Session:
         if not 0 <= seed < 2**31:
             raise ZplusError("A seed is a whole number from 0 to 2147483647.")
         generator = self.models.generator(model)
-        start, kind = (make_space(name, generator, psi=SAMPLE_PSI) for name in ("z", space))
+        start, kind = (make_space(name, generator, decoding=Decoding(SAMPLE_PSI)) for name in ("z", space))
         point, _ = convert(start, Point(start.sample(1, seed)), kind)
         self._go_on(model, latent_of(kind, point, settings={"seed": seed}), None, f"sample-{seed}")
 

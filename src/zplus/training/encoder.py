@@ -21,10 +21,11 @@ from zplus.execution import Renderer, best_execution
 from zplus.generators import Generator, State
 from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
-from zplus.inversion.descend import schedule
 from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, sight
+from zplus.inversion.minimizer import schedule
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
+from zplus.spaces.mapping import onto_sphere
 from zplus.training.data import Pictures, to_batch
 from zplus.training.log import to_tensorboard
 from zplus.training.loop import Report, check_shared, descend, run
@@ -48,7 +49,7 @@ class EncoderSettings:
     mse: float = 1.0
     lpips: float = 2.0  # VGG16 at 256 px
     critic: float = 0.02
-    offsets: float = 2e-4  # weight of |offset| summed over the layers, as in e4e
+    offsets: float = 2e-4  # weight of |offset| summed over the layers, in standard deviations (in w itself in e4e)
     progressive: float = 0.3  # the part of the steps in which the layers get their offsets one after another
     images_from: float = 0.3  # the part of the steps after which pictures are compared
     images: int = 1  # rows of a batch that are rendered and compared: by far the dearest part
@@ -104,7 +105,7 @@ class EncoderTrainer:
         """Take over what is known of the prior, and of pictures from some samples."""
         encoder, known = self.encoder, self.space.statistics
         encoder.w_mean.copy_(known.w_mean)
-        encoder.w_spread.copy_(make_space("w+", self.generator).spread.squeeze())
+        encoder.w_spread.copy_(make_space("w+", self.generator).std.squeeze())
         rows = [(sample.seen, self.space.head(sample.codes).features) for sample in samples]
         seen, features = (torch.cat(parts) for parts in zip(*rows, strict=True))
         encoder.feature_mean.copy_(features.mean((0, 2, 3), keepdim=True))
@@ -190,7 +191,7 @@ class EncoderTrainer:
         network, settings = self.critics[form], self.settings
         random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         z = torch.randn(len(fake), 1, self.generator.z_dim, generator=random).to(fake.device)
-        real = (z if form == "z+" else self.generator.map(z))[:, 0]
+        real = (onto_sphere(z) if form == "z+" else self.generator.map(z))[:, 0]  # as the encoder's codes
         loss = discriminator_loss(network(real), network(fake))
         if step % R1_EVERY == 0:
             loss = loss + R1_WEIGHT / 2 * R1_EVERY * r1_penalty(network, real)

@@ -1,7 +1,7 @@
 """Gradient descent on rows that know nothing of each other: warm-up and decay, the best of each row kept."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -17,61 +17,68 @@ RULES: dict[Rule, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.A
 
 
 class Variable(NamedTuple):
-    """What moves: its first value [N, ...], its peak learning rate, and the rule of its steps.
+    """What moves.
 
-    A step has about the size of the rate under Adam and a fifth of it under Muon, whose values are [N, C, ...].
+    value: its first value [N, ...], or of any shape where there is one row alone. rate: its peak learning rate; a step
+    has about that size under Adam and a fifth of it under Muon, whose values are [N, C, ...]. constrain: maps it back
+    to where it may be after each step; the objective must do so too, else Adam, which scales the part of a gradient
+    that leaves the constraint, rests beside the minimum. in_place: whether the value itself moves, as weights must that
+    a network holds.
     """
 
     value: Tensor
     rate: float
     rule: Rule = "adam"
+    constrain: Callable[[Tensor], Tensor] | None = None
+    in_place: bool = False
 
 
-def descend(
+def minimize(
     objective: Objective,
-    variables: list[Variable],
+    variables: Sequence[Variable],
     steps: int,
     warmup: float = 0.05,
     decay: Decay = "cosine",
     patience: int | None = None,
+    enough: float = -math.inf,
     report: Callable[[int, Tensor, Tensor], bool | None] = lambda step, loss, image: None,
-    constrain: Callable[[Tensor], Tensor] | None = None,
-) -> list[Tensor]:
-    """Minimise each row of a loss, looked at `steps` times; returns the best value of each variable, row by row.
+) -> tuple[list[Tensor], Tensor]:
+    """Minimise each row of a loss, looked at `steps` times; the best value of each variable, and the losses [N].
 
-    A row rests for good when it found no better loss for `patience` steps, or when its loss is not a finite number;
-    `constrain` maps the first variable (of Adam) back to where it may be after each step; the objective must too, else
-    Adam, which scales the part of a gradient that leaves the constraint, rests beside the minimum. `report` may return
-    True to stop.
-    Raises DivergedError when some row never had a finite loss.
+    A row rests for good when it found no better loss for `patience` steps, when its loss is not a finite number, or
+    when it is at most `enough`. `report` may return True to stop. Raises DivergedError when some row never had a finite
+    loss.
     """
-    values = [variable.value.detach().clone().requires_grad_() for variable in variables]
+    values = [v.value if v.in_place else v.value.detach().clone().requires_grad_() for v in variables]
     optimizers = [RULES[v.rule]([x], lr=v.rate) for v, x in zip(variables, values, strict=True)]
     best = [x.detach().clone() for x in values]
-    least = torch.full((len(best[0]),), math.inf, device=best[0].device)
-    since = torch.zeros_like(least)  # steps since each row was at its best
-    moving = torch.ones_like(least, dtype=torch.bool)  # a row that woke because others go on would depend on them
+    least = torch.tensor(math.inf)
     for i in range(steps):
         for optimizer, variable in zip(optimizers, variables, strict=True):
             optimizer.param_groups[0]["lr"] = variable.rate * schedule(i, steps, warmup, decay)
             optimizer.zero_grad()
         loss, image = objective(*values)
+        if i == 0:
+            least = torch.full_like(loss.detach(), math.inf)
+            since = torch.zeros_like(least)  # steps since each row was at its best
+            moving = torch.ones_like(least, dtype=torch.bool)  # a row that woke as others go on would depend on them
         better = moving & (loss.detach() < least)  # never true for NaN
         least, since = torch.where(better, loss.detach(), least), torch.where(better, 0, since + 1)
         for x, kept in zip(values, best, strict=True):
-            kept[better] = x.detach()[better]
-        moving = moving & loss.isfinite() & (since < (patience or steps))
+            rows = better.view(-1, *[1] * (x.ndim - 1))
+            kept.copy_(torch.where(rows, x.detach(), kept).view_as(x))
+        moving = moving & loss.isfinite() & (since < (patience or steps)) & (least > enough)
         if report(i + 1, loss.detach(), image.detach()) or not moving.any() or i + 1 == steps:
             break
         loss[moving].sum().backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        if constrain is not None:
-            with torch.no_grad():
-                values[0].copy_(constrain(values[0]))
+        with torch.no_grad():
+            for optimizer, x, variable in zip(optimizers, values, variables, strict=True):
+                optimizer.step()
+                if variable.constrain is not None:
+                    x.copy_(variable.constrain(x))
     if not least.isfinite().all():
         raise DivergedError("The inversion never had a finite loss: check the photo, or lower the learning rates.")
-    return best
+    return best, least
 
 
 def schedule(step: int, steps: int, warmup: float, decay: Decay) -> float:

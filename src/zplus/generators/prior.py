@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 from zplus.cache import cached
 from zplus.files import atomic
-from zplus.generators.contract import Generator
+from zplus.generators.contract import Generator, Signals
+from zplus.generators.memory import kept
 
 SAMPLES = 100_000  # the standard error of a mean is then 0.3 % of a standard deviation
 STYLE_SAMPLES = 10_000
+STATE_SAMPLES = 16  # whose features count in their hundreds of thousands
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Statistics:
 
 def statistics(generator: Generator) -> Statistics:
     """The statistics of a generator, from the cache or from fresh samples (a few seconds)."""
+    return _statistics(generator, generator.device)
+
+
+@kept
+def _statistics(generator: Generator, device: torch.device) -> Statistics:
     path = cached("statistics", f"{generator.fingerprint}.safetensors")
     found = _read(path)
     if found is None:
@@ -49,7 +56,16 @@ def statistics(generator: Generator) -> Statistics:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
             save_file({name: x.contiguous() for name, x in vars(found).items()}, temporary)
-    return Statistics(**{name: x.to(generator.device) for name, x in vars(found).items()})
+    return Statistics(**{name: x.to(device) for name, x in vars(found).items()})
+
+
+@kept
+@torch.no_grad()
+def feature_std(generator: Generator, layer: int) -> tuple[float, float]:
+    """The standard deviations over the prior of the features after a layer, and of the RGB there (1 without any)."""
+    w = sample_w(generator.prior, STATE_SAMPLES)[:, None].expand(-1, generator.num_codes, -1)
+    state = generator.prior.head(Signals(generator.prior.styles(w)), layer)
+    return float(state.features.std()), 1.0 if state.rgb is None else float(state.rgb.std())
 
 
 @torch.no_grad()

@@ -5,21 +5,23 @@ from dataclasses import replace
 import pytest
 import torch
 
+from inverting import solved
 from networks import random_encoder
-from points import generator_of, photos_of
+from points import generator_of, photos_of, point_of
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
-from zplus.inversion import PRESETS, Settings, optimize, preset
-from zplus.inversion.start import starting_code
+from zplus.inversion import PRESETS, Settings, preset
+from zplus.inversion.encoding import EncoderOutput, initial_code
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space
 from zplus.spaces.convert import convert
+from zplus.spaces.penalties import feature_consistency
 
 SHORT = Settings(steps=12, lpips_size=32, candidates=2)
 
 
 def run(space, target, lpips, settings=SHORT, **more):
-    return optimize(space, target, lpips, settings, execution=EAGER, **more)
+    return solved(space, target, lpips, settings, **more)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -44,27 +46,33 @@ def test_a_row_does_not_depend_on_its_company(name, generator, lpips):
 
 def test_codes_are_fitted_before_f_departs(generator, lpips):
     space, target = make_space("f/z+", generator), photos_of(generator)
-    latent = run(space, target, lpips, replace(SHORT, code_share=1.0))
+    latent = run(space, target, lpips, replace(SHORT, code_only_fraction=1.0))
     assert max(latent.figures["feature_drift"]) < 1e-6
-    latent = run(space, target, lpips, replace(SHORT, code_share=0.5))
+    latent = run(space, target, lpips, replace(SHORT, code_only_fraction=0.5))
     assert min(latent.figures["feature_drift"]) > 1e-4
 
 
 def test_mse_has_a_weight_of_its_own_while_f_moves(generator, lpips):
     space, target = make_space("f/z+", generator), photos_of(generator)
-    alone = replace(SHORT, mse=0.0, lpips=0.0, consistency=0.0, consensus=0.0)
+    alone = replace(SHORT, mse_weight=0.0, lpips_weight=0.0, consistency_weight=0.0, consensus_weight=0.0)
     for weight in (0.0, 6.0):
         seen: list[torch.Tensor] = []
-        run(space, target, lpips, replace(alone, feature_mse=weight), callback=lambda p, seen=seen: seen.append(p.loss))
+        run(
+            space,
+            target,
+            lpips,
+            replace(alone, feature_mse_weight=weight),
+            callback=lambda p, seen=seen: seen.append(p.loss),
+        )
         losses = torch.stack(seen)
-        first = round(alone.code_share * alone.steps)  # steps of the codes alone, in which nothing weighs
+        first = round(alone.code_only_fraction * alone.steps)  # steps of the codes alone, in which nothing weighs
         assert not losses[:first].any()
         assert bool(losses[first:].all()) == (weight > 0)
 
 
 def test_a_strong_consistency_holds_f_to_the_code(generator, lpips):
     space, target = make_space("f/z+", generator), photos_of(generator)
-    loose, tight = (run(space, target, lpips, replace(SHORT, consistency=weight)) for weight in (0.0, 1e4))
+    loose, tight = (run(space, target, lpips, replace(SHORT, consistency_weight=weight)) for weight in (0.0, 1e4))
     assert max(tight.figures["feature_drift"]) < 0.5 * min(loose.figures["feature_drift"])
 
 
@@ -116,25 +124,62 @@ def test_consensus_keeps_the_codes_together(lpips):
     space, target = make_space("z+", generator), photos_of(generator)
 
     def spread(weight):
-        code = run(space, target, lpips, replace(SHORT, consensus=weight)).inverted.code
+        code = run(space, target, lpips, replace(SHORT, consensus_weight=weight)).inverted.code
         return (code - code.mean(1, keepdim=True)).square().mean()
 
     assert spread(10.0) < 0.5 * spread(0.0)
 
 
+# What each method does: its space, what it begins with, whether F is held to head(code), what it adds, its steps.
+DOES = {
+    "default": ("f/z+", "encoder", True, None, 4),
+    "hybrid": ("f/z+", "encoder", True, None, 4),
+    "e4e": ("f/z+", "encoder", None, None, 0),
+    "sam": ("z+", "encoder", None, "added", 7),
+    "pti": ("w", "encoder", None, "offsets", 7),
+    "released": ("f/z+", "random", False, None, 4),
+    "bdinvert": ("f/w+", "mean", False, None, 4),
+    "ii2s": ("w+", "mean", None, None, 4),
+    "idinvert": ("f/z+", "encoder", False, None, 4),
+    "paper-1": ("f/z+", "random", True, None, 4),
+}
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_every_preset_runs(name, lpips):
+def test_every_preset_does_what_it_says(name, lpips):
     generator = generator_of("skip")
-    encoder = random_encoder(generator)
-    settings = preset(name, steps=4, lpips_size=32)
-    latent = run(make_space("f/z+", generator), photos_of(generator), lpips, settings, encoder=encoder)
-    assert latent.settings["steps"] == 4
+    encoder, target = random_encoder(generator), photos_of(generator, 1)
+    kind, init, self_consistent, adds, steps = DOES[name]
+    space, seen = make_space(kind, generator), []
+    brief = {key: 3 for key in ("sam_steps", "pti_steps") if key.split("_")[0] in PRESETS[name].stages}
+    settings = preset(name, steps=4, lpips_size=32, **brief)
+    latent = run(space, target, lpips, settings, encoder=encoder, callback=lambda p: seen.append(p))
+    assert latent.figures["steps"] == [steps] and len(seen) == steps
+    assert {x for x in ("added", "offsets") if getattr(latent, x)} == ({adds} if adds else set())
+    first = {
+        "encoder": lambda: EncoderOutput(encoder, lpips, EAGER.autocast(target.device), target).code(space),
+        "random": lambda: space.sample(1, 0),
+        "mean": lambda: space.mean(1),
+    }[init]()
+    still = solved(space, target, lpips, replace(settings, stages=("encode",)), encoder=encoder)
+    torch.testing.assert_close(still.inverted.code, first)
+    assert torch.equal(latent.inverted.code, first) == (steps == 0)
+    if self_consistent is not None:
+        weights = ("mse", "feature_mse", "lpips", "consensus", "p_norm", "in_domain")
+        silent = replace(settings, **{f"{one}_weight": 0.0 for one in weights})
+        start, losses = point_of(space, 1), []
+        run(space, target, lpips, silent, start=start, encoder=encoder, callback=lambda p: losses.append(p.loss))
+        apart = feature_consistency(space, start.state, space.head(start.code))
+        torch.testing.assert_close(losses[0], settings.consistency_weight * apart * self_consistent)
+        assert apart > 0.01
 
 
 def test_the_same_seed_gives_the_same_bytes(lpips):
     generator = generator_of("mobile")
     a, b = (run(make_space("f/z+", generator), photos_of(generator), lpips) for _ in range(2))
-    assert torch.equal(a.inverted.code, b.inverted.code) and torch.equal(a.inverted.features, b.inverted.features)
+    assert torch.equal(a.inverted.code, b.inverted.code) and torch.equal(
+        a.inverted.state.features, b.inverted.state.features
+    )
 
 
 def test_what_is_refused(lpips):
@@ -147,10 +192,10 @@ def test_what_is_refused(lpips):
         preset("default", steps=0)
 
 
-@pytest.mark.parametrize("origin", ["random", "mean", "common"])
-def test_a_photo_begins_where_it_would_alone(origin, generator):
+@pytest.mark.parametrize("init", ["random", "mean", "common"])
+def test_a_photo_begins_where_it_would_alone(init, generator):
     space, photos = make_space("z+", generator), photos_of(generator, 3)
-    settings = Settings(origin=origin, candidates=3)
-    together = starting_code(space, photos, settings)
+    settings = Settings(init=init, candidates=3)
+    together = initial_code(space, photos, None, settings)
     for i in range(3):
-        assert torch.equal(starting_code(space, photos[i : i + 1], settings)[0], together[i])
+        assert torch.equal(initial_code(space, photos[i : i + 1], None, settings)[0], together[i])

@@ -10,12 +10,17 @@ from torch.testing import assert_close
 
 from points import generator_of, normal
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
-from zplus.inversion.descend import Variable, descend, schedule
+from zplus.inversion.minimizer import Variable, minimize, schedule
 from zplus.inversion.settings import PRESETS, Settings, preset
 from zplus.spaces import make_space
 
 CENTRES = normal(3, 5)
 CURVATURES = torch.tensor([0.5, 1.0, 20.0])  # of the rows
+
+
+def descend(*args, **options):
+    """The best values alone."""
+    return minimize(*args, **options)[0]
 
 
 def picture(x):
@@ -159,7 +164,7 @@ def test_what_is_constrained_stays_there():
         seen.append(x.detach().norm(dim=1))
         return (onto_sphere(x) - CENTRES).square().sum(1), picture(x)
 
-    (found,) = descend(loss, [Variable(onto_sphere(normal(3, 5, seed=9)), 0.1)], 300, constrain=onto_sphere)
+    (found,) = descend(loss, [Variable(onto_sphere(normal(3, 5, seed=9)), 0.1, constrain=onto_sphere)], 300)
     assert_close(torch.stack(seen), torch.ones(300, 3), atol=1e-5, rtol=0)
     assert_close(found, onto_sphere(CENTRES), atol=1e-2, rtol=0)
 
@@ -301,7 +306,8 @@ def test_presets():
     assert preset("default", steps=7, seed=None).steps == 7
     released = preset("released")
     assert (released.steps, released.code_lr, released.feature_lr, released.decay) == (1200, 0.01, 0.01, "constant")
-    assert (released.mse, released.lpips, released.consistency, released.target) == (1.0, 10.0, 10.0, "initial")
+    assert (released.mse_weight, released.lpips_weight, released.consistency_weight) == (1.0, 10.0, 10.0)
+    assert released.consistency_target == "initial"
     assert schedule(0, released.steps, released.warmup, released.decay) == 1.0
     assert set(PRESETS) == {
         "default",
@@ -315,14 +321,14 @@ def test_presets():
         "pti",
         "sam",
     }
-    assert preset("paper-1").target == "self" and preset("paper-1").mse == 0.0
+    assert preset("paper-1").consistency_target == "self" and preset("paper-1").mse_weight == 0.0
     with pytest.raises(UnknownNameError, match="did you mean 'released'"):
         preset("release")
     with pytest.raises(ZplusError, match="1 or more"):
         preset("default", steps=0)
 
 
-@pytest.mark.parametrize("name", ["origin", "sphere", "decay", "target", "base", "feature_rule"])
+@pytest.mark.parametrize("name", ["init", "sphere", "decay", "consistency_target", "base", "feature_rule"])
 def test_settings_of_no_meaning_are_refused(name):
     """In a process of its own, where nothing else checks types."""
     code = f"from zplus.inversion import preset; preset('default', {name}='rnadom')"

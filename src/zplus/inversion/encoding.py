@@ -1,0 +1,102 @@
+"""The first stage: a code to begin with, from an encoder or from samples of the prior.
+
+As an inversion of its own the encoder is e4e (Tov et al. 2021, arXiv 2102.02766), here in W+ and, on the sphere, in Z+.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from zplus.errors import ZplusError
+from zplus.generators import State
+from zplus.inversion.encoder import Encoder, sight
+from zplus.inversion.settings import Settings
+from zplus.latent import Decoding, Point
+from zplus.perception.lpips import LPIPS, at
+from zplus.spaces import Space, convert, make_space
+from zplus.spaces.convert import convert_code
+
+COARSE = 32  # side in pixels at which candidates are compared: pose, skin and background, nothing finer
+
+
+class EncoderOutput:
+    """What an encoder makes of N photos, RGB in [-1, 1] at the generator's resolution, in any space.
+
+    The trunk that sees for it, by far the dearest part, looks at the photos once. Its codes are those of psi 1, because
+    that is how it learnt them.
+    """
+
+    def __init__(self, encoder: Encoder, lpips: LPIPS, context: torch.autocast, photos: Float[Tensor, "n 3 r r"]):
+        self.encoder, self.lpips, self.context = encoder, lpips, context
+        with torch.no_grad():
+            self.seen = self._see(photos)
+
+    def _see(self, images: Tensor) -> Tensor:
+        with self.context:
+            return sight(self.lpips, at(images, self.encoder.config.side)).float()
+
+    def _head(self, space: Space) -> Space:
+        """The space, without truncation, of the codes that are the nearest to those of `space`."""
+        if not self.encoder.has_codes:
+            raise ZplusError("This encoder gives F alone, no codes: train one with 'zplus train encoder'.")
+        if space.encoder_head not in self.encoder.config.forms:
+            raise ZplusError(
+                f"This encoder has no codes in {space.encoder_head}: choose another space, or train one that has."
+            )
+        return make_space(space.encoder_head, space.generator, decoding=Decoding(noise=space.decoding.noise))
+
+    @torch.no_grad()
+    def code(self, space: Space) -> Float[Tensor, "n k d"]:
+        """The photos' code in a space; it makes up for the truncation there."""
+        head = self._head(space)
+        return convert_code(head, self.encoder.code(self.seen, head.kind), space)
+
+    def styles(self, space: Space, images: Float[Tensor, "n 3 r r"]) -> tuple[Tensor, ...]:
+        """The styles of other images' codes, as for `space`, with gradients to the images."""
+        head = self._head(space)
+        return head.signals(self.encoder.code(self._see(images), head.kind)).styles
+
+    @torch.no_grad()
+    def state(self, space: Space, code: Float[Tensor, "n k d"]) -> State:
+        """The photos' state F in an F/X space, RGB as the code gives it.
+
+        It is carried on to the space's layer where that is a later one than the encoder's, and head(code) at earlier
+        ones.
+        """
+        source = space.with_(space.generator.layer(self.encoder.config.layer), space.decoding)
+        point = Point(code, State(self.encoder.base_code(self.seen), source.head(code).rgb))
+        state = convert(source, point, space)[0].state
+        assert state is not None, f"{space.name} has no feature map"
+        return state
+
+    @torch.no_grad()
+    def domain_distance(self) -> Float[Tensor, " n"]:
+        """How far the photos lie from what the encoder learnt from, in standard deviations."""
+        return self.encoder.strangeness(self.seen)
+
+
+@torch.no_grad()
+def initial_code(
+    space: Space, target: Float[Tensor, "n 3 r r"], encoded: EncoderOutput | None, settings: Settings
+) -> Float[Tensor, "n k d"]:
+    """Where the code of each photo begins, by `settings.init`.
+
+    "encoder": as the encoder gives it. "random": a sample of the prior (per layer in z+). "mean": the mean face.
+    "common": one code for all layers, the best for each photo among a few samples and the mean, by MSE at 32x32.
+    "auto": "encoder" where it gives codes, else "common".
+    """
+    init = settings.init
+    if encoded is not None and (init == "encoder" or (init == "auto" and encoded.encoder.has_codes)):
+        return encoded.code(space)
+    n = len(target)
+    if init == "random":
+        return space.sample(1, settings.seed).repeat(n, 1, 1)  # the same for each, as if it were alone
+    if init == "mean":
+        return space.mean(n)
+    codes = space.mean(1)
+    if settings.candidates:
+        codes = torch.cat([codes, space.broadcast_sample(settings.candidates, settings.seed)])
+    images = [F.adaptive_avg_pool2d(space.generator.synthesize(space.signals(code[None])), COARSE) for code in codes]
+    wanted = F.adaptive_avg_pool2d(target, COARSE)
+    return codes[torch.cdist(wanted.flatten(1), torch.cat(images).flatten(1)).argmin(1)].clone()

@@ -1,0 +1,153 @@
+"""What every stage of an inversion is given, and how codes and feature maps move in all of them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.errors import ZplusError
+from zplus.execution import Execution, Renderer
+from zplus.generators import Generator, State
+from zplus.inversion.encoder import Encoder
+from zplus.inversion.encoding import EncoderOutput
+from zplus.inversion.minimizer import Variable
+from zplus.inversion.objective import Distance
+from zplus.inversion.settings import Settings
+from zplus.perception.lpips import LPIPS
+from zplus.spaces import Space
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees at every step: the loss of each row and the images. It may return True to stop here."""
+
+    step: int
+    steps: int
+    loss: Float[Tensor, " n"]
+    image: Float[Tensor, "n 3 r r"]
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float:
+        """An estimate from the mean pace so far."""
+        return self.seconds / self.step * (self.steps - self.step)
+
+
+Callback = Callable[[Progress], bool | None]
+
+
+@dataclass
+class StepCounter:
+    """Counts the steps over all stages, and asks the callback."""
+
+    steps: int
+    callback: Callback | None = None
+    step: int = 0
+    stopped: bool = False
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.perf_counter() - self.began
+
+    def report(self, _: int, loss: Tensor, image: Tensor) -> bool:
+        """A step is done; whether to stop."""
+        self.step += 1
+        if self.callback and self.callback(Progress(self.step, self.steps, loss, image, self.seconds)):
+            self.stopped = True
+        return self.stopped
+
+
+@dataclass(frozen=True)
+class Problem:
+    """N photos to be inverted into a space; each row is a problem of its own.
+
+    distance: to the photos [N,3,R,R], RGB in [-1,1] at the generator's resolution. encoded: what the generator's
+    encoder makes of them, if there is one.
+    """
+
+    space: Space
+    distance: Distance
+    encoded: EncoderOutput | None
+    settings: Settings
+    execution: Execution
+    counter: StepCounter
+
+    @classmethod
+    def of(
+        cls,
+        space: Space,
+        photos: Float[Tensor, "n 3 r r"],
+        lpips: LPIPS,
+        settings: Settings,
+        execution: Execution,
+        encoder: Encoder | None = None,
+        callback: Callback | None = None,
+    ) -> "Problem":
+        """The problem of photos on the generator's device. Raises ZplusError where the settings need an encoder."""
+        if encoder is None and (settings.in_domain_weight or settings.init == "encoder"):
+            name = space.generator.name
+            raise ZplusError(f"{name} has no encoder, which this method needs: 'zplus train encoder'.")
+        context = execution.autocast(photos.device)
+        encoded = None if encoder is None else EncoderOutput(encoder, lpips, context, photos)
+        counter = StepCounter(settings.all_steps, callback)
+        return cls(space, Distance(photos, lpips, settings, execution), encoded, settings, execution, counter)
+
+    @property
+    def generator(self) -> Generator:
+        """The generator."""
+        return self.space.generator
+
+    @property
+    def target(self) -> Float[Tensor, "n 3 r r"]:
+        """The photos."""
+        return self.distance.target
+
+    def unit(self, std: Tensor | float) -> Tensor | float:
+        """What a rate of 1 moves in a step: the prior's standard deviation, or 1 where rates are absolute."""
+        return std if self.settings.relative_rates else 1.0
+
+    def renderer(self) -> Renderer:
+        """From codes and F to images."""
+        return Renderer(self.space, self.execution)
+
+    def initial_state(self, code: Float[Tensor, "n k d"]) -> State:
+        """Where F begins: as the encoder gives it, or head(code)."""
+        if self.encoded is not None and self.settings.base == "encoder":
+            return self.encoded.state(self.space, code)
+        with torch.no_grad():
+            return self.space.head(code)
+
+
+class FreeCode:
+    """A code that moves: its offset in units of the prior's spread, and back onto the space."""
+
+    def __init__(self, problem: Problem, code: Float[Tensor, "n k d"]):
+        self.space, self.first, self.unit = problem.space, code.detach(), problem.unit(problem.space.std)
+        riemannian = problem.settings.sphere == "riemannian"  # the gradient itself is tangent already
+        offset, constrain = torch.zeros_like(self.first), self._onto_space if riemannian else None
+        self.variable = Variable(offset, problem.settings.code_lr, constrain=constrain)
+
+    def at(self, offset: Tensor) -> Float[Tensor, "n k d"]:
+        """The code of an offset."""
+        return self.space.retract(self.first + self.unit * offset)
+
+    def _onto_space(self, offset: Tensor) -> Tensor:
+        return (self.at(offset) - self.first) / self.unit
+
+
+class FreeMap:
+    """A feature map, or RGB, that moves: its offset in units of the prior's spread."""
+
+    def __init__(self, problem: Problem, first: Float[Tensor, "n c r r"], std: float):
+        self.first, self.unit = first.detach(), problem.unit(std)
+        settings = problem.settings
+        self.variable = Variable(torch.zeros_like(self.first), settings.feature_lr, settings.feature_rule)
+
+    def at(self, offset: Tensor) -> Float[Tensor, "n c r r"]:
+        """The map of an offset."""
+        return self.first + self.unit * offset
