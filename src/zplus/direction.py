@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from zplus.errors import LatentError
-from zplus.files import atomic, regular
+from zplus.records import Kind, read_record, write_record
 
+KIND = Kind("direction", LatentError, damaged="is not a readable direction")
 SPACES = ("z", "z+", "w", "w+", "s")
 
 
@@ -46,23 +45,12 @@ class Direction:
 
 def save_direction(direction: Direction, path: str | Path) -> None:
     """Write a direction to a safetensors file."""
-    header = {"zplus": "direction", "name": direction.name, "space": direction.space}
-    header |= {"belongs_to": direction.belongs_to, "card": json.dumps(direction.card)}
-    with atomic(Path(path)) as temporary:
-        save_file({"vector": direction.vector.detach().float().cpu().contiguous()}, temporary, header)
+    header = {name: getattr(direction, name) for name in ("name", "space", "belongs_to")}
+    write_record(path, KIND, header | {"card": json.dumps(direction.card)}, {"vector": direction.vector})
 
 
 def load_direction(path: str | Path) -> Direction:
     """Read a direction that `save_direction` wrote. Raises LatentError for anything else."""
-    try:
-        with safe_open(regular(path), "pt") as file:
-            header = file.metadata() or {}
-            if header.get("zplus") != "direction":
-                raise LatentError(f"{path} is a safetensors file, but not a direction of zplus.")
-            vector = file.get_tensor("vector")
-            vector = vector.float() if vector.is_floating_point() else vector
-            return Direction(header["name"], header["space"], vector, header["belongs_to"], json.loads(header["card"]))
-    except FileNotFoundError:
-        raise LatentError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise LatentError(f"{path} is not a readable direction ({error}).") from None
+    with read_record(path, KIND) as (header, tensors):
+        card = json.loads(header["card"])
+        return Direction(header["name"], header["space"], tensors["vector"], header["belongs_to"], card)
