@@ -95,10 +95,11 @@ def write_record(
         _check_texts(texts, kind)
         _check_count(len(found))
         _check_finite(found)
+        with atomic(path) as temporary:
+            save_file(found, temporary, texts)
+            bounded(temporary)
     except ValueError as error:
         raise kind.error(f"{path} cannot be written as {str(dtype).removeprefix('torch.')}: {error}.") from None
-    with atomic(path) as temporary:
-        save_file(found, temporary, texts)
 
 
 def bounded(path: str | Path) -> Path:
