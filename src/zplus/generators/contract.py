@@ -201,6 +201,11 @@ class Generator(nn.Module):
     def _bound_to(self) -> dict[str, Tensor]:
         return {} if self.label is None else {"label": self.label}
 
+    def check_codes(self, w: Tensor) -> None:
+        """Refuse w that is not [N, num_codes, w_dim]."""
+        if w.shape[1:] != (self.num_codes, self.w_dim):
+            raise ZplusError(f"w has shape {tuple(w.shape)}, expected [N, {self.num_codes}, {self.w_dim}].")
+
     def check_finite(self) -> None:
         """Refuse weights with NaN or infinite values."""
         for name, tensor in self.state_dict().items():

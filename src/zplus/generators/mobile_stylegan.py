@@ -130,6 +130,7 @@ class MobileStyleGAN(Generator):
 
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:
         """See the contract."""
+        self.check_codes(w)
         return tuple(affine(w[:, code]) for affine, code in zip(self._affines(), self.style_codes, strict=True))
 
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:

@@ -249,8 +249,7 @@ class StyleGAN2(Generator):
 
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:
         """See the contract."""
-        if w.shape[1:] != (self.num_codes, self.w_dim):
-            raise ZplusError(f"w has shape {tuple(w.shape)}, expected [N, {self.num_codes}, {self.w_dim}].")
+        self.check_codes(w)
         pairs = zip(self.style_names, self.style_codes, strict=True)
         return tuple(self._part(name).affine(w[:, code]) for name, code in pairs)
 
