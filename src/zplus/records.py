@@ -29,8 +29,8 @@ DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, Valu
 class Kind:
     """One kind of record: how its header names it, what its files may hold, and how others are refused.
 
-    A damaged file raises `error` with "PATH `damaged` (REASON): `remedy`."; of any other safetensors file it is said
-    that it is none of zplus, then `instead`. version: that of the format, where the header states one.
+    A damaged file raises `error` with "PATH damaged (REASON): remedy."; a safetensors file of another kind with "PATH
+    is a safetensors file, but not a NAME of zplus: instead.". version: of the format, where the header states one.
     """
 
     name: str
@@ -110,7 +110,7 @@ def bounded(path: str | Path) -> Path:
     path = regular(path)
     with path.open("rb") as file:
         if int.from_bytes(file.read(8), "little") > MAX_HEADER:
-            raise ValueError("its header is longer than that of any known model")
+            raise ValueError("its header is longer than any that zplus reads")
     return path
 
 
