@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from zplus.errors import LatentError
-from zplus.files import atomic, regular
+from zplus.records import Kind, read_record, write_record
 
-KIND = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there is one is seen where it is used
+KIND = Kind("direction", LatentError, damaged="is not a readable direction")
+SPACE = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there is one is seen where it is used
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,7 @@ class Direction:
     def __post_init__(self) -> None:
         texts = isinstance(self.name, str) and isinstance(self.belongs_to, str) and isinstance(self.card, dict)
         texts = texts and isinstance(self.card.get("attribute", ""), str)
-        texts = texts and isinstance(self.space, str) and re.fullmatch(KIND, self.space) is not None
+        texts = texts and isinstance(self.space, str) and re.fullmatch(SPACE, self.space) is not None
         numbers = _are_numbers(self.vector, 2) and (self.excluded is None or _are_numbers(self.excluded, 3))
         if not texts or not numbers:
             told = f"The direction {str(self.name)[:60]!r} is damaged"
@@ -55,29 +54,15 @@ class Direction:
 
 def save_direction(direction: Direction, path: str | Path) -> None:
     """Write a direction to a safetensors file."""
-    header = {"zplus": "direction", "name": direction.name, "space": direction.space}
-    header |= {"belongs_to": direction.belongs_to, "card": json.dumps(direction.card)}
-    with atomic(Path(path)) as temporary:
-        save_file(
-            {name: x.detach().float().cpu().contiguous() for name, x in direction.tensors.items()}, temporary, header
-        )
+    header = {name: getattr(direction, name) for name in ("name", "space", "belongs_to")}
+    write_record(path, KIND, header | {"card": json.dumps(direction.card)}, direction.tensors)
 
 
 def load_direction(path: str | Path) -> Direction:
     """Read a direction that `save_direction` wrote. Raises LatentError for anything else."""
-    try:
-        with safe_open(regular(path), "pt") as file:
-            header = file.metadata() or {}
-            if header.get("zplus") != "direction":
-                raise LatentError(f"{path} is a safetensors file, but not a direction of zplus.")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            tensors = {name: x.float() if x.is_floating_point() else x for name, x in tensors.items()}
-            card, excluded = json.loads(header["card"]), tensors.get("excluded")
-            return Direction(header["name"], header["space"], tensors["vector"], header["belongs_to"], card, excluded)
-    except FileNotFoundError:
-        raise LatentError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise LatentError(f"{path} is not a readable direction ({error}).") from None
+    with read_record(path, KIND) as (header, tensors):
+        card, excluded = json.loads(header["card"]), tensors.get("excluded")
+        return Direction(header["name"], header["space"], tensors["vector"], header["belongs_to"], card, excluded)
 
 
 def _are_numbers(x: Tensor, dimensions: int) -> bool:

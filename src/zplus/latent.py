@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.errors import LatentError, ZplusError
-from zplus.files import atomic, regular
 from zplus.generators.contract import State
+from zplus.records import Kind, read_record, write_record
 
-VERSION = "1"
+KIND = Kind(
+    "latent",
+    LatentError,
+    damaged="is damaged or not a latent",
+    remedy="invert the photo again",
+    version="1",
+    dtypes=frozenset({"F32"}),
+)
 FeatureMove = Literal["moved", "added", "fixed"]
 MOST_EDITS = 100  # each takes time
 MOST_CODES = 1 << 16  # more than any generator has
@@ -28,7 +33,6 @@ KINDS = {
     "figures": dict, "edits": list,
 }  # fmt: skip
 DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor is the vector of a direction, with 2
-DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Edit(NamedTuple):
     layers: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Latent:
     """N points of a space. Edits are a set applied jointly to `inverted`; `edited` is what they gave, kept as tensors.
 
@@ -112,6 +116,18 @@ class Latent:
 
     def __len__(self) -> int:
         return self.inverted.code.shape[0]
+
+    def __repr__(self) -> str:
+        """One line."""
+        place = f" at {self.layer}" if self.layer else ""
+        edits = "".join(f", {one.direction.name} {one.strength:+g}" for one in self.edits)
+        return f"<Latent of {self.generator} in {self.space}{place}, rows: {len(self)}{edits}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """Its images beside each other, for notebooks; None where its generator is not on this machine."""
+        from zplus.spaces.notebook import png_of  # noqa: PLC0415  # the one thing that data asks of a room above
+
+        return png_of(self)
 
     def __getitem__(self, row: int) -> "Latent":
         """Row `row` as a latent of its own."""
@@ -154,23 +170,14 @@ def save_latent(latent: Latent, path: str | Path) -> None:
     )
     header = {name: getattr(latent, name) for name in plain} | asdict(latent.decoding)
     header["edits"] = [_describe(edit) for edit in latent.edits]
-    metadata = {"zplus": "latent", "version": VERSION, "latent": json.dumps(header)}
-    with atomic(Path(path)) as temporary:
-        save_file({name: x.detach().float().cpu().contiguous() for name, x in tensors.items()}, temporary, metadata)
+    write_record(path, KIND, {"latent": json.dumps(header)}, tensors)
 
 
 def load_latent(path: str | Path) -> Latent:
     """Read a latent that `save_latent` wrote. Raises LatentError for anything else."""
-    try:
-        with safe_open(regular(path), "pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("zplus") != "latent":
-                raise LatentError(f"{path} is a safetensors file, but not a latent of zplus.")
-            if metadata.get("version") != VERSION:
-                raise LatentError(f"{path} was written by another version of zplus: update it with pip.")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with read_record(path, KIND) as (texts, tensors):
         added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
-        header = json.loads(metadata["latent"])
+        header = json.loads(texts["latent"])
         _check(header, tensors)
         decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise")))
         header["edits"] = tuple(
@@ -181,10 +188,6 @@ def load_latent(path: str | Path) -> Latent:
         return Latent(
             **header, decoding=decoding, inverted=inverted, edited=edited, mask=mask, added=added, offsets=offsets
         )
-    except FileNotFoundError:
-        raise LatentError(f"There is no file {path}.") from None
-    except DAMAGE as error:
-        raise LatentError(f"{path} is damaged or not a latent ({error}): invert the photo again.") from None
 
 
 def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -207,7 +210,6 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         prefix, _, part = name.rpartition(".")
         if x.ndim != DIMENSIONS.get(part, 2) or not x.numel() or (prefix != "edit" and len(x) != rows):
             raise ValueError(f"{name} is of a wrong shape")
-        _check_numbers(name, x)
     mask = tensors.get("mask")
     if mask is not None and (mask.shape[1] != 1 or mask.min() < 0 or mask.max() > 1):
         raise ValueError("mask is not [N, 1, s, s] in [0, 1]")
@@ -215,15 +217,7 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
 
 def _taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin so, taken out."""
-    found = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
-    for name, x in found.items():
-        _check_numbers(name, x)
-    return found
-
-
-def _check_numbers(name: str, x: Tensor) -> None:
-    if x.dtype != torch.float32 or not x.isfinite().all():
-        raise ValueError(f"{name} holds values that are not numbers")
+    return {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
 
 
 def _point(prefix: str, tensors: dict[str, Tensor]) -> Point:

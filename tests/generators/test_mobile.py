@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from points import generator_of, normal
-from tiny import tiny_mobile
 from zplus.errors import CheckpointError, ZplusError
 from zplus.generators import Signals, load_generator
 from zplus.generators.checkpoints.openvino import constants, read_mobile_stylegan
@@ -97,29 +96,16 @@ def test_the_full_size_has_16_codes_and_lines_up_with_stylegan2():
     assert len(full.style_sizes) == 23
 
 
-def test_a_photo_can_reach_every_input(generator):
-    z = normal(1, generator.num_codes, 16).requires_grad_()
-    generator.synthesize(Signals(generator.styles(generator.map(z)))).square().sum().backward()
-    assert (z.grad.abs().sum(-1) > 0).all()
-
-
 def test_seeded_noise_has_the_strength_of_the_stored_one(generator):
-    assert generator.noise("const") is None
     seeded = generator.noise("5")
     for ours, layer in zip(seeded, generator.convolutions, strict=True):
         assert ours.shape == layer.noise.shape
     assert_close(seeded[-1].std(), generator.convolutions[-1].noise.std(), rtol=0.15, atol=0)
-    assert torch.equal(seeded[2], generator.noise("5")[2])
-    assert not torch.equal(seeded[2], generator.noise("6")[2])
 
 
 def test_channels_must_cover_all_resolutions():
     with pytest.raises(ZplusError, match=r"expected \[4, 8, 16\]"):
         MobileStyleGANConfig(resolution=32, channels={4: 8, 8: 8})
-
-
-def test_the_tiny_generator_is_deterministic():
-    assert tiny_mobile().fingerprint == tiny_mobile().fingerprint != tiny_mobile(1).fingerprint
 
 
 # The reader of OpenVINO's intermediate representation

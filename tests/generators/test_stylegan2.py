@@ -1,7 +1,6 @@
 """StyleGAN2 against the explicit oracle beside this file, its golden images, and the contract."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from torch.testing import assert_close
 from tiny import tiny_stylegan2
 from zplus.errors import CheckpointError, UnknownNameError, ZplusError
 from zplus.generators.checkpoints.infer import infer_config
-from zplus.generators.contract import Feature, Generator, Signals, State
+from zplus.generators.contract import Signals, State
 from zplus.generators.resample import downsample, fir_kernel, upsample, upsample_conv
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -88,15 +87,6 @@ def test_images_equal_the_oracle_and_the_golden_file(case):
 # Contract
 
 
-def test_head_is_the_whole_state(generator):
-    signals = signals_of(generator)
-    image = generator.synthesize(signals)
-    for k, layer in enumerate(generator.layers):
-        state = generator.head(signals, k)
-        assert state.features.shape == (2, layer.channels, layer.resolution, layer.resolution)
-        assert_close(generator.synthesize(signals.with_feature(k, state)), image, atol=1e-5, rtol=0)
-
-
 def test_replaced_layers_make_coarser_codes_inert(generator):
     signals, other = signals_of(generator), signals_of(generator, seed=4)
     for k, layer in enumerate(generator.layers):
@@ -106,18 +96,6 @@ def test_replaced_layers_make_coarser_codes_inert(generator):
         if generator.config.architecture == "resnet" or "conv0" in layer.name:
             image = generator.synthesize(replace(signals, styles=mixed).with_feature(k, state))
             assert_close(image, generator.synthesize(signals), atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("mask", [torch.zeros(1, 1), torch.ones(1, 1)])
-def test_masked_features_fit_the_rgb_at_every_layer(generator, mask):
-    signals, other = signals_of(generator), signals_of(generator, seed=4)
-    for k, layer in enumerate(generator.layers):
-        full = mask.expand(2, 1, layer.resolution, layer.resolution)
-        feature = Feature(generator.head(other, k), mask=full)
-        source = other if mask.any() else signals
-        image = generator.synthesize(replace(signals, features={k: feature}))
-        expected = generator.synthesize(signals.with_feature(k, generator.head(source, k)))
-        assert_close(image, expected, atol=1e-5, rtol=0)
 
 
 def test_dropped_rgb_is_an_rgb_of_zeros():
@@ -155,35 +133,6 @@ def test_layers_and_codes_of_the_resnet_architecture():
     assert generator.head(signals_of(generator), 2).rgb is None
 
 
-def test_layer_by_resolution(generator: Generator):
-    assert generator.layers[generator.layer("16")].name == "b16.conv1"
-
-
-def test_rows_do_not_depend_on_their_company(generator):
-    signals = signals_of(generator, n=3)
-    alone = Signals(tuple(s[1:2] for s in signals.styles))
-    assert_close(generator.synthesize(signals)[1:2], generator.synthesize(alone), atol=1e-5, rtol=0)
-
-
-def test_map_goes_code_by_code_and_ignores_the_length_of_z(generator):
-    z = random(2, 3, 16)
-    w = generator.map(z)
-    assert w.shape == (2, 3, 16)
-    assert_close(generator.map(z[:1, 1:2]), w[:1, 1:2])
-    assert_close(generator.map(5 * z), w)
-
-
-def test_styles_refuse_another_number_of_codes(generator):
-    with pytest.raises(ZplusError, match=r"\(2, 7, 16\), expected \[N, 8, 16\]"):
-        generator.styles(torch.zeros(2, 7, 16))
-
-
-def test_a_photo_can_reach_every_input(generator):
-    z = random(1, generator.num_codes, 16).requires_grad_()
-    generator.synthesize(Signals(generator.styles(generator.map(z)))).square().sum().backward()
-    assert (z.grad.abs().sum(-1) > 0).all()
-
-
 def test_w_mean_is_the_buffer_of_the_checkpoint():
     generator = tiny_stylegan2()
     assert generator.w_mean is generator.mapping.w_avg
@@ -193,17 +142,10 @@ def test_w_mean_is_the_buffer_of_the_checkpoint():
 # Noise
 
 
-def test_noise_modes(generator):
-    assert generator.noise("const") is None
-    none, seeded = generator.noise("none"), generator.noise("17")
-    assert [tuple(x.shape) for x in none] == [(1, 1, s, s) for s in (4, 8, 8, 16, 16, 32, 32)]
-    assert not any(x.any() for x in none)
+def test_seeded_noise_has_the_strength_that_was_learnt(generator):
+    assert [tuple(x.shape) for x in generator.noise("none")] == [(1, 1, s, s) for s in (4, 8, 8, 16, 16, 32, 32)]
     strength = generator.synthesis["b32"].conv1.noise_strength
-    assert_close(seeded[-1].std(), strength.abs(), rtol=0.1, atol=0)
-    assert all(torch.equal(a, b) for a, b in zip(seeded, generator.noise("17"), strict=True))
-    assert not torch.equal(seeded[-1], generator.noise("18")[-1])
-    with pytest.raises(ZplusError, match="noise mode"):
-        generator.noise("loud")
+    assert_close(generator.noise("17")[-1].std(), strength.abs(), rtol=0.1, atol=0)
 
 
 def test_stored_noise_given_as_maps_is_the_stored_noise(generator):
@@ -233,11 +175,9 @@ def test_a_label_out_of_range_is_refused(label):
         tiny_stylegan2(resolution=8, c_dim=3).with_label(label)
 
 
-def test_labels_are_demanded_and_refused_where_due():
+def test_a_label_is_demanded_where_there_are_some():
     with pytest.raises(ZplusError, match="choose one of its 3 labels with --label"):
         tiny_stylegan2(resolution=8, c_dim=3).map(random(1, 1, 16))
-    with pytest.raises(ZplusError, match="takes no label"):
-        tiny_stylegan2(resolution=8).with_label(0)
 
 
 # Checkpoints
@@ -304,18 +244,13 @@ def test_nothing_at_all_is_no_generator():
         infer_config({})
 
 
-def test_config_survives_json_and_refuses_nonsense():
+def test_a_configuration_of_nonsense_is_refused():
     config = tiny_stylegan2(resolution=8, taps=[1, 1]).config
-    stored = json.loads(json.dumps(asdict(config)))
-    channels = {int(side): count for side, count in stored.pop("channels").items()}
-    assert StyleGAN2Config(channels=channels, **stored) == config
     assert list(StyleGAN2Config().channels.values()) == [512, 512, 512, 512, 512, 256, 128, 64, 32]
     with pytest.raises(ZplusError, match="Channels"):
         StyleGAN2Config(resolution=16, channels={4: 8, 16: 8})
     with pytest.raises(UnknownNameError, match="resnet"):
         replace(config, architecture="resne")
-
-
-def test_the_tiny_generator_is_deterministic():
-    assert tiny_stylegan2().fingerprint == tiny_stylegan2().fingerprint
-    assert tiny_stylegan2(1).fingerprint != tiny_stylegan2().fingerprint
+    for taps in ((1,), (1,) * 17):
+        with pytest.raises(ZplusError, match="2 to 16 taps"):
+            replace(config, taps=taps)

@@ -20,6 +20,7 @@ from zplus.errors import UnknownNameError, ZplusError
 
 LARGEST = 4096  # pixels a side
 WIDEST = 2048  # numbers in a code; known models have up to 512
+MAX_MAPPING_LAYERS = 64  # known models have 2 to 18
 
 
 class Layer(NamedTuple):
@@ -198,6 +199,11 @@ class Generator(nn.Module):
     def _bound_to(self) -> dict[str, Tensor]:
         return {} if self.label is None else {"label": self.label}
 
+    def check_codes(self, w: Tensor) -> None:
+        """Refuse w that is not [N, num_codes, w_dim]."""
+        if w.shape[1:] != (self.num_codes, self.w_dim):
+            raise ZplusError(f"w has shape {tuple(w.shape)}, expected [N, {self.num_codes}, {self.w_dim}].")
+
     def check_finite(self) -> None:
         """Refuse weights with NaN or infinite values."""
         for name, tensor in self.state_dict().items():
@@ -205,12 +211,19 @@ class Generator(nn.Module):
                 raise ZplusError(f"The weights of {self.name} hold values that are not numbers ({name}): get it again.")
 
 
-def check_sizes(resolution: int, z_dim: int, w_dim: int) -> None:
+def check_sizes(resolution: int, z_dim: int, w_dim: int, mapping_layers: int) -> None:
     """Refuse sizes that no known generator has, before samples take many times as much. Raises ValueError."""
+    if not 0 <= mapping_layers <= MAX_MAPPING_LAYERS:
+        raise ValueError(f"no generator of {str(mapping_layers)[:30]} layers of the mapping is known")
     known = 4 <= resolution <= LARGEST and resolution.bit_count() == 1
     if not known or not all(1 <= width <= WIDEST for width in (z_dim, w_dim)):
         text = f"{resolution} px and codes of {z_dim} and {w_dim}"[:100]
         raise ValueError(f"no generator of {text} numbers is known")
+
+
+def by_side(channels: Mapping[str, int]) -> dict[int, int]:
+    """Channels by resolution again, out of JSON, whose keys are texts. Raises ValueError or AttributeError."""
+    return {int(side): count for side, count in channels.items()}
 
 
 def fingerprint(tensors: Mapping[str, Tensor]) -> str:

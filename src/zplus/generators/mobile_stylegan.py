@@ -4,6 +4,7 @@ Each block enlarges by an inverse Haar wavelet transform and convolves depthwise
 the pointwise weights, noise is stored already times its strength, and the image head predicts wavelets.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, in_fp32, pixel_norm
+from zplus.generators.contract import Generator, Layer, Signals, State, by_side, check_sizes, in_fp32, pixel_norm
 from zplus.generators.noise import noise_maps
 
 
@@ -33,12 +34,17 @@ class MobileStyleGANConfig:
         sides = [2**i for i in range(2, self.resolution.bit_length() - 1)]
         if list(self.channels) != sides:
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides}.")
-        check_sizes(self.resolution, self.z_dim, self.w_dim)
+        check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
         if any(count % 4 for count in self.channels.values()):
             raise ZplusError("Channels must be multiples of 4, which a wavelet makes to pixels.")
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "MobileStyleGANConfig":
+        """The configuration whose `asdict` was written as JSON. Raises ZplusError, or one of DAMAGE (records.py)."""
+        return cls(**{**fields, "channels": by_side(fields["channels"])})
 
-class Mapping(nn.Module):
+
+class MappingNetwork(nn.Module):
     """z -> w: pixel norm, then fully connected layers with leaky ReLU 0.2 and gain sqrt 2."""
 
     def __init__(self, config: MobileStyleGANConfig):
@@ -91,7 +97,7 @@ class MobileStyleGAN(Generator):
         self.config, self.name = config, name
         self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
         sides = sorted(config.channels)
-        self.mapping = Mapping(config)
+        self.mapping = MappingNetwork(config)
         self.const = nn.Parameter(torch.randn(1, config.channels[4], 4, 4))
         convolutions, enlargements = [Convolution(config.channels[4], config.channels[4], 4, config.w_dim, False)], []
         for small, side in pairwise(sides):
@@ -124,6 +130,7 @@ class MobileStyleGAN(Generator):
 
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:
         """See the contract."""
+        self.check_codes(w)
         return tuple(affine(w[:, code]) for affine, code in zip(self._affines(), self.style_codes, strict=True))
 
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, check_sizes, in_fp32, pixel_norm
+from zplus.generators.contract import Generator, Layer, Signals, State, by_side, check_sizes, in_fp32, pixel_norm
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
+
+MAX_TAPS = 16  # of a filter; known models have 2 to 12
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,16 @@ class StyleGAN2Config:
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides(self.resolution)}.")
         if self.architecture not in ("skip", "resnet"):
             raise UnknownNameError("StyleGAN2 architecture", self.architecture, ("skip", "resnet"))
-        check_sizes(self.resolution, self.z_dim, self.w_dim)
+        check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
+        if not 2 <= len(self.taps) <= MAX_TAPS:
+            raise ZplusError(f"A filter has 2 to {MAX_TAPS} taps, got {len(self.taps)}.")
         if not all(0 < x < math.inf for x in (self.mapping_lr, self.conv_clamp or 1)):
             raise ZplusError("The learning rate of the mapping and the clamp must be positive numbers.")
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "StyleGAN2Config":
+        """The configuration whose `asdict` was written as JSON. Raises ZplusError, or one of DAMAGE (records.py)."""
+        return cls(**{**fields, "channels": by_side(fields["channels"])})
 
 
 class FullyConnected(nn.Module):
@@ -240,8 +249,7 @@ class StyleGAN2(Generator):
 
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:
         """See the contract."""
-        if w.shape[1:] != (self.num_codes, self.w_dim):
-            raise ZplusError(f"w has shape {tuple(w.shape)}, expected [N, {self.num_codes}, {self.w_dim}].")
+        self.check_codes(w)
         pairs = zip(self.style_names, self.style_codes, strict=True)
         return tuple(self._part(name).affine(w[:, code]) for name, code in pairs)
 

@@ -14,20 +14,18 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import LatentError, ZplusError
-from zplus.files import atomic, regular
 from zplus.generators import Generator
 from zplus.generators.memory import kept
-from zplus.generators.store import DAMAGE
 from zplus.perception.lpips import LPIPS
+from zplus.records import Kind, read_header, read_record, write_record
 from zplus.spaces.mapping import onto_sphere
 from zplus.spaces.registry import default_layer
 
+KIND = Kind("encoder", LatentError, damaged="is not a readable encoder", remedy="train it again")
 LARGEST_SIDE = 256  # pixels: what it sees of a larger photo
 REDUCTION = 8  # from the side of the photo to that of what is seen
 SEEN = 3 * REDUCTION**2 + 256 + 512  # channels: pixels, the third and the fourth stage of VGG16
@@ -165,37 +163,23 @@ class Residual(nn.Module):
 
 def save_encoder(encoder: Encoder, path: str | Path) -> None:
     """Write an encoder in half precision."""
-    header = {"zplus": "encoder", "belongs_to": encoder.belongs_to}
-    header |= {"config": json.dumps(asdict(encoder.config)), "card": json.dumps(encoder.card)}
-    tensors = {name: x.detach().half().cpu().contiguous() for name, x in encoder.state_dict().items()}
-    with atomic(Path(path)) as temporary:
-        save_file(tensors, temporary, header)
+    config, card = json.dumps(asdict(encoder.config)), json.dumps(encoder.card)
+    header = {"belongs_to": encoder.belongs_to, "config": config, "card": card}
+    write_record(path, KIND, header, encoder.state_dict(), torch.float16)
 
 
 def load_encoder(path: str | Path, generator: Generator) -> Encoder:
     """Read an encoder that `save_encoder` wrote. Raises LatentError for anything else, or that of another generator."""
-    try:
-        with safe_open(regular(path), "pt") as file:
-            header = file.metadata() or {}
-            if header.get("zplus") != "encoder":
-                raise LatentError(f"{path} is a safetensors file, but not an encoder of zplus.")
-            if header["belongs_to"] != generator.fingerprint:
-                raise LatentError(f"{path} is an encoder of another generator than {generator.name}: train one for it.")
-            text = json.loads(header["config"])
-            config = EncoderConfig(**text | {"forms": tuple(text["forms"])})
-            if config != config_for(generator, config.layer, **_free(config)):
-                raise ValueError("its sizes do not fit the generator")
-            with torch.device("meta"):  # sizes only: a hostile header must not take memory
-                encoder = Encoder(config, header["belongs_to"], json.loads(header["card"]))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            if not all(x.isfinite().all() for x in tensors.values()):
-                raise ValueError("it holds values that are not numbers")
-            encoder.load_state_dict(tensors, assign=True)
-    except FileNotFoundError:
-        raise LatentError(f"There is no file {path}.") from None
-    except DAMAGE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise LatentError(f"{path} is not a readable encoder ({reason}): train it again.") from None
+    with read_record(path, KIND) as (header, tensors):
+        if header["belongs_to"] != generator.fingerprint:
+            raise LatentError(f"{path} is an encoder of another generator than {generator.name}: train one for it.")
+        text = json.loads(header["config"])
+        config = EncoderConfig(**text | {"forms": tuple(text["forms"])})
+        if config != config_for(generator, config.layer, **_free(config)):
+            raise ValueError("its sizes do not fit the generator")
+        with torch.device("meta"):  # sizes only: a hostile header must not take memory
+            encoder = Encoder(config, header["belongs_to"], json.loads(header["card"]))
+        encoder.load_state_dict(tensors, assign=True)
     return encoder.to(generator.device).eval().requires_grad_(False)
 
 
@@ -212,7 +196,6 @@ def _free(config: EncoderConfig) -> dict[str, Any]:
 def encoder_of(generator: Generator) -> Encoder | None:
     """The encoder that comes with the package for this generator, if there is one."""
     for path in sorted(Path(str(files("zplus.inversion") / "encoders")).glob("*.safetensors")):
-        with safe_open(path, "pt") as file:
-            if (file.metadata() or {}).get("belongs_to") == generator.fingerprint:
-                return load_encoder(path, generator)
+        if read_header(path).get("belongs_to") == generator.fingerprint:
+            return load_encoder(path, generator)
     return None

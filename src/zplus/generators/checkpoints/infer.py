@@ -9,11 +9,8 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.contract import LARGEST, WIDEST
-from zplus.generators.store import MOST_LAYERS
-from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config, sides
-
-MOST_TAPS = 16  # of a filter; known models have 2 to 12
+from zplus.generators.contract import LARGEST, MAX_MAPPING_LAYERS, WIDEST
+from zplus.generators.stylegan2 import MAX_TAPS, StyleGAN2, StyleGAN2Config, sides
 
 
 @dataclass
@@ -58,7 +55,8 @@ def infer_config(
     w_dim, n_in = shape("mapping.fc0.weight", 2)
     c_dim = shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in tensors else 0
     taps = shape("synthesis.b4.resample_filter", 2)[1]
-    if resolution > LARGEST or resolution.bit_count() > 1 or depth > MOST_LAYERS or not 2 <= taps <= MOST_TAPS:
+    sized = resolution <= LARGEST and resolution.bit_count() == 1 and depth <= MAX_MAPPING_LAYERS
+    if not sized or not 2 <= taps <= MAX_TAPS:
         text = f"{resolution} px, {depth} layers of the mapping and filters of {taps} taps"
         raise CheckpointError(f"No StyleGAN2 generator of {text} is known: it is refused.")
     channels = {side: shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in sides(resolution)}

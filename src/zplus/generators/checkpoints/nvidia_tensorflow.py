@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.infer import MOST_TAPS, Found
+from zplus.generators.checkpoints.infer import Found
 from zplus.generators.checkpoints.pickles import Made, shown
 from zplus.generators.checkpoints.storages import Tensors
 from zplus.generators.resample import fir_kernel
+from zplus.generators.stylegan2 import MAX_TAPS
 
 NETWORK = "dnnlib.tflib.network.Network"
 OLDEST = 4  # the version of a network record from which on it is StyleGAN2
@@ -38,7 +39,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     for name, part in parts.items():
         values |= dict(_values(part, f"{name}/", tensors))
     taps = options.get("resample_kernel") or [1, 3, 3, 1]
-    if not isinstance(taps, list) or len(taps) > MOST_TAPS:
+    if not isinstance(taps, list) or len(taps) > MAX_TAPS:
         raise CheckpointError("The filter of the network is none of a StyleGAN2: it is damaged or hostile.")
     kernel = fir_kernel(taps)
     return Found(dict(_renamed(values, kernel)), float(options.get("mapping_lrmul", 0.01)))

@@ -16,6 +16,7 @@ from zplus.generators.checkpoints.pickles import read_pickle, shown
 from zplus.generators.checkpoints.storages import MAGIC, Storages, Tensors, nowhere, read_torch_stream, read_torch_zip
 from zplus.generators.contract import Generator
 from zplus.generators.store import is_generator, read_generator
+from zplus.records import bounded
 
 LONGEST = 400  # characters of a message
 Reader = Callable[[Any, Tensors], Found | None]  # None: the records are of another family
@@ -68,7 +69,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def _opened(path: Path) -> Iterator[tuple[Any, Tensors]]:
     """The records of a file, and what makes tensors of them while it is open."""
     with path.open("rb") as file:
-        tree, storages = (load_file(path), nowhere) if _is_safetensors(path) else _records(file)
+        tree, storages = (load_file(bounded(path)), nowhere) if _is_safetensors(path) else _records(file)
         yield tree, Tensors(storages, path.stat().st_size)
 
 

@@ -1,0 +1,152 @@
+"""Records: the safetensors files of zplus. One reader, which trusts nothing in a file, and one writer.
+
+The header of a record holds short texts, of which "zplus" names the kind; its tensors are of floating point and finite.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from zplus.errors import ZplusError
+from zplus.files import atomic, regular
+
+MAX_HEADER = 4 << 20  # bytes; names and shapes of the 200 tensors of a large generator take 20 kB
+MAX_TENSORS = 4096
+MAX_KEYS = 64  # of the header's texts
+MAX_DIMENSIONS = 8  # of a tensor
+FLOATS = frozenset({"F64", "F32", "F16", "BF16"})  # as safetensors names them
+DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of record: how its header names it, what its files may hold, and how others are refused.
+
+    A damaged file raises `error` with "PATH damaged (REASON): remedy."; a safetensors file of another kind with "PATH
+    is a safetensors file, but not a NAME of zplus: instead.". version: of the format, where the header states one.
+    """
+
+    name: str
+    error: type[ZplusError]
+    damaged: str
+    remedy: str = ""
+    instead: str = ""
+    version: str | None = None
+    dtypes: frozenset[str] = FLOATS
+    max_text: int = MAX_HEADER  # characters of all texts together
+
+    @property
+    def mark(self) -> dict[str, str]:
+        """What the header of every file of this kind holds."""
+        return {"zplus": self.name} | ({} if self.version is None else {"version": self.version})
+
+
+class Record(NamedTuple):
+    """What a file holds: the texts of its header; tensors, finite, in fp32 on the CPU, each with memory of its own."""
+
+    header: dict[str, str]
+    tensors: dict[str, Tensor]
+
+
+@contextmanager
+def read_record(path: str | Path, kind: Kind) -> Iterator[Record]:
+    """Read a record for the block of a `with`; what the block finds wrong with it becomes `kind.error` too.
+
+    Raises `kind.error` where there is no such file, it is of another kind or version, or it is damaged: where it holds
+    more than any file of its kind, other types of numbers, or values that are not finite. The block may raise any of
+    DAMAGE, with the reason as its text; a ZplusError passes as it is.
+    """
+    try:
+        yield _read(path, kind)
+    except FileNotFoundError:
+        raise kind.error(f"There is no file {path}.") from None
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())[:200]
+        raise kind.error(f"{path} {kind.damaged} ({reason}){kind.remedy and f': {kind.remedy}'}.") from None
+
+
+def read_header(path: str | Path) -> dict[str, str]:
+    """The texts in the header of any safetensors file. Raises OSError, ValueError or SafetensorError."""
+    with safe_open(bounded(path), "pt") as file:
+        return file.metadata() or {}
+
+
+def write_record(
+    path: str | Path,
+    kind: Kind,
+    header: Mapping[str, str],
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a record, whole or not at all, with all tensors as `dtype`; no two may share memory.
+
+    Raises `kind.error` for what could not be read again, such as values beyond the largest of `dtype`.
+    """
+    texts = kind.mark | dict(header)
+    found = {name: x.detach().to("cpu", dtype).contiguous() for name, x in tensors.items()}
+    try:
+        _check_texts(texts, kind)
+        _check_count(len(found))
+        _check_finite(found)
+        with atomic(path) as temporary:
+            save_file(found, temporary, texts)
+            bounded(temporary)
+    except ValueError as error:
+        raise kind.error(f"{path} cannot be written as {str(dtype).removeprefix('torch.')}: {error}.") from None
+
+
+def bounded(path: str | Path) -> Path:
+    """The path of a safetensors file, to be opened, unless its header is too long to be parsed.
+
+    Raises ValueError, and OSError for what is no file.
+    """
+    path = regular(path)
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > MAX_HEADER:
+            raise ValueError("its header is longer than any that zplus reads")
+    return path
+
+
+def _read(path: str | Path, kind: Kind) -> Record:
+    with safe_open(bounded(path), "pt") as file:
+        header = file.metadata() or {}
+        if header.get("zplus") != kind.name:
+            noun = f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name} of zplus"
+            instead = kind.instead and f": {kind.instead}"
+            raise kind.error(f"{path} is a safetensors file, but not {noun}{instead}.")
+        if header.get("version") != kind.version:
+            raise kind.error(f"{path} was written by another version of zplus: update it with pip.")
+        names = list(file.keys())
+        _check_texts(header, kind)
+        _check_count(len(names))
+        for name in names:
+            form = file.get_slice(name)
+            if form.get_dtype() not in kind.dtypes or len(form.get_shape()) > MAX_DIMENSIONS:
+                raise ValueError(f"{name[:60]} is no tensor of floating point that zplus writes")
+        # a copy, since the library's tensors are views of the file, which another program may change
+        tensors = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in names}
+    _check_finite(tensors)
+    return Record(header, tensors)
+
+
+def _check_texts(header: Mapping[str, str], kind: Kind) -> None:
+    if len(header) > MAX_KEYS or sum(len(key) + len(text) for key, text in header.items()) > kind.max_text:
+        raise ValueError("its header holds more text than any of its kind")
+
+
+def _check_count(tensors: int) -> None:
+    if tensors > MAX_TENSORS:
+        raise ValueError(f"it holds {tensors} tensors, and at most {MAX_TENSORS} are known")
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    for name, x in tensors.items():
+        if not x.isfinite().all():
+            raise ValueError(f"it holds values that are not numbers, in {name[:60]}")

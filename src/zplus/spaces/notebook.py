@@ -1,0 +1,21 @@
+"""A latent as the image that a notebook shows for it."""
+
+import torch
+
+from zplus.errors import ZplusError
+from zplus.generators import load_generator
+from zplus.images import image_bytes, to_pixels
+from zplus.latent import Latent
+from zplus.spaces.render import render
+
+MAX_SHOWN = 8  # rows
+
+
+def png_of(latent: Latent) -> bytes | None:
+    """The first rows beside each other as a PNG, by the generator of the latent's name; None where that is not here."""
+    try:
+        generator = load_generator(latent.generator)
+        images = [render(generator, latent[i])[0] for i in range(min(len(latent), MAX_SHOWN))]
+    except ZplusError:
+        return None
+    return image_bytes(to_pixels(torch.cat(images, 2)), ".png", f"shown by {latent.generator}")
