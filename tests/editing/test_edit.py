@@ -10,11 +10,12 @@ from torch.testing import assert_close
 from points import direction_of, generator_of, latent_at, normal
 from zplus.direction import Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
-from zplus.editing.transport import DAMPING, LEAST_PROGRESS, Way, carry, cosine
+from zplus.editing.transport import MIN_PROGRESS, EditPath, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import SPACES, make_space, render
+from zplus.spaces.mapping import DAMPING
 from zplus.spaces.sphere import angles
 
 CARRIED = [
@@ -22,6 +23,15 @@ CARRIED = [
     ("z", "z"), ("z", "z+"), ("z+", "z"), ("s", "s"),
 ]  # fmt: skip
 REFUSED = [("z", "w"), ("z", "w+"), ("z", "s"), ("z+", "w"), ("s", "z"), ("s", "z+"), ("s", "w"), ("s", "w+")]
+
+
+def path(space, code, vector, kind="w"):
+    return EditPath(space, code, make_space(kind, space.generator), vector)
+
+
+def carry(vector, kind, space, code):
+    """The tangent of one unit at a code."""
+    return path(space, code, vector, kind).waypoints[1][0].tangent
 
 
 @pytest.fixture(params=["skip", "mobile"])
@@ -274,7 +284,7 @@ def test_the_pull_back_solves_its_normal_equations(name, generator):
         t = np.linalg.solve(damped, jacobian.T @ wanted[0].double().numpy())
         t -= z.numpy() * (t @ z.numpy()) / (z.numpy() @ z.numpy())
         d = wanted[0].double().numpy()
-        t /= max(LEAST_PROGRESS, (jacobian @ t) @ d / (d @ d))
+        t /= max(MIN_PROGRESS, (jacobian @ t) @ d / (d @ d))
         assert np.linalg.norm(found.numpy() - t) < 2e-2 * np.linalg.norm(t)
 
 
@@ -293,11 +303,11 @@ def test_one_unit_is_one_unit_in_w(name, generator):
     """f(z) moves along a direction of W by its full length, and the cosine told is that of the way gone."""
     space = make_space(name, generator)
     code, wanted = space.sample(3), 0.05 * direction_of(generator).vector[None]
-    moved = Way(space, code, {"w": wanted / 2}).at(2.0)  # four strides
+    moved = path(space, code, wanted / 2).at(2.0)  # four strides
     way = generator.map(moved) - generator.map(code)
     progress = (way * wanted).sum(-1) / wanted.square().sum()
-    assert_close(progress, torch.ones_like(progress), atol=0.1, rtol=0)
-    told = cosine(space, code, moved, {"w": wanted})
+    assert_close(progress, torch.ones_like(progress), atol=0.01, rtol=0)
+    told = cosine(space, code, moved, wanted)
     close(told, torch.cosine_similarity(way.flatten(1), wanted.expand_as(way).flatten(1)))
     assert (told > 0.5).all()
 
@@ -306,14 +316,14 @@ def test_layers_that_a_direction_leaves_alone_stay(generator):
     space = make_space("z+", generator)
     code, vector = space.sample(2), direction_of(generator).vector.repeat(generator.num_codes, 1)
     vector[2:] = 0
-    moved = Way(space, code, {"w+": vector[None]}).at(1.0)
+    moved = path(space, code, vector[None], "w+").at(1.0)
     assert moved[:, 2:].equal(code[:, 2:])
     assert not moved[:, :2].isclose(code[:, :2]).all(-1).any()
 
 
 def test_a_direction_that_f_cannot_follow_is_refused(generator, monkeypatch):
     latent = latent_at(make_space("f/z+", generator))
-    monkeypatch.setattr("zplus.editing.transport.LEAST_COSINE", 0.999)
+    monkeypatch.setattr("zplus.editing.transport.MIN_COSINE", 0.999)
     with pytest.raises(LatentError, match=r"cannot be followed in f/z\+ \(cosine 0\.\d\d\): edit in w\+"):
         edit(generator, latent, {direction_of(generator): 1.0})
 
@@ -329,7 +339,7 @@ def test_an_edit_in_any_space_turns_the_styles_its_way(kind, name, generator):
     vector = direction_of(generator, kind).vector[None]
 
     def change(where, code):
-        moved = Way(where, code, {kind: 0.1 * vector}).at(1.0)
+        moved = path(where, code, 0.1 * vector, kind).at(1.0)
         return torch.cat(where.untruncated_styles(moved), 1) - torch.cat(where.untruncated_styles(code), 1)
 
     found, wanted = change(space, codes[name]), change(own, codes[own.kind])
@@ -386,11 +396,13 @@ def test_an_absurd_strength_is_cut_and_the_angle_told(strength, generator):
     assert torch.equal(cut.point.code, most.point.code)
 
 
-def test_an_absurd_sum_is_cut(generator):
+def test_an_absurd_sum_is_cut_and_its_opposite_undoes_it(generator):
     latent, a = latent_at(make_space("w", generator)), direction_of(generator)
     with pytest.warns(UserWarning, match="was cut from 11 to 10"):
         twice = edit(generator, edit(generator, latent, {a: 9.0}), {a: 2.0})
-    assert twice.edits[0].strength == 10.0
+    assert torch.equal(twice.point.code, edit(generator, latent, {a: 10.0}).point.code)
+    assert not edit(generator, twice, {a: -11.0}).edits
+    assert edit(generator, twice, {a: -3.0}).edits[0].strength == 8.0
 
 
 def test_a_strength_that_is_no_number_is_refused(generator):

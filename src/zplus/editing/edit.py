@@ -5,8 +5,9 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import get_args
+from typing import Any, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.follow import with_code
-from zplus.editing.transport import EditPath, cosine, onto_rows, w_rows
+from zplus.editing.transport import MIN_COSINE, EditPath, cosine, onto_rows, w_rows
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
@@ -26,16 +27,17 @@ from zplus.spaces.render import masked, rendered
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
+MAX_RECORDED = 1e6  # beyond the limit a sum is still kept, so that its opposite undoes it
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
 
 
 def edit(
     generator: Generator,
     latent: Latent,
-    strengths: Mapping[str, float] | Mapping[Direction, float],
+    strengths: Mapping[str, Any] | Mapping[Direction, Any],
     layers: tuple[int, int] | None = None,
     feature: FeatureMove | None = None,
-    mask: Float[Tensor, "#n 1 s s"] | None = None,
+    mask: Tensor | np.ndarray | None = None,
 ) -> Latent:
     """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
 
@@ -44,7 +46,8 @@ def edit(
     feature "moved" gives head(edited code) + the detail of F, warped along the motion between the heads; "added" the
     same unwarped, F + head(edited code) - head(inverted code); "fixed" leaves F as it is (the papers' form, in which an
     edit carried by the codes below F cannot show). None is what the latent had, at first "moved".
-    mask: where the edits show, in [0,1] and of any side; outside it is the reconstruction. None is what the latent had.
+    mask: where the edits show, [1 or N,1,s,s] in [0,1], of any side s; outside is the reconstruction. None is what the
+    latent had.
     A sum beyond 10 deviations acts as 10, with a warning. A row that cannot follow a direction in this space stays as
     it is, with a warning; where none can, and else: raises UnknownNameError, LatentError, ZplusError.
     """
@@ -64,22 +67,20 @@ class Editor:
 
     def edit(
         self,
-        strengths: Mapping[str, float] | Mapping[Direction, float],
+        strengths: Mapping[str, Any] | Mapping[Direction, Any],
         layers: tuple[int, int] | None = None,
         feature: FeatureMove | None = None,
-        mask: Float[Tensor, "#n 1 s s"] | None = None,
+        mask: Tensor | np.ndarray | None = None,
     ) -> Latent:
         """See `edit`. Once a direction was applied, other strengths of it are quick, beside other directions too."""
         generator, moved = self.space.generator, feature or self.latent.feature
         if moved not in get_args(FeatureMove):
             raise UnknownNameError("move of F", moved, get_args(FeatureMove))
-        if mask is not None and (mask.ndim != 4 or mask.shape[1] != 1 or not mask.isfinite().all()):
-            raise ZplusError(f"The mask is {tuple(mask.shape)}, but must be numbers in [0, 1] of [N, 1, side, side].")
-        where = self.latent.mask if mask is None else mask.clamp(0, 1).expand(len(self.latent), -1, -1, -1)
+        where = self.latent.mask if mask is None else _mask(mask, len(self.latent))
         wanted = list(self.latent.edits)
         for key, strength in strengths.items():
             direction = find_direction(key, generator) if isinstance(key, str) else key
-            wanted.append(Edit(direction, float(strength), layers))
+            wanted.append(Edit(direction, _number(strength, direction.name), layers))
         edits = [_checked(one, generator) for one in _added_up(wanted)]
         edited = self._moved(edits, moved) if edits else None
         found = replace(self.latent, edits=tuple(edits), edited=edited, feature=moved, mask=where)
@@ -89,21 +90,23 @@ class Editor:
 
     def _warn_of(self, one: Edit, edited: Latent) -> None:
         """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
-        name, lost = one.direction.name, self._path(one).lost(_limited(one.strength))
+        name, cosine = one.direction.name, self._path(one).cosine(_limited(one.strength))
+        lost = cosine < MIN_COSINE
         if lost.all():
-            raise LatentError(f"The direction {name} cannot be followed in {self.space.name}: edit in w+.")
+            told = f"{name} cannot be followed in {self.space.name} (cosine {float(cosine.max()):.2f})"
+            raise LatentError(f"The direction {told}: edit in w+.")
         if lost.any():
             rows = ", ".join(str(i) for i in lost.nonzero()[:, 0].tolist())
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
         if abs(one.strength) > LIMIT:
-            told = f"The strength of {name}, {one.strength:g}, acts as {_limited(one.strength):g} deviations"
+            told = f"The strength of {name} was cut from {one.strength:g} to {_limited(one.strength):g} deviations"
             warnings.warn(f"{told}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
 
     def followed(self, edited: Latent) -> list[bool]:
         """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
         lost = torch.zeros(len(edited), dtype=torch.bool, device=self.space.generator.device)
         for one in edited.edits:
-            lost = lost | self._path(one).lost(_limited(one.strength))
+            lost = lost | (self._path(one).cosine(_limited(one.strength)) < MIN_COSINE)
         return (~lost).tolist()
 
     @torch.inference_mode()
@@ -162,7 +165,7 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
         return [1.0] * len(latent)
     space = space_of(generator, latent)
     vectors = [(one.strength, *_vectors(one, space)[:2]) for one in latent.edits]
-    wanted = [strength * source.w_vector(x) for strength, source, x in vectors if not same_chart(source, space)]
+    wanted = [strength * x for strength, source, x in vectors if not same_chart(source, space)]
     if space.linear or not wanted:
         return [1.0] * len(latent)
     before, after = (point.code.to(generator.device) for point in (latent.inverted, latent.edited))
@@ -174,9 +177,28 @@ def _checked(one: Edit, generator: Generator) -> Edit:
     name = one.direction.name
     if not belongs(one.direction, generator):
         raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
-    if math.isnan(one.strength):
-        raise ZplusError(f"The strength of {name} is not a number: give standard deviations, such as 1.5.")
     return one
+
+
+def _mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
+    """A mask for every row in [0, 1], from any numbers of that shape. Raises ZplusError."""
+    found = torch.as_tensor(mask).float() if isinstance(mask, Tensor | np.ndarray) else torch.empty(0)
+    fits = found.ndim == 4 and found.shape[0] in (1, rows) and found.shape[1] == 1 and found.shape[2] == found.shape[3]
+    if not fits or not found.isfinite().all():
+        wanted = f"numbers in [0, 1] of [1 or {rows}, 1, side, side]"
+        raise ZplusError(f"The mask is {list(getattr(mask, 'shape', []))}, but must be {wanted}.")
+    return found.clamp(0, 1).expand(rows, -1, -1, -1)
+
+
+def _number(strength: object, name: str) -> float:
+    """A strength as a finite number, whatever it was given as. Raises ZplusError."""
+    try:
+        found = float(strength)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = math.nan
+    if math.isnan(found):
+        raise ZplusError(f"The strength of {name} is not a number: give standard deviations, such as 1.5.")
+    return min(max(found, -MAX_RECORDED), MAX_RECORDED)
 
 
 def _limited(strength: float) -> float:

@@ -5,12 +5,14 @@ mapping network, to S by the affine layers. One unit is one unit everywhere: whe
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.functional import jvp
 
+from zplus.errors import LatentError
 from zplus.spaces import Space, same_chart
 
 MIN_PROGRESS = 0.1  # of a pull-back along the direction: no tangent is scaled by more than its inverse
@@ -20,13 +22,26 @@ CORRECTIONS = 2  # of the length of a stride, by how far w came along the direct
 MAX_CORRECTION = 2.0  # where f bends so much that w comes no further, the code must not run away
 
 
+class Waypoint(NamedTuple):
+    """A code [N,K,D], the tangent of one unit there, and the least cosine of each row so far [N]."""
+
+    code: Tensor
+    tangent: Tensor
+    cosine: Tensor
+
+    @property
+    def lost(self) -> Bool[Tensor, " n"]:
+        """The rows that cannot follow."""
+        return self.cosine < MIN_COSINE
+
+
 class EditPath:
     """The way of a code along a vector, and against it.
 
     In another chart than the vector's, one that is not linear, the vector is transported to the code reached after
     every stride, and the length of a stride is such that w has come as many units along the vector as were asked for.
     Elsewhere one stride is exact. What was computed for one amount is kept for the next. A row whose w would leave the
-    direction (MIN_COSINE) stays at its first code.
+    direction (MIN_COSINE) stays at its first code. Raises LatentError for a vector that has no meaning in the space.
     """
 
     def __init__(
@@ -38,62 +53,64 @@ class EditPath:
         excluded: Float[Tensor, "m l e"] | None = None,
     ):
         self.space, self.native = space, same_chart(source, space)
+        if not (self.native or source.has_w_vectors):
+            told = f"A direction of {source.kind} cannot be applied in {space.name}"
+            raise LatentError(f"{told}: learn it in w, which reaches all.")
         self.bends = not (self.native or space.linear)
         rows = space.shape[0] if self.native else w_rows(space)
-        self.vector = onto_rows(vector if self.native else source.w_vector(vector), rows)
-        self.excluded = None if excluded is None or self.native else onto_rows(source.w_vector(excluded), rows)
+        self.vector = onto_rows(vector, rows)  # [1, K, E], or [1, K, w_dim]
+        self.excluded = None if excluded is None else onto_rows(excluded, rows)
         self.stride = STRIDE if self.bends else math.inf
         with torch.no_grad():
             self.first_w = space.to_w(code) if self.bends else code
-            begin = self._waypoint(code, torch.zeros(len(code), dtype=torch.bool, device=code.device))
+            begin = self._waypoint(code, torch.ones(len(code), device=code.device))
         self.waypoints = {1: [begin], -1: [begin]}  # on either side, after each stride
 
     @torch.no_grad()
     def at(self, amount: float) -> Float[Tensor, "n k d"]:
         """The code after `amount` times the vector."""
         waypoints, last = self._until(amount)
-        code, tangent, lost = waypoints[last]
-        side = -1 if amount < 0 else 1
-        moved = self._moved(code, tangent, side * last * self.stride if last else 0.0, amount)
-        return torch.where(lost[:, None, None], waypoints[0][0], moved)
+        gone = math.copysign(last * self.stride, amount) if last else 0.0
+        moved = self._moved(waypoints[last], gone, amount)
+        return torch.where(waypoints[last].lost[:, None, None], waypoints[0].code, moved)
 
     @torch.no_grad()
     def tangent(self, amount: float) -> Float[Tensor, "n k d"]:
         """The tangent at the first code whose geodesic leads straight to where the way leads in strides."""
-        code, tangent, _ = self.waypoints[1][0]
-        return self.space.log(code, self.at(amount)) if self.bends else amount * tangent
+        begin = self.waypoints[1][0]
+        return self.space.log(begin.code, self.at(amount)) if self.bends else amount * begin.tangent
 
-    def lost(self, amount: float) -> Bool[Tensor, " n"]:
-        """The rows that cannot follow the vector so far."""
+    def cosine(self, amount: float) -> Float[Tensor, " n"]:
+        """The least cosine between the move of w and the vector so far, of each row; 1 where it moves as it is."""
         waypoints, last = self._until(amount)
-        return waypoints[last][2]
+        return waypoints[last].cosine
 
-    def _until(self, amount: float) -> tuple[list[tuple[Tensor, Tensor, Tensor]], int]:
+    def _until(self, amount: float) -> tuple[list[Waypoint], int]:
         """The waypoints of the side of an amount, and the index of the last one before it."""
         side = -1 if amount < 0 else 1
         waypoints, last = self.waypoints[side], max(math.ceil(abs(amount) / self.stride) - 1, 0)
         while len(waypoints) <= last:
-            code, tangent, lost = waypoints[-1]
             gone = side * (len(waypoints) - 1) * self.stride
-            waypoints.append(self._waypoint(self._moved(code, tangent, gone, gone + side * self.stride), lost))
+            code = self._moved(waypoints[-1], gone, gone + side * self.stride)
+            waypoints.append(self._waypoint(code, waypoints[-1].cosine))
         return waypoints, last
 
     @torch.no_grad()
-    def _waypoint(self, code: Tensor, lost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A code, the tangent of one unit there, and the rows that cannot follow, with those that could not before."""
-        if self.native:
-            return code, self.vector.expand(len(code), -1, -1), lost
+    def _waypoint(self, code: Tensor, cosine: Tensor) -> Waypoint:
         vector = self.vector.expand(len(code), -1, -1)
+        if self.native:
+            return Waypoint(code, vector, cosine)
         tangent = self.space.tangent_along(code, vector, self.excluded)
         if not self.bends:
-            return code, tangent, lost
+            return Waypoint(code, tangent, cosine)
         reached = jvp(self.space.to_w, code, tangent)[1]
-        lost = lost | (_agreement(reached, vector) < MIN_COSINE)
-        progress = _along(reached, vector).clamp(min=MIN_PROGRESS)
-        return code, torch.where(lost[:, None, None], 0.0, tangent / progress), lost
+        cosine = cosine.minimum(_agreement(reached, vector))
+        return Waypoint(code, tangent / _along(reached, vector).clamp(min=MIN_PROGRESS), cosine)
 
-    def _moved(self, code: Tensor, tangent: Tensor, gone: float, amount: float) -> Tensor:
-        """From the code after `gone` units to the one after `amount`, as measured along the vector in W."""
+    @torch.no_grad()
+    def _moved(self, waypoint: Waypoint, gone: float, amount: float) -> Tensor:
+        """From a code after `gone` units to the one after `amount`, as measured along the vector in W."""
+        code, tangent, _ = waypoint
         length = torch.full_like(tangent[..., :1], amount - gone)  # [N, K, 1]
         moved = self.space.move(code, length * tangent)
         if not self.bends:
@@ -101,8 +118,8 @@ class EditPath:
         before = _along(self.space.to_w(code) - self.first_w, self.vector)
         for _ in range(CORRECTIONS):
             after = _along(self.space.to_w(moved) - self.first_w, self.vector)
-            factor = (amount - before) / (after - before)
-            length = length * torch.nan_to_num(factor, 1.0).clamp(1 / MAX_CORRECTION, MAX_CORRECTION)
+            factor = torch.nan_to_num((amount - before) / (after - before), 1.0)
+            length = length * factor.clamp(1 / MAX_CORRECTION, MAX_CORRECTION)
             moved = self.space.move(code, length * tangent)
         return moved
 

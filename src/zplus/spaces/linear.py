@@ -26,10 +26,6 @@ class WPlus(Space):
         """See Space."""
         return self.onto_rows(w)
 
-    def w_vector(self, vector: Tensor) -> Tensor:
-        """See Space."""
-        return vector
-
     def tangent_along(self, code: Tensor, vector: Tensor, excluded: Tensor | None = None) -> Tensor:
         """See Space."""
         return self.onto_rows(vector)

@@ -34,7 +34,7 @@ class Space:
     linear: ClassVar[bool] = False  # whether moving the code straight on moves w straight on
     has_angles: ClassVar[bool] = False  # whether codes are on a sphere, so that a move has an angle
     within_w: ClassVar[bool] = True  # whether its codes are those of some w; styles are more
-    has_w_vectors: ClassVar[bool] = False  # whether its directions are directions of W, which every space can follow
+    has_w_vectors: ClassVar[bool] = False  # whether its vectors are vectors of W, which every space can follow
     encoder_head: ClassVar[str] = "w+"  # which codes of an encoder are the nearest to its own
 
     def __init__(self, generator: Generator, layer: int | None = None, decoding: Decoding | None = None):
@@ -69,10 +69,6 @@ class Space:
     def rescaled(self, code: Float[Tensor, "n _ d"], factor: Float[Tensor, "l 1"]) -> Float[Tensor, "n k d"]:
         """The code whose w are w_mean + factor (w - w_mean), layer by layer."""
         return self.from_w(torch.lerp(self.statistics.w_mean, self.to_w(code), factor))
-
-    def w_vector(self, vector: Float[Tensor, "n l d"]) -> Float[Tensor, "n l w"]:
-        """The vector of W that a vector of this space is, whatever the code. Raises LatentError where it depends."""
-        raise LatentError(f"A direction of {self.kind} cannot be applied elsewhere: learn it in w, which reaches all.")
 
     def tangent_along(
         self,
