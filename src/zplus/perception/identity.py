@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from zplus.faces.weights import dlib
-from zplus.perception.look import Look, Looker
+from zplus.archives import require
+from zplus.faces.detector import FaceDetector
+from zplus.faces.weights import FACE_MODELS, dlib
+from zplus.perception.face_input import FaceInput, largest_face
 
 NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 SIZE, PADDING = 150, 0.25  # of the face that the network was trained with
@@ -17,26 +19,26 @@ Descriptor = Float[np.ndarray, "128"]
 
 
 class Identity:
-    """Descriptors of faces; nan where a picture shows none."""
+    """Descriptors of faces; nan where a picture shows none. DownloadError where the models are not here."""
 
-    def __init__(self, looker: Looker | None = None):
-        self.looker = looker or Looker()
+    def __init__(self, detector: FaceDetector | None = None):
+        self.detector = detector or FaceDetector(require(FACE_MODELS))
         self._one_at_a_time = threading.Lock()  # the network keeps its activations
 
     def embed(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Descriptor:
         """The descriptor [128] of the largest face of a picture uint8 RGB [H,W,3]."""
-        look = self.looker.look(pixels)
-        return np.full(128, np.nan) if look is None else self.describe(look)
+        face = largest_face(pixels, self.detector)
+        return np.full(128, np.nan) if face is None else self.describe(face)
 
-    def describe(self, look: Look) -> Descriptor:
+    def describe(self, face: FaceInput) -> Descriptor:
         """The descriptor [128] of a face that was found already."""
-        chip = look.chip(SIZE, PADDING)
+        chip = face.chip(SIZE, PADDING)
         with self._one_at_a_time:
             return np.array(self._network.compute_face_descriptor(chip))
 
     @cached_property
     def _network(self) -> Any:
-        return dlib().face_recognition_model_v1(str(self.looker.folder / NETWORK))
+        return dlib().face_recognition_model_v1(self.detector.file(NETWORK))
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:
