@@ -17,19 +17,12 @@ from zplus.perception.attributes import ATTRIBUTES, Scorer, Scorers, independent
 from zplus.perception.identity import Identity, distance
 from zplus.perception.weights import AGE_GENDER, EMOTION, LPIPS_WEIGHTS
 
-NAMES = ["smile_network", "smile_geometry", "age", "age_identity", "gender", "yaw", "yaw_five", "pitch", "mouth_open"]
-
 
 class Blind(FaceDetector):
     """A detector that sees no face."""
 
     def largest(self, pixels):
         return None
-
-
-def test_the_names_are_stable():
-    assert list(ATTRIBUTES) == [*NAMES, "eye_open"]
-    assert all(name == scorer.name and scorer.measures and scorer.unit for name, scorer in ATTRIBUTES.items())
 
 
 @pytest.mark.parametrize("attribute", ["smile_network smile_geometry", "age age_identity", "yaw yaw_five"])
