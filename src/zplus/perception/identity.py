@@ -5,11 +5,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from zplus.archives import require
 from zplus.faces.detector import FaceDetector
 from zplus.faces.weights import FACE_MODELS, dlib
+from zplus.images import to_pixels
 from zplus.perception.face_input import FaceInput, largest_face
 
 NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
@@ -44,6 +47,16 @@ class Identity:
 def distance(a: Descriptor, b: Descriptor) -> float:
     """The Euclidean distance of two descriptors."""
     return float(np.linalg.norm(a - b))
+
+
+def identity_distance(
+    identity: Identity | None, image: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, " n"]:
+    """The distance of the largest faces of images in [-1,1], row by row; nan without a network or without a face."""
+    if identity is None:
+        return torch.full((len(image),), torch.nan)
+    pairs = zip(image, target, strict=True)
+    return torch.tensor([distance(*(identity.embed(to_pixels(x)) for x in pair)) for pair in pairs])
 
 
 def rank(query: Descriptor, gallery: Float[np.ndarray, "m 128"], own: int) -> int:
