@@ -56,7 +56,8 @@ def identity_distance(
     if identity is None:
         return torch.full((len(image),), torch.nan)
     pairs = zip(image, target, strict=True)
-    return torch.tensor([distance(*(identity.embed(to_pixels(x)) for x in pair)) for pair in pairs])
+    found = [distance(*(identity.embed(to_pixels(x)) for x in pair)) for pair in pairs]
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def rank(query: Descriptor, gallery: Float[np.ndarray, "m 128"], own: int) -> int:
