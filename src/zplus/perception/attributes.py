@@ -110,9 +110,9 @@ class Scorers:
         return {name: nan if face is None else score(face) for name, score in scores.items()}
 
     def measure_many(
-        self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]], names: Iterable[str], threads: int = 2
+        self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], names: Iterable[str], threads: int = 2
     ) -> dict[str, Float[np.ndarray, " n"]]:
-        """The scores [N] by name of N pictures. dlib works on one at a time, the networks on `threads` of them."""
+        """The scores [N] by name of N pictures of any sizes; dlib works on one at a time, networks on `threads`."""
         scores = self._load(names)
         with ThreadPoolExecutor(max(1, threads)) as pool:
             rows = list(pool.map(lambda pixels: self.measure(pixels, scores), pictures))
