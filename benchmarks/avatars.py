@@ -22,9 +22,12 @@ from zplus.generators import Signals, load_generator
 from zplus.images import to_pixels, write_image
 from zplus.inversion import PRESETS, invert
 from zplus.perception.lpips import LPIPS
+from zplus.perception.metrics import MetricNetworks, measure_images
 from zplus.spaces import SPACES, render
 from zplus.training.data import read_pictures, to_batch
 from zplus.training.distance import NETWORK, features, frechet_distance, kernel_distance
+
+DIGITS = {"mse": 5, "lpips_vgg": 4}  # metrics of an inversion, and to how many decimals they are written
 
 
 @torch.inference_mode()
@@ -66,19 +69,16 @@ def inversions(
     generator, pixels: np.ndarray, lpips: LPIPS, spaces: Sequence[str], method: str, steps: int
 ) -> dict[str, dict[str, float]]:
     target, found = to_batch(pixels), {}
+    networks = MetricNetworks(lambda net: lpips, lpips_side=generator.resolution)
     settings = {"lpips_size": generator.resolution, "steps": min(steps, PRESETS[method].steps)}
     parts = target.split(1 if PRESETS[method].tuning else len(target))  # weights are tuned to one picture at a time
     for space in spaces:
         began = time.perf_counter()
         image = torch.cat([render(generator, invert(generator, part, space, method, **settings)) for part in parts])
         seconds = time.perf_counter() - began
-        with torch.inference_mode():
-            distance = torch.cat([lpips(a[None], b[None]) for a, b in zip(image, target, strict=True)])
-        found[space] = {
-            "mse": round(float((image - target).square().flatten(1).mean(1).median()), 5),
-            "lpips_vgg": round(float(distance.median()), 4),
-            "seconds": round(seconds, 1),
-        }
+        figures = measure_images(image, target, DIGITS, networks)
+        found[space] = {name: round(float(figures[name].median()), digits) for name, digits in DIGITS.items()}
+        found[space]["seconds"] = round(seconds, 1)
         print(method, space, found[space], flush=True)
     return found
 

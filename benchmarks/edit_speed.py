@@ -21,7 +21,7 @@ from zplus.editing import Editor
 from zplus.execution import best_execution
 from zplus.generators import load_generator
 from zplus.latent import load_latent
-from zplus.perception.lpips import LPIPS, at
+from zplus.perception.metrics import measure_images
 from zplus.spaces import render
 
 FIRST = ("smile", "age", "yaw", "gender", "mouth_open")
@@ -53,15 +53,14 @@ def main() -> None:
     render_alone = [seconds(lambda: editor.picture(latent)) for _ in range(10)]
     together = [seconds(lambda s=s: shown({"smile": s, "age": 0.7})) for s in FURTHER]
     quick, exact = shown({"smile": 1.5}), render(generator, editor.edit({"smile": 1.5}))
-    with torch.inference_mode():
-        apart = float(LPIPS("vgg")(at(quick, 256), at(exact, 256)))
+    apart = {name: float(value) for name, value in measure_images(quick, exact, ("mse", "lpips_vgg")).items()}
     result = {
         "execution": execution.describe(),
         "first_edit_of_a_direction": round(median(first), 3),
         "further_strength": round(median(further), 3),
         "two_directions_at_once": round(median(together), 3),
         "picture_alone": round(median(render_alone), 3),
-        "quick_from_exact": {"mse": float((quick - exact).square().mean()), "lpips_vgg": apart},
+        "quick_from_exact": apart,
     }
     if given.archive:
         engine = openvino_engine(given.archive)

@@ -17,12 +17,12 @@ from machine import RESULTS, save_result
 from portraits import gallery, portraits
 from zplus.benchmark import gauge
 from zplus.editing import angle_degrees, cosine_reached, edit
+from zplus.faces.detector import FaceDetector
 from zplus.generators import load_generator
 from zplus.images import to_pixels
 from zplus.latent import load_latent
 from zplus.perception.attributes import Scorers
 from zplus.perception.identity import Identity, rank
-from zplus.perception.look import Looker
 from zplus.spaces import render
 
 TRAINERS = {"smile": "smile_network", "age": "age", "yaw": "yaw"}
@@ -39,8 +39,8 @@ def main() -> None:
     given = parser.parse_args()
 
     prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
-    generator, looker = load_generator("ffhq-mobile"), Looker()
-    scorers, identity = Scorers(looker), Identity(looker)
+    generator, detector = load_generator("ffhq-mobile"), FaceDetector()
+    scorers, identity = Scorers(detector), Identity(detector)
     names, descriptors = gallery(given.folder, given.work)
     scores = [*JUDGES.values(), *TRAINERS.values()]
     rows, sheet = [], []

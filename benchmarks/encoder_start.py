@@ -15,7 +15,7 @@ from machine import save_result
 from zplus.generators import load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import invert
-from zplus.perception.lpips import LPIPS, at
+from zplus.perception.metrics import METRICS
 from zplus.spaces import render
 
 GOAL = 0.05
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=4)
     parser.add_argument("--steps", nargs="+", type=int, default=[20, 30, 40, 60, 80, 110])
     given = parser.parse_args()
-    generator, lpips, rows = load_generator("ffhq-mobile"), LPIPS("vgg"), []
+    generator, rows = load_generator("ffhq-mobile"), []
     for i, path in enumerate(sorted(given.work.glob("*.aligned.png"))[: given.photos]):
         target = to_tensor(read_image(path))
         for origin, settings in STARTS.items():
@@ -36,7 +36,7 @@ def main() -> None:
                 invert(generator, target, "f/z+", steps=4, **settings)
             for steps in given.steps:
                 latent = invert(generator, target, "f/z+", steps=steps, **settings)
-                distance = float(lpips(at(render(generator, latent), 256), at(target, 256)))
+                distance = float(METRICS["lpips_vgg"](render(generator, latent), target))
                 row = {"photo": i, "origin": origin, "steps": steps, "lpips_vgg": round(distance, 4)}
                 rows.append(row | {"seconds": round(latent.figures["seconds"][0], 1)})
                 print(rows[-1], flush=True)

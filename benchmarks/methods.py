@@ -24,7 +24,6 @@ from zplus.inversion import invert
 from zplus.inversion.encoder import load_encoder
 from zplus.latent import save_latent
 from zplus.perception.identity import Identity, rank
-from zplus.perception.look import Looker
 from zplus.perception.quality import measure_quality
 from zplus.spaces import render
 
@@ -69,7 +68,7 @@ def main() -> None:
     kept = given.work / "methods.jsonl"
     rows = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()] if kept.exists() else []
     done = {(row["method"], row["space"], row["name"]) for row in rows}
-    generator, identity = load_generator("ffhq-mobile"), Identity(Looker())
+    generator, identity = load_generator("ffhq-mobile"), Identity()
     encoder = load_encoder(given.encoder, generator) if given.encoder else None
     names, descriptors = gallery(given.folder, given.work)
     photos = list(portraits(given.folder, given.work).items())[: given.photos]

@@ -18,13 +18,12 @@ import torch
 
 from machine import RESULTS, save_result
 from zplus.faces.align import align
-from zplus.faces.landmarks import FaceFinder
+from zplus.faces.detector import FaceDetector
 from zplus.generators import load_generator
 from zplus.images import read_image, to_pixels, to_tensor, write_image
 from zplus.inversion import invert
 from zplus.latent import load_latent, save_latent
 from zplus.perception.identity import Identity, rank
-from zplus.perception.look import Looker
 from zplus.perception.quality import measure_quality
 from zplus.spaces import render
 
@@ -36,7 +35,7 @@ def gallery(folder: Path, work: Path) -> tuple[list[str], np.ndarray]:
     names = sorted(path.stem for path in folder.glob("**/*.jpg"))
     kept = work / "gallery.npy"
     if not kept.exists():
-        identity = Identity(Looker())
+        identity = Identity()
         paths = {path.stem: path for path in folder.glob("**/*.jpg")}
         np.save(kept, np.stack([identity.embed(read_image(paths[name])) for name in names]))
     return names, np.load(kept)
@@ -44,18 +43,18 @@ def gallery(folder: Path, work: Path) -> tuple[list[str], np.ndarray]:
 
 def portraits(folder: Path, work: Path) -> dict[str, np.ndarray]:
     """The aligned crops of the portraits that are inverted."""
-    finder, crops = FaceFinder(), {}
+    detector, crops = FaceDetector(), {}
     for path in sorted(folder.glob("**/*.jpg"), key=lambda path: path.stem)[FIRST::EVERY]:
         kept = work / f"{path.stem}.aligned.png"
         if not kept.exists():
-            write_image(kept, align(read_image(path), finder).pixels)
+            write_image(kept, align(read_image(path), detector).pixels)
         crops[path.stem] = read_image(kept)
     return crops
 
 
 def run(folder: Path, work: Path, space: str, generator) -> list[dict]:
     names, descriptors = gallery(folder, work)
-    identity, rows = Identity(Looker()), []
+    identity, rows = Identity(), []
     place = work / space.replace("/", "-")
     place.mkdir(parents=True, exist_ok=True)
     for name, pixels in portraits(folder, work).items():

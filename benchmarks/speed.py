@@ -24,7 +24,7 @@ from zplus.execution import Execution, best_execution
 from zplus.generators import Generator, Signals, load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import Progress, invert
-from zplus.perception.lpips import LPIPS, at
+from zplus.perception.metrics import measure_images
 
 # The default but for the weights of the released schedule, and F free early: codes below F matter for edits, not here.
 OURS = {"lpips": 10.0, "code_share": 0.1, "consistency": 0.1}
@@ -33,24 +33,23 @@ OURS = {"lpips": 10.0, "code_share": 0.1, "consistency": 0.1}
 class Trace:
     """A callback that notes (step, seconds, value) now and then, with the time that noting takes left out."""
 
-    def __init__(self, target: torch.Tensor, lpips: LPIPS, every: int):
-        self.target, self.lpips, self.every, self.rows, self.lost = target, lpips, every, [], 0.0
+    def __init__(self, target: torch.Tensor, every: int):
+        self.target, self.every, self.rows, self.lost = target, every, [], 0.0
 
     def __call__(self, progress: Progress) -> None:
         if progress.step % self.every:
             return
         began = time.perf_counter()
-        with torch.no_grad():
-            mse = (progress.image - self.target).square().mean().item()
-            value = mse + 10 * self.lpips(at(progress.image, 256), at(self.target, 256)).item()
+        found = measure_images(progress.image, self.target, ("mse", "lpips_vgg"))
+        value = found["mse"].item() + 10 * found["lpips_vgg"].item()
         self.rows.append((progress.step, round(progress.seconds - self.lost, 2), round(value, 5)))
         self.lost += time.perf_counter() - began
 
 
-def run(generator: Generator, target: torch.Tensor, judge: LPIPS, execution: Execution, every: int, **options) -> dict:
+def run(generator: Generator, target: torch.Tensor, execution: Execution, every: int, **options) -> dict:
     warm = dict(options, steps=3)
     invert(generator, target, execution=execution, **warm)
-    trace = Trace(target, judge, every)
+    trace = Trace(target, every)
     invert(generator, target, callback=trace, execution=execution, **options)
     print(execution, options, trace.rows[-1], flush=True)
     step, seconds, value = trace.rows[-1]
@@ -61,27 +60,27 @@ def reached(rows: list[tuple[int, float, float]], value: float) -> tuple[int, fl
     return next(((step, seconds) for step, seconds, v in rows if v <= value), None)
 
 
-def released_to_its_end(generator: Generator, target: torch.Tensor, lpips: LPIPS, kept: Path) -> dict:
+def released_to_its_end(generator: Generator, target: torch.Tensor, kept: Path) -> dict:
     """The whole schedule, compiled in fp32; kept in a file, because what it reaches does not depend on the machine."""
     if not kept.exists():
-        found = run(generator, target, lpips, Execution("float32", True), 25, method="released")
+        found = run(generator, target, Execution("float32", True), 25, method="released")
         kept.write_text(json.dumps(found), encoding="utf-8")
     return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def inversion(generator: Generator, work: Path, photos: int, pace_steps: int, steps: int) -> list[dict]:
-    lpips, found = LPIPS("vgg"), []
+    found = []
     for path in sorted(work.glob("*.aligned.png"))[:photos]:
         name, target = path.name.split(".")[0], to_tensor(read_image(path))
-        released = released_to_its_end(generator, target, lpips, work / f"{name}.released.json")
+        released = released_to_its_end(generator, target, work / f"{name}.released.json")
         seconds = {}
         for word, compiled in (("eager", False), ("compiled", True)):
             pace = run(
-                generator, target, lpips, Execution("float32", compiled), pace_steps, method="released",
+                generator, target, Execution("float32", compiled), pace_steps, method="released",
                 steps=pace_steps,
             )  # fmt: skip
             seconds[word] = pace["seconds"] / pace_steps * released["steps"]
-        ours = run(generator, target, lpips, best_execution(generator), 5, steps=steps, **OURS)
+        ours = run(generator, target, best_execution(generator), 5, steps=steps, **OURS)
         row = {"photo": name, "our_settings": OURS, "end_value": released["value"], "ours": ours, "released": released}
         row |= {f"released_seconds_{word}": round(x, 1) for word, x in seconds.items()}
         end = reached(ours["trace"], released["value"])

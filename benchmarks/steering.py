@@ -26,13 +26,14 @@ from portraits import gallery, portraits
 from zplus.direction import Direction
 from zplus.editing import Editor, directions_of
 from zplus.errors import LatentError
+from zplus.faces.detector import FaceDetector
 from zplus.generators import load_generator
 from zplus.generators.contract import fingerprint
 from zplus.images import to_pixels
 from zplus.latent import load_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.perception.face_input import largest_face
 from zplus.perception.identity import Identity, distance, rank
-from zplus.perception.look import Looker
 from zplus.spaces import render
 
 SCORES = [name for name in ATTRIBUTES if name != "eye_open"]  # which is mostly noise
@@ -49,8 +50,9 @@ class Bench:
     """What edits of the portraits are measured with, and every row measured so far."""
 
     def __init__(self, folder: Path, work: Path, photos: int | None = None):
-        self.work, self.kept, looker = work, work / "steering.jsonl", Looker()
-        self.generator, self.scorers, self.identity = load_generator("ffhq-mobile"), Scorers(looker), Identity(looker)
+        self.work, self.kept, detector = work, work / "steering.jsonl", FaceDetector()
+        self.generator = load_generator("ffhq-mobile")
+        self.scorers, self.identity = Scorers(detector), Identity(detector)
         self.everyone, self.descriptors = gallery(folder, work)
         self.names = list(portraits(folder, work))[:photos]
         self.prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
@@ -100,10 +102,10 @@ class Bench:
         except LatentError as refused:
             return {"refused": str(refused), "scores": NO_FACE, "residual": nan, "rank": None, "descriptor": [nan]}
         picture = to_pixels(render(self.generator, latent)[0])
-        look, descriptor = self.scorers.looker.look(picture), self.identity.embed(picture)
+        face, descriptor = largest_face(picture, self.scorers.detector), self.identity.embed(picture)
         return {
             "scores": {key: round(float(x), 5) for key, x in self.scorers.measure(picture, SCORES).items()},
-            "residual": nan if look is None else round(look.pose.residual, 3),  # millimetres
+            "residual": nan if face is None else round(face.pose.residual, 3),  # millimetres
             "rank": rank(descriptor, self.descriptors, self.everyone.index(name)),
             "descriptor": descriptor.round(5).tolist(),
         }

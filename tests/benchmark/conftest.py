@@ -7,6 +7,7 @@ from tiny import tiny_stylegan2
 from zplus.benchmark.gauge import Gauge
 from zplus.benchmark.trial import Instruments
 from zplus.editing import principal
+from zplus.perception.metrics import MetricNetworks
 
 
 @pytest.fixture(scope="package")
@@ -28,8 +29,8 @@ def measure(directions):
         return {x.name: (50 * means[:, i]).numpy() for i, x in enumerate(directions)}
 
     gauge = Gauge(read, dict.fromkeys([x.name for x in directions], 1.0), "colour")
-    vgg, alex = (random_lpips(net) for net in ("vgg", "alex"))
-    return Instruments(gauge, gauge, vgg, alex)
+    lpips = {net: random_lpips(net) for net in ("vgg", "alex")}
+    return Instruments(gauge, gauge, MetricNetworks(lpips.__getitem__, lpips_side=32))
 
 
 @pytest.fixture(autouse=True)

@@ -1,21 +1,13 @@
-"""The FFHQ crop, on faces whose geometry is known, and the detector where its models are here."""
-
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
+"""The FFHQ crop, on faces whose geometry is known."""
 
 import numpy as np
 import pytest
 import torch
 
-from command_line import ASTRONAUT, needs_faces
-from zplus.archives import folder
-from zplus.errors import DownloadError, FaceError, MissingExtraError
+from zplus.errors import FaceError
 from zplus.faces.align import Aligned, align, choose, crop, quad_of, whole
-from zplus.faces.landmarks import Face, FaceFinder
+from zplus.faces.detector import DetectedFace, FaceDetector
 from zplus.faces.warp import blur, invert, warp
-from zplus.faces.weights import FACE_MODELS
-from zplus.images import read_image
 
 
 def landmarks(scale: float = 100.0, angle: float = 0.0, centre: tuple[float, float] = (300.0, 280.0)) -> np.ndarray:
@@ -27,14 +19,14 @@ def landmarks(scale: float = 100.0, angle: float = 0.0, centre: tuple[float, flo
     return scale * points @ turn + np.array(centre)
 
 
-class Finder(FaceFinder):
+class Told(FaceDetector):
     """Finds the faces it was told."""
 
     def __init__(self, *faces: np.ndarray):
         super().__init__()
-        self.faces = [Face((0.0, 0.0, 1.0, 1.0), points) for points in faces]
+        self.faces = [DetectedFace((0.0, 0.0, 1.0, 1.0), points) for points in faces]
 
-    def find(self, pixels: np.ndarray) -> list[Face]:
+    def find(self, pixels: np.ndarray) -> list[DetectedFace]:
         return self.faces
 
 
@@ -136,99 +128,11 @@ def test_a_face_beyond_every_border_is_no_error():
 
 def test_faces_are_chosen_by_number():
     photo = noise(300, 300, 3.0)
-    finder = Finder(landmarks(40, 0, (150, 140)), landmarks(20, 0, (100, 100)))
-    assert np.allclose(align(photo, finder, 64).quad, quad_of(landmarks(40, 0, (150, 140))))
-    second = align(photo, finder, 64, face=1)
+    detector = Told(landmarks(40, 0, (150, 140)), landmarks(20, 0, (100, 100)))
+    assert np.allclose(align(photo, detector, 64).quad, quad_of(landmarks(40, 0, (150, 140))))
+    second = align(photo, detector, 64, face=1)
     assert isinstance(second, Aligned) and np.allclose(second.quad, quad_of(landmarks(20, 0, (100, 100))))
     with pytest.raises(FaceError, match="no face 2: faces 0 to 1"):
-        align(photo, finder, 64, face=2)
+        align(photo, detector, 64, face=2)
     with pytest.raises(FaceError, match="one face was found, number 0"):
-        choose(finder.faces[:1], -1)
-
-
-def test_without_dlib_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(MissingExtraError, match=r"zplus\[faces\]"):
-        FaceFinder().find(noise(64, 64, 2.0))
-
-
-def test_missing_models_are_named(tmp_path, monkeypatch):
-    pytest.importorskip("dlib", reason="the extra 'faces' is not installed")
-    with pytest.raises(FaceError, match="zplus pull"):
-        FaceFinder(tmp_path).find(noise(64, 64, 2.0))
-    monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path))
-    with pytest.raises(DownloadError, match="zplus pull"):
-        FaceFinder().find(noise(64, 64, 2.0))
-
-
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    pytest.importorskip("dlib", reason="the extra 'faces' is not installed")
-    if folder(FACE_MODELS) is None:
-        pytest.skip("the face models are not in the cache (zplus pull)")
-    return FaceFinder()
-
-
-def test_no_face_is_an_error(finder):
-    with pytest.raises(FaceError, match="No face was found"):
-        finder.find(noise(100, 120, 2.0))
-
-
-def drawing(scale: float) -> np.ndarray:
-    """A face that dlib takes for one: ovals of light and shade on 240 x 240 units."""
-    y, x = np.mgrid[0 : 240 * scale, 0 : 240 * scale] / scale
-
-    def oval(cx: float, cy: float, rx: float, ry: float, soft: float = 0.15) -> np.ndarray:
-        return 1 / (1 + np.exp((np.hypot((x - cx) / rx, (y - cy) / ry) - 1) / soft))
-
-    light = 60 + 140 * oval(120, 125, 58, 76, 0.05)
-    for cx in (97, 143):
-        light -= 110 * oval(cx, 108, 12, 6) + 90 * oval(cx, 92, 17, 4)
-        light -= 60 * oval(120 + (cx - 120) * 0.35, 142, 5, 4)
-    light -= 90 * oval(120, 165, 25, 6)
-    light += 25 * oval(120, 125, 6, 22, 0.4)
-    return np.repeat(light.clip(0, 255)[..., None], 3, axis=2).astype(np.uint8)
-
-
-@pytest.mark.parametrize("scale", [0.75, 2, 8])
-def test_a_drawn_face_is_found_at_any_size(finder, scale):
-    face = finder.find(drawing(scale))[0]
-    left, right = face.landmarks[36:42].mean(0) / scale, face.landmarks[42:48].mean(0) / scale
-    assert np.abs(left - (97, 108)).max() < 8 and np.abs(right - (143, 108)).max() < 8
-    assert np.abs(face.landmarks[[48, 54]].mean(0) / scale - (120, 165)).max() < 10
-
-
-def test_two_faces_come_largest_first(finder):
-    photo = np.full((500, 800, 3), 60, np.uint8)
-    photo[20:260, 20:260], photo[10:490, 300:780] = drawing(1), drawing(2)
-    first, second = finder.find(photo)
-    assert first.box[0] > 300 > second.box[2]
-
-
-@needs_faces
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_photo_that_lies_on_its_side_or_stands_on_its_head(quarters):
-    photo, finder = read_image(ASTRONAUT), FaceFinder()
-    upright, turned = (align(x, finder, 128) for x in (photo, np.ascontiguousarray(np.rot90(photo, quarters))))
-    assert np.abs(upright.pixels.astype(int) - turned.pixels).mean() < 0.1
-    (left, top, right, bottom), points = (getattr(finder.find(turned.photo)[0], name) for name in ("box", "landmarks"))
-    assert left < right and top < bottom
-    assert left < points[:, 0].mean() < right and top < points[:, 1].mean() < bottom
-
-
-def test_one_face_is_looked_for_at_a_time(monkeypatch):
-    """dlib lets other threads run while its detectors keep state."""
-    finder, inside = FaceFinder(), []
-
-    def slow(pixels):
-        inside.append(1)
-        time.sleep(0.01)
-        assert len(inside) == 1
-        inside.pop()
-        return []
-
-    for name in ("_by_gradients", "_by_network"):
-        monkeypatch.setattr(finder, name, slow)
-    with ThreadPoolExecutor(4) as pool:
-        found = [pool.submit(finder.find, np.zeros((8, 8, 3), np.uint8)) for _ in range(8)]
-    assert all(isinstance(x.exception(), FaceError) for x in found)
+        choose(detector.faces[:1], -1)

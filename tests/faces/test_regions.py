@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 
 from zplus.errors import FaceError, UnknownNameError
-from zplus.faces.landmarks import Face, FaceFinder
+from zplus.faces.detector import DetectedFace, FaceDetector
 from zplus.faces.regions import REGIONS, SIDE, region_mask
 from zplus.perception.pose import FACE, INNER
 
 CENTRE, MILLIMETRE = np.array([512.0, 470.0]), 4.0  # between the eyes; pixels of a crop of 1024
 
 
-class Found(FaceFinder):
-    """A finder of one upright, symmetric face."""
+class Found(FaceDetector):
+    """A detector that finds one upright, symmetric face."""
 
     def find(self, pixels):
         inner = CENTRE + MILLIMETRE * FACE[:, :2]
         turns = np.linspace(np.pi, 0, 17)
         jaw = CENTRE + MILLIMETRE * np.stack([75 * np.cos(turns), 110 * np.sin(turns)], 1)
         assert len(jaw) == INNER.start
-        return [Face((0.0, 0.0, 1024.0, 1024.0), np.concatenate([jaw, inner]))]
+        return [DetectedFace((0.0, 0.0, 1024.0, 1024.0), np.concatenate([jaw, inner]))]
 
 
 def mask(name, side=1024):
@@ -63,7 +63,7 @@ def test_what_is_no_region():
 
 
 def test_a_picture_without_a_face():
-    class Nobody(FaceFinder):
+    class Nobody(FaceDetector):
         def find(self, pixels):
             raise FaceError("none")
 
@@ -75,7 +75,7 @@ def test_the_size_of_the_crop_does_not_matter():
     class Half(Found):
         def find(self, pixels):
             (face,) = super().find(pixels)
-            return [Face(face.box, face.landmarks / 2)]
+            return [DetectedFace(face.box, face.landmarks / 2)]
 
     half = region_mask(np.zeros((512, 512, 3), np.uint8), "eyes", Half())
     assert (half - mask("eyes")).abs().max() < 0.05

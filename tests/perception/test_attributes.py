@@ -9,30 +9,20 @@ import pytest
 
 from zplus.archives import folder
 from zplus.errors import MissingExtraError, UnknownNameError
+from zplus.faces.detector import DetectedFace, FaceDetector
 from zplus.faces.weights import FACE_MODELS, dlib
 from zplus.perception import age_gender
 from zplus.perception.age_identity import card
 from zplus.perception.attributes import ATTRIBUTES, Scorer, Scorers, independent
 from zplus.perception.identity import Identity, distance
-from zplus.perception.look import Look, Looker
 from zplus.perception.weights import AGE_GENDER, EMOTION, LPIPS_WEIGHTS
 
-NAMES = ["smile_network", "smile_geometry", "age", "age_identity", "gender", "yaw", "yaw_five", "pitch", "mouth_open"]
 
+class Blind(FaceDetector):
+    """A detector that sees no face."""
 
-class Blind(Looker):
-    """A looker that sees no face."""
-
-    def __init__(self):
-        pass
-
-    def look(self, pixels):
+    def largest(self, pixels):
         return None
-
-
-def test_the_names_are_stable():
-    assert list(ATTRIBUTES) == [*NAMES, "eye_open"]
-    assert all(name == scorer.name and scorer.measures and scorer.unit for name, scorer in ATTRIBUTES.items())
 
 
 @pytest.mark.parametrize("attribute", ["smile_network smile_geometry", "age age_identity", "yaw yaw_five"])
@@ -62,13 +52,13 @@ def test_no_face_is_nan_for_all():
 def test_scorers_load_once_and_rows_keep_their_order(monkeypatch):
     loads = []
 
-    def load(looker):
-        loads.append(looker)
-        return lambda look: float(look.pixels[0, 0, 0])
+    def load(detector):
+        loads.append(detector)
+        return lambda face: float(face.pixels[0, 0, 0])
 
     class Reader(Blind):
-        def look(self, pixels):
-            return Look(pixels, np.zeros((68, 2)), np.zeros((5, 2)))
+        def largest(self, pixels):
+            return DetectedFace((0.0, 0.0, 1.0, 1.0), np.zeros((68, 2)), np.zeros((5, 2)))
 
     monkeypatch.setitem(ATTRIBUTES, "test", Scorer("test", "the first value", "", "", load))
     scorers = Scorers(Reader())
@@ -119,7 +109,7 @@ def signals(generator, w):
 
 
 def test_a_generated_face_is_scored_and_its_mirror_image_alike():
-    scorers, pixels = Scorers(Looker()), face()
+    scorers, pixels = Scorers(), face()
     one = scorers.measure(pixels, ATTRIBUTES)
     other = scorers.measure(np.ascontiguousarray(pixels[:, ::-1]), ATTRIBUTES)
     assert all(math.isfinite(x) for x in (*one.values(), *other.values()))

@@ -39,12 +39,6 @@ def test_ms_ssim_is_that_of_torchmetrics():
     assert torch.allclose(ms_ssim(a, b), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("measure", [ssim, ms_ssim])
-def test_rows_do_not_know_each_other(measure):
-    a, b = pictures()
-    assert torch.allclose(measure(a, b)[1:], measure(a[1:], b[1:]), atol=1e-6)
-
-
 @needs_lpips
 def test_all_figures():
     a, b = pictures(n=1)

@@ -155,11 +155,11 @@ def test_errors_of_the_thread_reach_the_visitor(session, photo):
 
 
 @needs_lpips
-def test_without_the_finder_of_faces_pictures_go_as_they_are(session, how, photo, monkeypatch):
+def test_without_the_face_detector_pictures_go_as_they_are(session, how, photo, monkeypatch):
     def missing(pixels):
         raise DownloadError("The files of face_recognition_models are not on this machine: run 'zplus pull faces'.")
 
-    monkeypatch.setattr(session.models.finder, "find", missing)
+    monkeypatch.setattr(session.models.detector, "find", missing)
     session.take(photo, "me.png")
     assert "zplus pull faces" in session.why_no_face
     finish(session.invert(**how))

@@ -18,8 +18,9 @@ from jaxtyping import Float
 from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import ALPHA, MINIMUM, RESAMPLES, Comparison, compare, holm
 from zplus.errors import ZplusError
+from zplus.perception.metrics import METRICS
 
-HIGHER = ("ssim", "ms_ssim", "judge_change")  # better when higher, all others when lower
+HIGHER = {name for name, metric in METRICS.items() if metric.higher_is_better} | {"judge_change"}  # else lower
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
 CONTRASTED = {
     "reconstruction": ("lpips_vgg", "identity_distance", "kernel"),

@@ -22,7 +22,7 @@ from zplus.direction import Direction
 from zplus.editing import edit
 from zplus.errors import FaceError, ImageError, LatentError, ZplusError
 from zplus.faces.align import align, whole
-from zplus.faces.landmarks import FaceFinder
+from zplus.faces.detector import FaceDetector
 from zplus.generators import Generator
 from zplus.generators.contract import fingerprint
 from zplus.generators.prior import sample_w
@@ -143,7 +143,7 @@ def photos(
     """
     if not folder.is_dir():
         raise ZplusError(f"There is no folder {folder}: give one with photos.")
-    size, finder = generator.resolution, FaceFinder()
+    size, detector = generator.resolution, FaceDetector()
     names: list[str] = []
     images: list[Tensor] = []
     for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in SUFFIXES):
@@ -151,7 +151,7 @@ def photos(
             break
         try:
             photo = read_image(path)
-            pixels = (whole(photo, size) if aligned else align(photo, finder, size)).pixels
+            pixels = (whole(photo, size) if aligned else align(photo, detector, size)).pixels
             images.append(torch.from_numpy(pixels).permute(2, 0, 1))
             names.append(path.name)
         except (ImageError, FaceError) as error:

@@ -24,9 +24,8 @@ from zplus.generators import Generator
 from zplus.inversion import invert
 from zplus.inversion.problem import Callback
 from zplus.latent import Latent
-from zplus.perception.lpips import LPIPS, at
-from zplus.perception.quality import LPIPS_SIDE
-from zplus.perception.similarity import ms_ssim, ssim
+from zplus.perception.lpips import at
+from zplus.perception.metrics import LPIPS_SIDE, METRICS, MetricNetworks, measure_images
 from zplus.spaces import convert, latent_of, make_space, render, space_of
 from zplus.spaces.penalties import p_norm
 from zplus.spaces.registry import default_layer
@@ -34,6 +33,7 @@ from zplus.spaces.sphere import angles
 from zplus.training.distance import seen
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # deviations, tried for every picture
+RECONSTRUCTION = ("lpips_vgg", "lpips_alex", "mse", "ssim", "ms_ssim")  # metrics; of the people there is more to say
 NEAR = 0.25  # of the wanted change: nearer than this, it was reached
 
 Goals = Mapping[tuple[str, str], Float[np.ndarray, " n"]]  # wanted changes, by direction and how the truth was defined
@@ -51,24 +51,20 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Instruments:
-    """What a trial measures with: the gauge that edits are matched by, one that judges, LPIPS, and who is seen."""
+    """What a trial measures with: the gauge that edits are matched by, one that judges, networks, and who is seen."""
 
     gauge: Gauge
     judge: Gauge
-    vgg: LPIPS
-    alex: LPIPS
+    networks: MetricNetworks
     people: People | None = None
 
-    @torch.inference_mode()
-    def distance(self, a: Images, b: Images, net: str = "vgg") -> Float[Tensor, " n"]:
-        """LPIPS at 256 px at most, row by row."""
-        side, lpips = min(LPIPS_SIDE, a.shape[-1]), getattr(self, net)
-        pairs = zip(at(a, side).split(16), at(b, side).split(16), strict=True)
-        return torch.cat([lpips(x, y) for x, y in pairs])
+    def distance(self, a: Images, b: Images) -> Float[Tensor, " n"]:
+        """LPIPS by VGG16, row by row."""
+        return METRICS["lpips_vgg"](a, b, self.networks)
 
     def seen(self, images: Images) -> list[list[float]]:
-        """What VGG16 sees at 256 px at most, to three digits, of which a report makes the kernel distance."""
-        found = seen(at(images, min(LPIPS_SIDE, images.shape[-1])), self.vgg)
+        """What VGG16 sees at the size of LPIPS, to three digits, of which a report makes the kernel distance."""
+        found = seen(at(images, self.networks.lpips_side), self.networks.lpips("vgg"))
         return [[float(f"{x:.3g}") for x in row] for row in found.tolist()]
 
     def until(self, distortion: float, target: Images) -> Callback:
@@ -135,13 +131,7 @@ def reconstruction_rows(
 ) -> Iterator[Row]:
     """How near each reconstruction is, and how near its code is to the prior."""
     target = subjects.images
-    found = {
-        "lpips_vgg": measure.distance(image, target),
-        "lpips_alex": measure.distance(image, target, "alex"),
-        "mse": (image - target).square().mean((1, 2, 3)),
-        "ssim": ssim(image, target),
-        "ms_ssim": ms_ssim(image, target),
-    } | _conformity(generator, latent)
+    found = measure_images(image, target, RECONSTRUCTION, measure.networks) | _conformity(generator, latent)
     seconds, seen = latent.figures["seconds"], measure.seen(image) if subjects.real else None
     for i in range(len(latent)):
         row: Row = {key: float(x[i]) for key, x in found.items()} | {"seconds": seconds[i]}
@@ -252,7 +242,7 @@ def _compared(
         return {"sharpness": sharpness(images, reconstruction, source)}
     return {
         "error_lpips": measure.distance(images, true),
-        "error_mse": (images - true).square().mean((1, 2, 3)),
+        "error_mse": METRICS["mse"](images, true),
         "base_lpips": measure.distance(reconstruction, true),
     }
 

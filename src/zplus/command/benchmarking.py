@@ -32,6 +32,7 @@ from zplus.generators.contract import fingerprint
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
 from zplus.perception.lpips import LPIPS
+from zplus.perception.metrics import LPIPS_SIDE, MetricNetworks
 from zplus.spaces import space_class
 
 FACES = ("smile", "age", "yaw")  # directions whose scorers have a judge
@@ -67,7 +68,8 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
     others = _others(generator, directions, asked, notes.append)
     with show.stage("Calibrating what measures"):
         gauges, people = _gauges(generator, directions, notes.append), _people(others, notes.append)
-        vgg, alex = (LPIPS(net).to(generator.device) for net in ("vgg", "alex"))
+        lpips = {net: LPIPS(net).to(generator.device) for net in ("vgg", "alex")}
+        networks = MetricNetworks(lpips.__getitem__, lpips_side=min(LPIPS_SIDE, generator.resolution))
     settings = asdict(plan) | {
         "tune": asked.tune, "device": asked.device, "others": {x.source: x.digest for x in others},
         "directions": {x.name: fingerprint({"": x.vector}) for x in directions},
@@ -76,7 +78,7 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
     recorder = Recorder(output_folder(asked.out), plan.bench, generator, settings, _command(), asked.minutes)
     for note in notes:
         recorder.note(note)
-    measure = Instruments(*gauges, vgg, alex, people)
+    measure = Instruments(*gauges, networks, people)
     bench = Bench(generator, plan, directions, measure, recorder.folder)
     before = [
         Trial("calibration", lambda: _calibration(gauges, others, people)),

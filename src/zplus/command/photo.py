@@ -6,7 +6,7 @@ from zplus.command.outputs import output_file
 from zplus.command.show import Show
 from zplus.errors import FaceError
 from zplus.faces.align import Aligned, choose, crop, quad_of, whole
-from zplus.faces.landmarks import FaceFinder
+from zplus.faces.detector import FaceDetector
 from zplus.images import read_image, write_image
 
 
@@ -16,7 +16,7 @@ def aligned_face(path: Path, size: int, face: int, show: Show, align: bool = Tru
     if not align:
         return whole(photo, size)
     try:
-        faces = FaceFinder().find(photo)
+        faces = FaceDetector().find(photo)
         chosen = choose(faces, face)
     except FaceError as error:
         raise FaceError(f"{path}: {error}") from error

@@ -79,7 +79,7 @@ class Retoucher:
         self.generator, self.identity, self.latent = inverter.generator, inverter.identity or Identity(), latent
         self.aligned, self.reconstruction, self.show = aligned, reconstruction, show
         self.editor = Editor(inverter.generator, latent)
-        self.scorers = Scorers(self.identity.looker)
+        self.scorers = Scorers(self.identity.detector)
         self.owner = self.identity.embed(aligned.pixels)
 
     def scores(self, pixels: Pixels) -> dict[str, float]:

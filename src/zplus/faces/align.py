@@ -1,6 +1,6 @@
 """The FFHQ crop (Karras et al. 2019, appendix A): an upright square around eyes and mouth, as generators expect it.
 
-Coordinates as in landmarks.py: continuous, x then y, in pixels of the photo.
+Coordinates as in detector.py: continuous, x then y, in pixels of the photo.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from zplus.errors import FaceError
-from zplus.faces.landmarks import Face, FaceFinder
+from zplus.faces.detector import DetectedFace, FaceDetector
 from zplus.faces.warp import Affine, blur, warp
 from zplus.images import to_tensor
 
@@ -44,16 +44,16 @@ class Aligned:
 
 
 def align(
-    photo: UInt8[np.ndarray, "h w 3"], finder: FaceFinder | None = None, size: int = 1024, face: int = 0
+    photo: UInt8[np.ndarray, "h w 3"], detector: FaceDetector | None = None, size: int = 1024, face: int = 0
 ) -> Aligned:
     """The crop of a face: the largest is 0, the next 1. FaceError if there is no such face.
 
-    A `finder` that is kept serves many photos without loading its models again.
+    A `detector` that is kept serves many photos without loading its models again.
     """
-    return crop(photo, quad_of(choose((finder or FaceFinder()).find(photo), face).landmarks), size)
+    return crop(photo, quad_of(choose((detector or FaceDetector()).find(photo), face).landmarks), size)
 
 
-def choose(faces: list[Face], face: int) -> Face:
+def choose(faces: list[DetectedFace], face: int) -> DetectedFace:
     """The face of a number, counted from 0, the largest."""
     if not 0 <= face < len(faces):
         found = "one face was found, number 0" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"

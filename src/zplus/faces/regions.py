@@ -9,7 +9,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from torch import Tensor
 
 from zplus.errors import UnknownNameError
-from zplus.faces.landmarks import FaceFinder
+from zplus.faces.detector import FaceDetector
 
 SIDE = 256  # of a mask in pixels: its border is soft
 SOFT = 4  # sigma of the border, in pixels of the mask
@@ -21,7 +21,7 @@ Vector = Float[np.ndarray, "2"]
 
 
 def region_mask(
-    pixels: UInt8[np.ndarray, "r r 3"], name: str, finder: FaceFinder | None = None
+    pixels: UInt8[np.ndarray, "r r 3"], name: str, detector: FaceDetector | None = None
 ) -> Float[Tensor, "1 1 s s"]:
     """1 in a region of the largest face of an aligned crop, 0 outside, with a soft border.
 
@@ -31,7 +31,7 @@ def region_mask(
     """
     if name not in REGIONS:
         raise UnknownNameError("region", name, REGIONS)
-    landmarks = (finder or FaceFinder()).find(pixels)[0].landmarks * SIDE / pixels.shape[0]
+    landmarks = (detector or FaceDetector()).find(pixels)[0].landmarks * SIDE / pixels.shape[0]
     mask = Image.fromarray(_regions(landmarks, name)).filter(ImageFilter.GaussianBlur(SOFT))
     return torch.from_numpy(np.asarray(mask, np.float32) / 255)[None, None]
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zplus.errors import MissingExtraError
-from zplus.perception.look import Look
+from zplus.perception.face_input import FaceInput
 from zplus.perception.weights import age_gender_file
 
 MEANS = np.array([122.782, 117.001, 104.298], dtype=np.float32)  # of R, G, B over the networks' training faces
@@ -32,9 +32,9 @@ class _Network:
             str(age_gender_file(name)), options, providers=["CPUExecutionProvider"]
         )
 
-    def probabilities(self, look: Look) -> Float[np.ndarray, " k"]:
+    def probabilities(self, face: FaceInput) -> Float[np.ndarray, " k"]:
         """One probability a class."""
-        chip = (look.chip(self.size, PADDING).astype(np.float32) - MEANS) / 256
+        chip = (face.chip(self.size, PADDING).astype(np.float32) - MEANS) / 256
         (found,) = self.session.run(None, {"images": np.ascontiguousarray(chip.transpose(2, 0, 1)[None])})
         return found[0].astype(np.float64)
 
@@ -45,9 +45,9 @@ class Age(_Network):
     def __init__(self) -> None:
         super().__init__("age", 64)
 
-    def __call__(self, look: Look) -> float:
+    def __call__(self, face: FaceInput) -> float:
         """The mean age under the classes' probabilities."""
-        return float(self.probabilities(look) @ YEARS)
+        return float(self.probabilities(face) @ YEARS)
 
 
 class Gender(_Network):
@@ -56,7 +56,7 @@ class Gender(_Network):
     def __init__(self) -> None:
         super().__init__("gender", 32)
 
-    def __call__(self, look: Look) -> float:
+    def __call__(self, face: FaceInput) -> float:
         """Positive for a man, negative for a woman."""
-        woman, man = self.probabilities(look).clip(1e-20)
+        woman, man = self.probabilities(face).clip(1e-20)
         return float(np.log(man / woman))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from zplus.perception.face_input import FaceInput
 from zplus.perception.identity import Identity
-from zplus.perception.look import Look
 
 DATA = "age_identity.json"
 
@@ -31,6 +31,6 @@ class AgeIdentity:
         self.coefficients = np.array(card()["coefficients"])
         self.intercept = float(card()["intercept"])
 
-    def __call__(self, look: Look) -> float:
+    def __call__(self, face: FaceInput) -> float:
         """Linear in the descriptor, so neither 0 nor 100 years are bounds."""
-        return float(self.identity.describe(look) @ self.coefficients) + self.intercept
+        return float(self.identity.describe(face) @ self.coefficients) + self.intercept

@@ -11,15 +11,18 @@ from math import nan
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from zplus.archives import require
 from zplus.errors import UnknownNameError
+from zplus.faces.detector import FaceDetector
+from zplus.faces.weights import FACE_MODELS
 from zplus.perception import geometry
 from zplus.perception.age_gender import Age, Gender
 from zplus.perception.age_identity import AgeIdentity
 from zplus.perception.emotion import SmileNetwork
+from zplus.perception.face_input import FaceInput, largest_face
 from zplus.perception.identity import Identity
-from zplus.perception.look import Look, Looker
 
-Score = Callable[[Look], float]
+Score = Callable[[FaceInput], float]
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Scorer:
     measures: str
     unit: str
     source: str
-    load: Callable[[Looker], Score]  # called once, when the scorer is first needed
+    load: Callable[[FaceDetector], Score]  # called once, when the scorer is first needed
     note: str = ""
 
 
@@ -38,47 +41,47 @@ LANDMARKS_68, LANDMARKS_5 = "68 landmarks", "5 landmarks"
 _ALL = (
     Scorer(
         "smile_network", "smile, by a network that sees the face", "log-odds of happy", "emotion network",
-        lambda looker: SmileNetwork(),
+        lambda detector: SmileNetwork(),
         "Independent of smile_geometry but for the landmarks by which the face is cut out.",
     ),
     Scorer(
         "smile_geometry", "smile, by the width of the mouth and the lift of its corners", "distances between the eyes",
-        LANDMARKS_68, lambda looker: geometry.smile,
+        LANDMARKS_68, lambda detector: geometry.smile,
         "Independent of smile_network; rises a little with mouth_open, which has the same landmarks.",
     ),
     Scorer(
-        "age", "perceived age, by a network that sees the face", "years", "age network", lambda looker: Age(),
+        "age", "perceived age, by a network that sees the face", "years", "age network", lambda detector: Age(),
         "Ends at 80 years; 8 too young on portraits of 56 on average. Independent of age_identity.",
     ),
     Scorer(
         "age_identity", "perceived age, by a regression on the identity descriptor", "years", "identity network",
-        lambda looker: AgeIdentity(Identity(looker)),
+        lambda detector: AgeIdentity(Identity(detector)),
         "Fitted to politicians of 23 to 85 years. Independent of age; circular with the identity distance.",
     ),
     Scorer(
-        "gender", "perceived gender", "log-odds of man against woman", "gender network", lambda looker: Gender(),
+        "gender", "perceived gender", "log-odds of man against woman", "gender network", lambda detector: Gender(),
         "The only one: a direction learnt from it has no independent judge here.",
     ),
     Scorer(
         "yaw", "turn of the head to the right of the picture", "degrees", LANDMARKS_68,
-        lambda looker: lambda look: look.pose.yaw, "Independent of yaw_five but for the 3-D face that both fit.",
+        lambda detector: lambda face: face.pose.yaw, "Independent of yaw_five but for the 3-D face that both fit.",
     ),
     Scorer(
         "yaw_five", "turn of the head to the right of the picture", "degrees", LANDMARKS_5,
-        lambda looker: lambda look: look.pose_of_five.yaw,
+        lambda detector: lambda face: face.pose_of_five.yaw,
         "By a landmark model trained on other pictures. Like yaw, unsure beyond 35 degrees.",
     ),
     Scorer(
-        "pitch", "turn of the head upwards", "degrees", LANDMARKS_68, lambda looker: lambda look: look.pose.pitch,
+        "pitch", "turn of the head upwards", "degrees", LANDMARKS_68, lambda detector: lambda face: face.pose.pitch,
         "A long nose looks like a bowed head: compare one person with itself. Circular with yaw and the geometry.",
     ),
     Scorer(
         "mouth_open", "gap between the lips", "distances between the eyes", LANDMARKS_68,
-        lambda looker: geometry.mouth_open, "Circular with smile_geometry.",
+        lambda detector: geometry.mouth_open, "Circular with smile_geometry.",
     ),
     Scorer(
         "eye_open", "gap between the lids", "parts of the eye's length", LANDMARKS_68,
-        lambda looker: geometry.eye_open, "The noisiest of the geometric scores.",
+        lambda detector: geometry.eye_open, "The noisiest of the geometric scores.",
     ),
 )  # fmt: skip
 ATTRIBUTES = {scorer.name: scorer for scorer in _ALL}
@@ -96,20 +99,20 @@ def independent(a: str, b: str) -> bool:
 class Scorers:
     """Measures pictures by several scorers, which share one detection a picture; networks load when first needed."""
 
-    def __init__(self, looker: Looker | None = None):
-        self.looker = looker or Looker()
+    def __init__(self, detector: FaceDetector | None = None):
+        self.detector = detector or FaceDetector(require(FACE_MODELS))
         self._loaded: dict[str, Score] = {}
 
     def measure(self, pixels: UInt8[np.ndarray, "h w 3"], names: Iterable[str]) -> dict[str, float]:
         """The scores by name of the largest face of a picture uint8 RGB [H,W,3]; nan for all where there is none."""
         scores = self._load(names)
-        look = self.looker.look(pixels)
-        return {name: nan if look is None else score(look) for name, score in scores.items()}
+        face = largest_face(pixels, self.detector)
+        return {name: nan if face is None else score(face) for name, score in scores.items()}
 
     def measure_many(
-        self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]], names: Iterable[str], threads: int = 2
+        self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], names: Iterable[str], threads: int = 2
     ) -> dict[str, Float[np.ndarray, " n"]]:
-        """The scores [N] by name of N pictures. dlib works on one at a time, the networks on `threads` of them."""
+        """The scores [N] by name of N pictures of any sizes; dlib works on one at a time, networks on `threads`."""
         scores = self._load(names)
         with ThreadPoolExecutor(max(1, threads)) as pool:
             rows = list(pool.map(lambda pixels: self.measure(pixels, scores), pictures))
@@ -119,7 +122,7 @@ class Scorers:
         names = list(names)
         for name in names:
             if name not in self._loaded:
-                self._loaded[name] = _scorer(name).load(self.looker)
+                self._loaded[name] = _scorer(name).load(self.detector)
         return {name: self._loaded[name] for name in names}
 
 

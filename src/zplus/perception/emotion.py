@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zplus.perception.look import Look
+from zplus.perception.face_input import FaceInput
 from zplus.perception.weights import emotion_tensors
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -44,9 +44,9 @@ class SmileNetwork:
         self.weights = emotion_tensors()
 
     @torch.inference_mode()
-    def __call__(self, look: Look) -> float:
+    def __call__(self, face: FaceInput) -> float:
         """The mean of the score over the face and its mirror image."""
-        chip = torch.from_numpy(look.chip(SIZE, PADDING).astype(np.float32))  # [64, 64, 3]
+        chip = torch.from_numpy(face.chip(SIZE, PADDING).astype(np.float32))  # [64, 64, 3]
         grey = (chip @ torch.tensor([0.299, 0.587, 0.114])) / 127.5 - 1
         logits = emotions(self.weights, torch.stack([grey, grey.flip(1)])[:, None])
         others = torch.cat([logits[:, :HAPPY], logits[:, HAPPY + 1 :]], 1)

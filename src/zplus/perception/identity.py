@@ -5,10 +5,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
+from torch import Tensor
 
-from zplus.faces.weights import dlib
-from zplus.perception.look import Look, Looker
+from zplus.archives import require
+from zplus.faces.detector import FaceDetector
+from zplus.faces.weights import FACE_MODELS, dlib
+from zplus.images import to_pixels
+from zplus.perception.face_input import FaceInput, largest_face
 
 NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 SIZE, PADDING = 150, 0.25  # of the face that the network was trained with
@@ -17,31 +22,42 @@ Descriptor = Float[np.ndarray, "128"]
 
 
 class Identity:
-    """Descriptors of faces; nan where a picture shows none."""
+    """Descriptors of faces; nan where a picture shows none. DownloadError where the models are not here."""
 
-    def __init__(self, looker: Looker | None = None):
-        self.looker = looker or Looker()
+    def __init__(self, detector: FaceDetector | None = None):
+        self.detector = detector or FaceDetector(require(FACE_MODELS))
         self._one_at_a_time = threading.Lock()  # the network keeps its activations
 
     def embed(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Descriptor:
         """The descriptor [128] of the largest face of a picture uint8 RGB [H,W,3]."""
-        look = self.looker.look(pixels)
-        return np.full(128, np.nan) if look is None else self.describe(look)
+        face = largest_face(pixels, self.detector)
+        return np.full(128, np.nan) if face is None else self.describe(face)
 
-    def describe(self, look: Look) -> Descriptor:
+    def describe(self, face: FaceInput) -> Descriptor:
         """The descriptor [128] of a face that was found already."""
-        chip = look.chip(SIZE, PADDING)
+        chip = face.chip(SIZE, PADDING)
         with self._one_at_a_time:
             return np.array(self._network.compute_face_descriptor(chip))
 
     @cached_property
     def _network(self) -> Any:
-        return dlib().face_recognition_model_v1(str(self.looker.folder / NETWORK))
+        return dlib().face_recognition_model_v1(self.detector.file(NETWORK))
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:
     """The Euclidean distance of two descriptors."""
     return float(np.linalg.norm(a - b))
+
+
+def identity_distance(
+    identity: Identity | None, image: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, " n"]:
+    """The distance of the largest faces of images in [-1,1], row by row; nan without a network or without a face."""
+    if identity is None:
+        return torch.full((len(image),), torch.nan)
+    pairs = zip(image, target, strict=True)
+    found = [distance(*(identity.embed(to_pixels(x)) for x in pair)) for pair in pairs]
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def rank(query: Descriptor, gallery: Float[np.ndarray, "m 128"], own: int) -> int:

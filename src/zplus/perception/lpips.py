@@ -35,6 +35,8 @@ SCALE = (0.458, 0.448, 0.450)
 MIN_SIDE = 32  # pixels of an image: the trunk halves it four times
 TINY = 1e-20  # under the root: 1e-10 in the norm, as in the original, and a gradient of zero where all features are
 
+BATCH = 16  # images that `distance_at` looks at together: at 256 px the features of one are 32 MB
+
 Features = tuple[Tensor, ...]
 
 
@@ -101,6 +103,14 @@ def at(image: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c {size} 
     if height == width and height % size == 0:
         return F.avg_pool2d(image, height // size)
     return F.interpolate(image, (size, size), mode="bilinear", antialias=True)
+
+
+def distance_at(
+    lpips: LPIPS, size: int, a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]
+) -> Float[Tensor, " n"]:
+    """The distance of the images resized to size x size, row by row, `BATCH` of them at once."""
+    pairs = zip(at(a, size).split(BATCH), at(b, size).split(BATCH), strict=True)
+    return torch.cat([lpips(x, y) for x, y in pairs])
 
 
 def _normalised(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What all visitors share: generators, loaded when first asked for, their sliders, and the finder of faces."""
+"""What all visitors share: generators, loaded when first asked for, their sliders, and the face detector."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from zplus.direction import Direction
 from zplus.editing import directions_of, principal
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.execution import Execution, best_execution
-from zplus.faces.landmarks import FaceFinder
+from zplus.faces.detector import FaceDetector
 from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators.zoo import model_path
 from zplus.inversion.encoder import encoder_of
@@ -29,7 +29,7 @@ class Models:
     """The generators of this machine by name; `files` are those of the user's own checkpoints."""
 
     def __init__(self, files: Sequence[Path] = (), device: str = "cpu"):
-        self.device, self.finder = device, FaceFinder()
+        self.device, self.detector = device, FaceDetector()
         self.files = {path.name: path for path in files}
         self.runs = 0  # of networks so far, which decide when compiling pays
         self.turn = Lock()  # one inversion at a time, so that none takes twice as long

@@ -8,7 +8,7 @@ from typing import Any
 from zplus.errors import DownloadError, FaceError, LatentError, MissingExtraError, ZplusError
 from zplus.execution import COMPILING
 from zplus.faces.align import Aligned, choose, crop, quad_of, whole
-from zplus.faces.landmarks import Face
+from zplus.faces.detector import DetectedFace
 from zplus.generators import Generator
 from zplus.images import read_image, to_pixels
 from zplus.inversion import invert
@@ -42,7 +42,7 @@ class Session:
         self.job: Job | None = None
         self.photo: Pixels | None = None
         self.name = ""
-        self.faces: list[Face] = []
+        self.faces: list[DetectedFace] = []
         self.why_no_face = ""
         self.in_photo = False  # whether the page shows the whole photo
         self.trouble = ""  # of saving in the background
@@ -81,7 +81,7 @@ class Session:
             return "latent"
         photo, faces, why = taken_in(content, read_image), [], ""
         try:
-            faces = self.models.finder.find(photo)
+            faces = self.models.detector.find(photo)
         except (FaceError, DownloadError, MissingExtraError) as error:
             why = str(error)
         with self._lock:

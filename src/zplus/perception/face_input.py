@@ -1,0 +1,50 @@
+"""What the scorers and the identity network are given: a picture, the face that was found in it, and its pose."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from zplus.errors import FaceError
+from zplus.faces.detector import DetectedFace, FaceDetector
+from zplus.faces.weights import dlib
+from zplus.perception.pose import FACE, FIVE, INNER, RIGID, Pose, fit_pose, frontal
+
+
+@dataclass(frozen=True)
+class FaceInput:
+    """A picture uint8 RGB [H,W,3] and a face in it, by `FaceDetector.largest`."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    face: DetectedFace
+
+    @cached_property
+    def pose(self) -> Pose:
+        """The head's pose by nose and eyes."""
+        return fit_pose(self.face.landmarks[list(RIGID)], FACE[[k - INNER.start for k in RIGID]])
+
+    @cached_property
+    def pose_of_five(self) -> Pose:
+        """The head's pose by the five landmarks of the other model; FaceError where the face has none."""
+        if self.face.five is None:
+            raise FaceError("This face has no five landmarks: find it with FaceDetector.largest.")
+        return fit_pose(self.face.five, FACE[[k - INNER.start for k in FIVE]])
+
+    @cached_property
+    def frontal(self) -> Float[np.ndarray, "68 2"]:
+        """The landmarks as seen from the front, in millimetres; nan for the contour of the jaw."""
+        inner = frontal(self.face.landmarks[INNER], self.pose)
+        return np.concatenate([np.full((INNER.start, 2), np.nan), inner])
+
+    def chip(self, size: int, padding: float) -> UInt8[np.ndarray, "{size} {size} 3"]:
+        """The face upright at the size that a network of dlib's was trained with; padding in parts of the face."""
+        points = [dlib().point(*(round(float(x) - 0.5) for x in point)) for point in self.face.landmarks]
+        shape = dlib().full_object_detection(dlib().rectangle(0, 0, 0, 0), points)
+        return dlib().extract_image_chip(self.pixels, dlib().get_face_chip_details(shape, size, padding))
+
+
+def largest_face(pixels: UInt8[np.ndarray, "h w 3"], detector: FaceDetector) -> FaceInput | None:
+    """The largest face of a picture uint8 RGB [H,W,3], None where there is none."""
+    face = detector.largest(pixels)
+    return None if face is None else FaceInput(np.ascontiguousarray(pixels), face)
