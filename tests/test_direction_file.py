@@ -65,7 +65,8 @@ def test_a_file_cut_short(direction, tmp_path, share):
     "change",
     [
         {"name": None}, {"space": None}, {"belongs_to": None}, {"card": None}, {"card": "{"}, {"card": "[]"},
-        {"card": "1"}, {"card": "[" * 100_000}, {"space": "f/z+"}, {"space": "q"}, {"vector": torch.zeros(16)},
+        {"card": "1"}, {"card": "[" * 100_000}, {"space": "f/z+"}, {"space": "../q"},
+        {"space": "w+\x1b"}, {"vector": torch.zeros(16)},
         {"vector": torch.zeros(1, 1, 16)}, {"vector": torch.ones(1, 16, dtype=torch.int64)},
         {"vector": torch.full((1, 16), float("nan"))}, {"vector": torch.full((1, 16), float("inf"))},
     ],

@@ -83,7 +83,7 @@ def test_a_file_says_what_it_is(path):
         assert file.metadata()["zplus"] == "latent"
         assert sorted(file.keys()) == [
             "edit.0", "edited.code", "edited.features", "edited.rgb",
-            "inverted.code", "inverted.state.features", "inverted.state.rgb",
+            "inverted.code", "inverted.features", "inverted.rgb",
         ]  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_a_record_of_wrong_types(path, change):
     "change",
     [
         {"strength": "much"}, {"strength": None}, {"strength": 10**400}, {"layers": 3}, {"layers": [1]},
-        {"layers": "ab"}, {"direction": 5}, {"direction": {"name": "a", "space": "q", "belongs_to": "", "card": {}}},
+        {"layers": "ab"}, {"direction": 5}, {"direction": {"name": "a", "space": "../q", "belongs_to": "", "card": {}}},
         {"direction": {"name": "a", "space": "w", "belongs_to": "", "card": []}},
     ],
 )  # fmt: skip

@@ -44,7 +44,7 @@ def test_feature_maps_go_straight(generator):
     space = make_space("f/w+", generator)
     a, b = latent_at(space, seed=1), latent_at(space, seed=2)
     half = interpolate(generator, a, b, 0.5).point
-    assert_close(half.features, (a.point.state.features + b.point.state.features) / 2)
+    assert_close(half.state.features, (a.point.state.features + b.point.state.features) / 2)
 
 
 def test_edits_are_part_of_the_ends(generator):
@@ -74,7 +74,7 @@ def test_mixing_moves_the_feature_map(generator):
     """Layers below F show, because F goes along with head(code); those of another latent wholly give its head."""
     space = make_space("f/z+", generator)
     a, b = latent_at(space, seed=1), latent_at(space, seed=2)
-    plain = latent_of(space, Point(a.point.code, *space.head(a.point.code)))
+    plain = latent_of(space, Point(a.point.code, space.head(a.point.code)))
     mixed = mix(generator, plain, b, (0, generator.num_codes))
     assert_close(mixed.point.state.features, space.head(b.point.code).features, atol=1e-4, rtol=0)
     assert not render(generator, mix(generator, a, b, (0, 2))).allclose(render(generator, a), atol=1e-3)

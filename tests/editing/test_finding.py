@@ -24,6 +24,7 @@ from zplus.editing.boundary import on_layers, project_out
 from zplus.editing.scored import Scored, codes_in
 from zplus.errors import ZplusError
 from zplus.spaces import make_space
+from zplus.spaces.convert import convert_code
 
 TRUTH = np.random.RandomState(3).standard_normal(16)
 
@@ -59,7 +60,7 @@ def cosine(a, b) -> float:
 
 
 def width(kind, generator) -> int:
-    return make_space(kind, generator).width
+    return make_space(kind, generator).dim
 
 
 @pytest.mark.parametrize("kind", ["z", "w", "s"])
@@ -202,8 +203,18 @@ def test_components_that_cannot_be_had(generator):
     for count in (0, 17):
         with pytest.raises(ZplusError, match="1 to 16"):
             principal(generator, count)
-    with pytest.raises(ZplusError, match="not in s"):
-        principal(generator, 1, "s")
+
+
+@pytest.mark.parametrize("kind", ["z", "s"])
+def test_components_elsewhere_are_what_goes_with_them_on_average(kind, generator):
+    """Against the covariance of codes and coordinates over samples of another seed."""
+    (found,) = principal(generator, 1, kind)
+    (axis,) = principal(generator, 1, "w")
+    z = make_space("z", generator).sample(5000, seed=3)
+    w, codes = generator.map(z)[:, 0], convert_code(make_space("z", generator), z, make_space(kind, generator))[:, 0]
+    along = (w - w.mean(0)) @ axis.vector[0] / axis.vector.norm() ** 2  # in deviations
+    expected = (along[:, None] * (codes - codes.mean(0))).mean(0)
+    assert_close(found.vector[0], expected, atol=0.1 * float(expected.abs().max()), rtol=0)
 
 
 def test_examples_of_both_kinds_give_their_difference(generator):

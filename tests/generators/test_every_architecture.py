@@ -1,7 +1,7 @@
 """One harness that every architecture passes. A new one is a line in ARCHITECTURES and one in TINY (tests/tiny.py)."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from points import generator_of, normal
 from tiny import TINY
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators import Feature, Generator, Signals, save_generator
+from zplus.generators import Generator, Signals, save_generator
 from zplus.generators.store import ARCHITECTURES, read_generator
 
 
@@ -52,18 +52,6 @@ def test_the_state_after_a_layer_is_the_whole_state(generator):
         state = generator.head(signals, k)
         assert state.features.shape == (2, layer.channels, layer.resolution, layer.resolution)
         assert_close(generator.synthesize(signals.with_feature(k, state)), image, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("mask", [torch.zeros(1, 1), torch.ones(1, 1)])
-def test_masked_features_replace_nothing_or_all_at_every_layer(generator, mask):
-    signals, other = signals_of(generator), signals_of(generator, seed=4)
-    for k, layer in enumerate(generator.layers):
-        full = mask.expand(2, 1, layer.resolution, layer.resolution)
-        feature = Feature(generator.head(other, k), mask=full)
-        source = other if mask.any() else signals
-        image = generator.synthesize(replace(signals, features={k: feature}))
-        expected = generator.synthesize(signals.with_feature(k, generator.head(source, k)))
-        assert_close(image, expected, atol=1e-5, rtol=0)
 
 
 def test_layers_by_name_and_by_resolution(generator):

@@ -8,6 +8,7 @@ from zplus.direction import Direction, load_direction
 from zplus.errors import LatentError, UnknownNameError
 from zplus.generators import Generator
 from zplus.spaces import make_space
+from zplus.spaces.registry import CODES
 
 
 @cache
@@ -24,6 +25,8 @@ def directions_of(generator: Generator) -> dict[str, Direction]:
 
 def belongs(direction: Direction, generator: Generator) -> bool:
     """Whether a direction was found for this generator, or for one with the same mapping network (z and w)."""
+    if direction.space not in CODES:
+        return False
     space = make_space(direction.space, generator)
     rows, dim = space.shape
     vectors = [direction.vector, *(() if direction.excluded is None else direction.excluded)]

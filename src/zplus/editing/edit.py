@@ -15,7 +15,7 @@ from torch import Tensor
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.follow import with_code
-from zplus.editing.transport import MIN_COSINE, EditPath, cosine, onto_rows, w_rows
+from zplus.editing.transport import EditPath, cosine, onto_rows, w_rows
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
@@ -90,23 +90,22 @@ class Editor:
 
     def _warn_of(self, one: Edit, edited: Latent) -> None:
         """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
-        name, cosine = one.direction.name, self._path(one).cosine(_limited(one.strength))
-        lost = cosine < MIN_COSINE
-        if lost.all():
-            told = f"{name} cannot be followed in {self.space.name} (cosine {float(cosine.max()):.2f})"
+        name, end = one.direction.name, self._path(one).reached(_limited(one.strength))
+        if end.lost.all():
+            told = f"{name} cannot be followed in {self.space.name} (cosine {float(end.cosine.max()):.2f})"
             raise LatentError(f"The direction {told}: edit in w+.")
-        if lost.any():
-            rows = ", ".join(str(i) for i in lost.nonzero()[:, 0].tolist())
+        if end.lost.any():
+            rows = ", ".join(str(i) for i in end.lost.nonzero()[:, 0].tolist())
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
         if abs(one.strength) > LIMIT:
-            told = f"The strength of {name} was cut from {one.strength:g} to {_limited(one.strength):g} deviations"
+            told = f"The strength of {name} was cut from {one.strength:g} to {LIMIT:g} deviations"
             warnings.warn(f"{told}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
 
     def followed(self, edited: Latent) -> list[bool]:
         """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
         lost = torch.zeros(len(edited), dtype=torch.bool, device=self.space.generator.device)
         for one in edited.edits:
-            lost = lost | (self._path(one).cosine(_limited(one.strength)) < MIN_COSINE)
+            lost = lost | self._path(one).reached(_limited(one.strength)).lost
         return (~lost).tolist()
 
     @torch.inference_mode()

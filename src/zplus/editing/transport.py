@@ -80,10 +80,10 @@ class EditPath:
         begin = self.waypoints[1][0]
         return self.space.log(begin.code, self.at(amount)) if self.bends else amount * begin.tangent
 
-    def cosine(self, amount: float) -> Float[Tensor, " n"]:
-        """The least cosine between the move of w and the vector so far, of each row; 1 where it moves as it is."""
+    def reached(self, amount: float) -> Waypoint:
+        """The last waypoint before an amount, which tells how well each row follows the vector so far."""
         waypoints, last = self._until(amount)
-        return waypoints[last].cosine
+        return waypoints[last]
 
     def _until(self, amount: float) -> tuple[list[Waypoint], int]:
         """The waypoints of the side of an amount, and the index of the last one before it."""
@@ -118,15 +118,15 @@ class EditPath:
         before = _along(self.space.to_w(code) - self.first_w, self.vector)
         for _ in range(CORRECTIONS):
             after = _along(self.space.to_w(moved) - self.first_w, self.vector)
-            factor = torch.nan_to_num((amount - before) / (after - before), 1.0)
-            length = length * factor.clamp(1 / MAX_CORRECTION, MAX_CORRECTION)
+            share = torch.nan_to_num((after - before) / (amount - before), 1.0)
+            length = length / share.clamp(1 / MAX_CORRECTION, MAX_CORRECTION)
             moved = self.space.move(code, length * tangent)
         return moved
 
 
 @torch.no_grad()
 def cosine(
-    space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], wanted: Float[Tensor, "1 k w"]
+    space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], wanted: Float[Tensor, "1 _ w"]
 ) -> Float[Tensor, " n"]:
     """How well the way in W from `before` to `after` agrees with a vector of W, over the layers that this moves."""
     way = space.to_w(after) - space.to_w(before)

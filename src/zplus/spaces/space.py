@@ -140,7 +140,7 @@ class Space:
             there = f"{generator.name} has 0..{generator.num_codes - 1}"
             raise ZplusError(f"Layers {first}..{last - 1} do not exist: {there}.")
         if not self.extended:
-            raise LatentError(f"Some layers alone cannot be changed in {self.name}: one code is for all of them.")
+            raise LatentError(f"Some layers alone cannot be changed in {self.name}: it has one code for all of them.")
         index = torch.arange(generator.num_codes, device=generator.device)
         return ((index >= first) & (index < last))[None, :, None]
 
