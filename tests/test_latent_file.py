@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from p_plus import SPACES
 from points import direction_of, generator_of, latent_at, point_of
 from zplus.direction import save_direction
 from zplus.editing import edit
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.store import save_generator
 from zplus.latent import Decoding, Latent, Point, load_latent, save_latent
-from zplus.spaces import SPACES, latent_of, make_space
+from zplus.spaces import latent_of, make_space
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from p_plus import SPACES
 from points import direction_of, generator_of, latent_at
 from zplus.editing import edit, interpolate, mix
 from zplus.errors import LatentError, ZplusError
 from zplus.latent import Point
-from zplus.spaces import SPACES, latent_of, make_space, render
+from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.sphere import angles
 
 GENERATORS = ("skip", "resnet", "mobile")

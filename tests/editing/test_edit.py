@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from p_plus import SPACES
 from points import direction_of, generator_of, latent_at, normal
 from zplus.direction import Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
@@ -15,7 +16,7 @@ from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
 from zplus.generators import State
 from zplus.latent import Point, load_latent, save_latent
-from zplus.spaces import SPACES, make_space, render
+from zplus.spaces import make_space, render
 from zplus.spaces.mapping import DAMPING
 from zplus.spaces.sphere import ZPlus, angles
 

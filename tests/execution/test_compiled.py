@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from compiling import TORCHS_OWN_WARNINGS
 from inverting import solved
 from networks import random_lpips
+from p_plus import SPACES
 from tiny import TINY, tiny_mobile, tiny_stylegan2
 from zplus.direction import Direction
 from zplus.editing import Editor
@@ -17,7 +18,7 @@ from zplus.execution import EAGER, Execution, Renderer, compiler
 from zplus.generators import State
 from zplus.inversion.objective import Distance
 from zplus.inversion.settings import Settings
-from zplus.spaces import SPACES, make_space, render
+from zplus.spaces import make_space, render
 
 COMPILED, HALF = Execution("float32", True), Execution("bfloat16", False)
 pytestmark = TORCHS_OWN_WARNINGS

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from inverting import solved
 from networks import random_lpips
+from p_plus import SPACES
 from points import image_of, latent_at
 from zplus.direction import Direction
 from zplus.editing import edit, interpolate, mix
@@ -14,7 +15,7 @@ from zplus.generators import Signals, load_generator
 from zplus.generators.zoo import SHIPPED, model_path, pull
 from zplus.inversion import Settings
 from zplus.latent import Point
-from zplus.spaces import SPACES, make_space, render
+from zplus.spaces import make_space, render
 
 SETTINGS = Settings(steps=30, lpips_size=64, candidates=32)
 

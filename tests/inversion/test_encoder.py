@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from inverting import solved
 from networks import random_encoder
+from p_plus import SPACES
 from points import generator_of, image_of, point_of
 from tiny import tiny_stylegan2
 from zplus.errors import LatentError, ZplusError
@@ -17,7 +18,7 @@ from zplus.inversion import preset
 from zplus.inversion.encoder import config_for, load_encoder, save_encoder, sight
 from zplus.inversion.encoding import EncoderOutput
 from zplus.latent import Point
-from zplus.spaces import SPACES, make_space
+from zplus.spaces import make_space
 from zplus.spaces.sphere import onto_sphere
 
 

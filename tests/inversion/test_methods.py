@@ -7,13 +7,14 @@ import torch
 
 from inverting import solved
 from networks import random_encoder
+from p_plus import SPACES
 from points import generator_of, photos_of, point_of
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
 from zplus.inversion import PRESETS, Settings, preset
 from zplus.inversion.encoding import EncoderOutput, initial_code
 from zplus.latent import load_latent, save_latent
-from zplus.spaces import SPACES, make_space
+from zplus.spaces import make_space
 from zplus.spaces.convert import convert
 from zplus.spaces.penalties import feature_consistency
 

@@ -5,18 +5,20 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from p_plus import SHIPPED, SPACES
 from points import direction_of, generator_of, image_of, latent_at, normal, point_of
 from zplus.editing import edit
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.generators import State
 from zplus.latent import Decoding, Point, load_latent, save_latent
-from zplus.spaces import SPACES, convert, latent_of, make_space, render, space_of
+from zplus.spaces import convert, latent_of, make_space, render, space_of
 from zplus.spaces.sphere import angles
 
 ARCHITECTURES = ("skip", "resnet", "mobile")
 SPHERES = ("z", "z+", "f/z", "f/z+")
 CODES = ("z", "z+", "w", "w+", "s")
 UPWARD = [(a, b) for i, a in enumerate(CODES) for b in CODES[i + 1 :] if (a, b) != ("z+", "w")]
+UPWARD += [("z", "p+"), ("z+", "p+"), ("w", "p+"), ("w+", "p+"), ("p+", "w+"), ("p+", "s")]
 DOWNWARD = [("z", "z+"), ("z", "w"), ("z+", "w+"), ("w", "w+"), ("w", "s"), ("z", "s")]
 
 
@@ -292,7 +294,7 @@ def test_psi_acts_alike_in_every_space(generator, cutoff):
     w[:, first] = mean + 0.6 * (w[:, first] - mean)
     wplus = make_space("w+", generator)
     expected = image_of(wplus, Point(w))
-    for name in CODES:
+    for name in (*CODES, "p+"):
         assert_close(truncated(name, generator, 0.6, cutoff), expected, atol=1e-4, rtol=0)
 
 
@@ -366,7 +368,7 @@ def test_a_preimage_under_the_mapping_is_found_nearly(generator, kind, wider):
     assert error.median() < 0.02
 
 
-@pytest.mark.parametrize("kind", CODES)
+@pytest.mark.parametrize("kind", [*CODES, "p+"])
 def test_conversion_keeps_f_carries_it_on_or_drops_it(generator, kind):
     first, last = (make_space(f"f/{kind}", generator, generator.layers[k].name) for k in (1, -2))
     point = point_of(first)
@@ -385,7 +387,7 @@ def test_conversion_keeps_f_carries_it_on_or_drops_it(generator, kind):
 
 def test_names(generator):
     assert [make_space(name, generator).name for name in SPACES] == list(SPACES)
-    assert len(SPACES) == 10
+    assert len(SHIPPED) == 10
     with pytest.raises(UnknownNameError, match="did you mean 'f/z'"):
         make_space("f/zz", generator)
     with pytest.raises(UnknownNameError, match="layer"):

@@ -18,8 +18,6 @@ from zplus.spaces import Space, same_chart
 MIN_PROGRESS = 0.1  # of a pull-back along the direction: no tangent is scaled by more than its inverse
 MIN_COSINE = 0.3  # between the move of w and the direction, where those that come along have 0.6 to 0.8
 STRIDE = 0.5  # units after which the vector is transported anew, because f is not linear over 20 degrees
-CORRECTIONS = 2  # of the length of a stride, by how far w came along the direction
-MAX_CORRECTION = 2.0  # where f bends so much that w comes no further, the code must not run away
 
 
 class Waypoint(NamedTuple):
@@ -109,19 +107,16 @@ class EditPath:
 
     @torch.no_grad()
     def _moved(self, waypoint: Waypoint, gone: float, amount: float) -> Tensor:
-        """From a code after `gone` units to the one after `amount`, as measured along the vector in W."""
+        """From a code after `gone` units to the one after `amount`, the length corrected by how far w came along."""
         code, tangent, _ = waypoint
         length = torch.full_like(tangent[..., :1], amount - gone)  # [N, K, 1]
         moved = self.space.move(code, length * tangent)
         if not self.bends:
             return moved
         before = _along(self.space.to_w(code) - self.first_w, self.vector)
-        for _ in range(CORRECTIONS):
-            after = _along(self.space.to_w(moved) - self.first_w, self.vector)
-            share = torch.nan_to_num((after - before) / (amount - before), 1.0)
-            length = length / share.clamp(1 / MAX_CORRECTION, MAX_CORRECTION)
-            moved = self.space.move(code, length * tangent)
-        return moved
+        after = _along(self.space.to_w(moved) - self.first_w, self.vector)
+        share = torch.nan_to_num((after - before) / (amount - before), 1.0)
+        return self.space.move(code, length / share.clamp(0.5, 2) * tangent)  # no further where f bends much
 
 
 @torch.no_grad()
