@@ -18,7 +18,7 @@ import torch
 
 from machine import save_result
 from methods import FORMS
-from zplus.generators import Signals, load_generator
+from zplus.generators import SynthesisInputs, load_generator
 from zplus.images import to_pixels, write_image
 from zplus.inversion import PRESETS, invert
 from zplus.perception.lpips import LPIPS
@@ -37,7 +37,7 @@ def sampled(generator, count: int, seed: int = 0) -> np.ndarray:
     for start in range(0, count, 100):
         z = torch.randn(min(100, count - start), 1, generator.z_dim, generator=random)
         w = generator.map(z).expand(-1, generator.num_codes, -1)
-        found += [to_pixels(image) for image in generator.synthesize(Signals(generator.styles(w)))]
+        found += [to_pixels(image) for image in generator.synthesize(SynthesisInputs(generator.styles(w)))]
     return np.stack(found)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from zplus.generators import Generator, Signals, load_generator
+from zplus.generators import Generator, SynthesisInputs, load_generator
 
 TOLERANCES = {"w": 1e-5, "crop_384_448": 1e-4, "image_area256": 2e-3}  # float16 near 1 is good to 5e-4
 
@@ -26,7 +26,7 @@ def compare(generator: Generator, expected: dict[str, torch.Tensor]) -> dict[str
     w = generator.map(expected["z"][:, None])
     differences = {"w": (w[:, 0] - expected["w"]).abs().amax(1).tolist(), "crop_384_448": [], "image_area256": []}
     for i, row in enumerate(w):
-        image = generator.synthesize(Signals(generator.styles(row[None].expand(-1, generator.num_codes, -1))))
+        image = generator.synthesize(SynthesisInputs(generator.styles(row[None].expand(-1, generator.num_codes, -1))))
         found = {"crop_384_448": image[..., 384:448, 384:448], "image_area256": F.avg_pool2d(image, 4)}
         for name, x in found.items():
             differences[name].append((x[0] - expected[name][i]).abs().max().item())

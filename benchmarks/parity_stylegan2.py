@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from zplus.generators.checkpoints.read import read_checkpoint
-from zplus.generators.contract import Generator, Signals
+from zplus.generators.contract import Generator, SynthesisInputs
 
 NAMES = ("nvidia_skip32", "nvidia_resnet32", "nvidia_cond64")
 TOLERANCE = 1e-4
@@ -51,7 +51,7 @@ def others(folder: Path) -> dict[str, dict[str, float]]:
             w = generator.map(expected["z"][:, None]).expand(-1, generator.num_codes, -1)
             truncated, cutoff = w.clone(), CUTOFF if key == "generator_smooth" else generator.num_codes
             truncated[:, :cutoff] = torch.lerp(generator.w_mean, w[:, :cutoff], PSI)
-            image, other = (generator.synthesize(Signals(generator.styles(x))) for x in (w, truncated))
+            image, other = (generator.synthesize(SynthesisInputs(generator.styles(x))) for x in (w, truncated))
             found = {"w": w[:, 0], "image": image, "image_psi_0.7": other, "image_psi_0.7_first4": other}
             differences[name] = {k: (x - expected[k]).abs().max().item() for k, x in found.items() if k in expected}
     return differences
@@ -74,12 +74,12 @@ def render(generator: Generator, expected: dict[str, Tensor]) -> dict[str, Tenso
     w = map_all(generator, expected)
     truncated = w.clone()
     truncated[:, :CUTOFF] = generator.w_mean + PSI * (w[:, :CUTOFF] - generator.w_mean)
-    stored = Signals(generator.styles(truncated))
+    stored = SynthesisInputs(generator.styles(truncated))
     found = {
         "w": w,
         "w_truncated": truncated,
         "image_const_noise_truncated": generator.synthesize(stored),
-        "image_no_noise": generator.synthesize(Signals(generator.styles(w), generator.noise("none"))),
+        "image_no_noise": generator.synthesize(SynthesisInputs(generator.styles(w), generator.noise("none"))),
     }
     for k, layer in enumerate(generator.layers):
         if layer.name.endswith("conv1"):

@@ -21,7 +21,7 @@ import torch
 
 from machine import save_result
 from zplus.execution import Execution, best_execution
-from zplus.generators import Generator, Signals, load_generator
+from zplus.generators import Generator, SynthesisInputs, load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import Progress, invert
 from zplus.perception.metrics import measure_images
@@ -108,7 +108,7 @@ def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
     """Seconds of a synthesis at 1024 px in fp32 by both engines, in turn, with the same number of threads."""
     w = generator.map(torch.randn(1, 1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
     styles = generator.styles(w.expand(-1, generator.num_codes, -1))
-    ours = Execution("float32", True).compile(lambda *styles: generator.synthesize(Signals(styles)))
+    ours = Execution("float32", True).compile(lambda *styles: generator.synthesize(SynthesisInputs(styles)))
     engine = openvino_engine(archive)
     theirs = lambda: engine([w[:, 0].numpy()])  # noqa: E731
     difference = np.abs(next(iter(theirs().values())) - ours(*styles).numpy()).max()

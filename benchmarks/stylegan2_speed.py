@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from machine import save_result
-from zplus.generators import Signals
+from zplus.generators import SynthesisInputs
 from zplus.generators.stylegan2 import ModulatedConv, StyleGAN2, StyleGAN2Config, ToRGB, sides
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -82,7 +82,7 @@ def throughput(resolution: int, repeats: int) -> dict:
     generator = config_f(resolution)
     eager = config_f(resolution).to(memory_format=torch.contiguous_format)
     w = generator.map(torch.randn(1, generator.num_codes, 512))
-    compiled = torch.compile(lambda *styles: generator.synthesize(Signals(styles)), dynamic=False)
+    compiled = torch.compile(lambda *styles: generator.synthesize(SynthesisInputs(styles)), dynamic=False)
     calls = {"plain": lambda w: plain(eager, w), "ours": lambda w: compiled(*generator.styles(w))}
     with torch.no_grad():
         difference = (calls["plain"](w) - calls["ours"](w)).abs().max().item()

@@ -24,8 +24,8 @@ KIND = Kind(
     dtypes=frozenset({"F32"}),
 )
 FeatureMove = Literal["moved", "added", "fixed"]
-MOST_EDITS = 100  # each takes time
-MOST_CODES = 1 << 16  # more than any generator has
+MAX_EDITS = 100  # each takes time
+MAX_CODES = 1 << 16  # more than any generator has
 ADDED, OFFSET, EXCLUDED = "added.", "offset.", "excluded."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
@@ -195,11 +195,11 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name, kind in KINDS.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is of a wrong type")
-    if header["feature"] not in get_args(FeatureMove) or len(header["edits"]) > MOST_EDITS:
+    if header["feature"] not in get_args(FeatureMove) or len(header["edits"]) > MAX_EDITS:
         raise ValueError("its edits are none of zplus")
     if not 0 <= header["psi"] <= 1:
         raise ValueError("psi does not lie in [0, 1]")
-    if header["cutoff"] is not None and not 0 <= header["cutoff"] <= MOST_CODES:
+    if header["cutoff"] is not None and not 0 <= header["cutoff"] <= MAX_CODES:
         raise ValueError("cutoff is no number of codes")
     for name in ("generator", "fingerprint", "mapping_fingerprint"):
         header[name].encode()  # lone surrogates, which no program could pass on

@@ -18,9 +18,8 @@ from zplus.benchmark.rows import read_run
 from zplus.direction import Direction, load_direction, save_direction
 from zplus.editing import edit, read_directions
 from zplus.errors import ImageError, LatentError, ZplusError, printable, sentence
-from zplus.generators.checkpoints.codes import read_arrays
 from zplus.images import read_image
-from zplus.latent import MOST_EDITS, load_latent, save_latent
+from zplus.latent import MAX_EDITS, load_latent, save_latent
 from zplus.spaces import make_space
 from zplus.studio.shelf import Shelf
 
@@ -108,8 +107,8 @@ def test_a_latent_of_an_endless_strength(latent, strength):
 def test_a_latent_of_countless_edits(latent):
     with safe_open(latent, "pt") as file:
         (one,), vector = json.loads(file.metadata()["latent"])["edits"], file.get_tensor("edit.0")
-    vectors = {f"edit.{i}": vector.clone() for i in range(MOST_EDITS + 1)}
-    refused(altered(latent, vectors, edits=[one] * (MOST_EDITS + 1)), "damaged", kind=LatentError)
+    vectors = {f"edit.{i}": vector.clone() for i in range(MAX_EDITS + 1)}
+    refused(altered(latent, vectors, edits=[one] * (MAX_EDITS + 1)), "damaged", kind=LatentError)
 
 
 def test_a_latent_of_an_empty_mask(latent):
@@ -145,7 +144,7 @@ def test_the_name_and_card_of_a_direction(tmp_path):
 
 def test_numbers_that_fp32_cannot_hold_are_no_codes(tmp_path):
     np.save(tmp_path / "a.npy", np.full((1, 16), 1e300))
-    refused(lambda: read_arrays(tmp_path / "a.npy"), "finite", kind=LatentError)
+    refused(lambda: read_code_arrays(tmp_path / "a.npy"), "finite", kind=LatentError)
 
 
 def test_damaged_arrays_are_refused_whatever_numpy_meets(tmp_path):
@@ -158,7 +157,7 @@ def test_damaged_arrays_are_refused_whatever_numpy_meets(tmp_path):
                 broken[place] = random.integers(256)
             (tmp_path / name).write_bytes(broken)
             try:
-                read_arrays(tmp_path / name)
+                read_code_arrays(tmp_path / name)
             except LatentError:
                 continue
 

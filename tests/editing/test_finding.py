@@ -24,7 +24,7 @@ from zplus.editing.boundary import on_layers, project_out
 from zplus.editing.scored import Scored, codes_in
 from zplus.errors import ZplusError
 from zplus.spaces import make_space
-from zplus.spaces.convert import convert_code
+from zplus.spaces.conversion import convert_code
 
 TRUTH = np.random.RandomState(3).standard_normal(16)
 
@@ -97,7 +97,7 @@ def test_a_conditional_direction_leaves_the_other_attribute_alone(generator, lin
     scored, score = linear("z", TRUTH, other, samples=3000)
     second = learn_boundary(generator, "b", "a1", scored, score, "z")
     plain, conditional = (
-        learn_boundary(generator, "a", "a0", scored, score, "z", without=without) for without in ((), (second,))
+        learn_boundary(generator, "a", "a0", scored, score, "z", conditioned_on=without) for without in ((), (second,))
     )
     off = [abs(scoring.measured_slope(generator, "z", x.vector, "a1", score)) for x in (plain, conditional)]
     assert off[1] < 0.2 * off[0]
@@ -107,10 +107,10 @@ def test_a_conditional_direction_leaves_the_other_attribute_alone(generator, lin
 def test_what_is_projected_out_may_be_of_some_codes_but_not_of_another_space(generator, linear):
     scored, score = linear("w", TRUTH, TRUTH[::-1].copy())
     second = learn_boundary(generator, "b", "a1", scored, score, layers=(0, 2))
-    found = learn_boundary(generator, "a", "a0", scored, score, without=[second])
+    found = learn_boundary(generator, "a", "a0", scored, score, conditioned_on=[second])
     assert found.space == "w+" and abs(cosine(found.vector[:2], second.vector[:2])) < 1e-4
     with pytest.raises(ZplusError, match="b is no direction of z"):
-        learn_boundary(generator, "a", "a0", scored, score, "z", without=[second])
+        learn_boundary(generator, "a", "a0", scored, score, "z", conditioned_on=[second])
 
 
 def test_any_number_is_projected_out():
@@ -247,7 +247,7 @@ def test_scores_of_the_prior_are_those_of_its_pictures(generator):
     seen = []
     scored = score_prior(generator, lambda pixels: {"red": float(pixels[..., 0].mean())}, 5, report=seen.append)
     space = make_space("z", generator)
-    image = generator.synthesize(space.signals(scored.z[2:3, None])).clamp(-1, 1)
+    image = generator.synthesize(space.inputs(scored.z[2:3, None])).clamp(-1, 1)
     assert scored.scores["red"][2] == pytest.approx(float((image[0, 0] + 1).mean() * 127.5), abs=0.5)
     assert seen == [1, 2, 3, 4, 5]
     assert_close(scored.z.square().mean(1), torch.ones(5))

@@ -50,7 +50,7 @@ def test_compiled_pictures_and_gradients_are_those_of_eager_ones(kind):
     code = space.sample(2)
     for mode in (EAGER, COMPILED):
         moving = code.clone().requires_grad_()
-        image = Renderer(space, mode)(space.signals(moving), State(*map(_halved, space.head(code))))
+        image = Renderer(space, mode)(space.inputs(moving), State(*map(_halved, space.head(code))))
         image.square().sum().backward()
         found[mode] = image.detach(), moving.grad
     assert compiles() == 1
@@ -66,7 +66,7 @@ def test_all_spaces_share_what_is_compiled():
     generator = tiny_mobile()
     for name in SPACES:
         space = make_space(name, generator)
-        Renderer(space, COMPILED)(space.signals(space.sample(1).requires_grad_()), None).sum().backward()
+        Renderer(space, COMPILED)(space.inputs(space.sample(1).requires_grad_()), None).sum().backward()
     assert compiles() <= 2
 
 
@@ -75,7 +75,7 @@ def test_another_generator_of_the_same_sizes_shows_its_own_pictures():
         generator = tiny_mobile(seed)
         space = make_space("w+", generator)
         with torch.no_grad():
-            image = Renderer(space, COMPILED)(space.signals(space.sample(1)), None)
+            image = Renderer(space, COMPILED)(space.inputs(space.sample(1)), None)
         assert_close(image, generator.synthesize(space.decode(space.sample(1))), atol=1e-5, rtol=1e-5)
 
 
@@ -118,7 +118,7 @@ def test_bfloat16_stays_near_and_leaves_colours_alone(kind):
     space = make_space("w+", generator)
     code = space.sample(4)
     with torch.no_grad():
-        half = Renderer(space, HALF)(space.signals(code), None)
+        half = Renderer(space, HALF)(space.inputs(code), None)
     exact = generator.synthesize(space.decode(code))
     assert half.dtype == torch.float32
     assert 1e-5 < (half - exact).square().mean().sqrt() < 0.01 * exact.std()

@@ -11,7 +11,7 @@ from p_plus import SPACES
 from points import image_of, latent_at
 from zplus.direction import Direction
 from zplus.editing import edit, interpolate, mix
-from zplus.generators import Signals, load_generator
+from zplus.generators import SynthesisInputs, load_generator
 from zplus.generators.zoo import SHIPPED, model_path, pull
 from zplus.inversion import Settings
 from zplus.latent import Point
@@ -51,11 +51,11 @@ def test_it_exercises_what_untrained_weights_do_not(avatars):
     z = torch.from_numpy(np.random.RandomState(0).standard_normal((4000, 1, avatars.z_dim))).float()
     w = avatars.map(z)[:, 0]
     assert (w.mean(0) - avatars.w_mean).norm() < 0.1 * w.std(0).norm()
-    signals = Signals(avatars.styles(w[:4, None].expand(-1, avatars.num_codes, -1)))
+    inputs = SynthesisInputs(avatars.styles(w[:4, None].expand(-1, avatars.num_codes, -1)))
     states = [avatars.constant(4)]
     for k in range(len(avatars.layers)):
-        states.append(avatars.advance(states[-1], k, signals))
-    assert_close(avatars.finish(states[-1], signals), avatars.synthesize(signals))
+        states.append(avatars.advance(states[-1], k, inputs))
+    assert_close(avatars.finish(states[-1], inputs), avatars.synthesize(inputs))
 
 
 def test_its_samples_are_as_varied_and_as_bright_as_avatars(avatars):
@@ -70,7 +70,7 @@ def test_inversion_comes_much_nearer_than_the_mean_in_every_space(name, avatars,
     space = make_space(name, avatars)
     latent = solved(space, pictures, random_lpips("vgg"), SETTINGS)
     error = (render(avatars, latent) - pictures).square().mean((1, 2, 3))
-    mean = avatars.synthesize(Signals(avatars.styles(avatars.w_mean.expand(1, avatars.num_codes, -1))))
+    mean = avatars.synthesize(SynthesisInputs(avatars.styles(avatars.w_mean.expand(1, avatars.num_codes, -1))))
     assert (error < 0.7 * (mean - pictures).square().mean((1, 2, 3))).all()
 
 

@@ -20,7 +20,7 @@ from checkpoint_files import (
 )  # fmt: skip
 from tiny import tiny_stylegan2
 from zplus.errors import CheckpointError, ZplusError
-from zplus.generators import Signals, load_generator, save_generator, statistics
+from zplus.generators import SynthesisInputs, load_generator, save_generator, statistics
 from zplus.generators.checkpoints.codes import read_codes, write_codes
 from zplus.generators.checkpoints.read import read_checkpoint
 
@@ -33,7 +33,9 @@ def renderings(generator):
         generator = generator.with_label(oracle.LABEL)
     w = generator.map(torch.from_numpy(oracle.samples(generator.z_dim, generator.num_codes)).float())
     styles = generator.styles(w)
-    return {"w": w} | {mode: generator.synthesize(Signals(styles, generator.noise(mode))) for mode in ("const", "none")}
+    return {"w": w} | {
+        mode: generator.synthesize(SynthesisInputs(styles, generator.noise(mode))) for mode in ("const", "none")
+    }
 
 
 @pytest.mark.parametrize(("kind", "case"), KINDS)

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from points import generator_of, normal
 from tiny import TINY
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators import Generator, Signals, save_generator
+from zplus.generators import Generator, SynthesisInputs, save_generator
 from zplus.generators.store import ARCHITECTURES, read_generator
 
 
@@ -24,9 +24,9 @@ def generator(tiny):
     return generator_of(tiny)
 
 
-def signals_of(generator: Generator, n: int = 2, seed: int = 3, noise: str = "const") -> Signals:
+def inputs_of(generator: Generator, n: int = 2, seed: int = 3, noise: str = "const") -> SynthesisInputs:
     z = normal(n, generator.num_codes, generator.z_dim, seed=seed)
-    return Signals(generator.styles(generator.map(z)), generator.noise(noise))
+    return SynthesisInputs(generator.styles(generator.map(z)), generator.noise(noise))
 
 
 def test_every_architecture_is_tested():
@@ -38,20 +38,20 @@ def test_every_architecture_is_tested():
 
 
 def test_shapes(generator):
-    signals = signals_of(generator)
-    assert [tuple(x.shape) for x in signals.styles] == [(2, count) for count in generator.style_sizes]
+    inputs = inputs_of(generator)
+    assert [tuple(x.shape) for x in inputs.styles] == [(2, count) for count in generator.style_sizes]
     assert len(generator.style_codes) == len(generator.style_sizes)
     assert sorted(set(generator.style_codes)) == list(range(generator.num_codes))
-    assert generator.synthesize(signals).shape == (2, 3, generator.resolution, generator.resolution)
+    assert generator.synthesize(inputs).shape == (2, 3, generator.resolution, generator.resolution)
 
 
 def test_the_state_after_a_layer_is_the_whole_state(generator):
-    signals = signals_of(generator)
-    image = generator.synthesize(signals)
+    inputs = inputs_of(generator)
+    image = generator.synthesize(inputs)
     for k, layer in enumerate(generator.layers):
-        state = generator.head(signals, k)
+        state = generator.head(inputs, k)
         assert state.features.shape == (2, layer.channels, layer.resolution, layer.resolution)
-        assert_close(generator.synthesize(signals.with_feature(k, state)), image, atol=1e-5, rtol=0)
+        assert_close(generator.synthesize(inputs.with_feature(k, state)), image, atol=1e-5, rtol=0)
 
 
 def test_layers_by_name_and_by_resolution(generator):
@@ -63,9 +63,9 @@ def test_layers_by_name_and_by_resolution(generator):
 
 
 def test_rows_do_not_depend_on_their_company(generator):
-    signals = signals_of(generator, n=3)
-    alone = Signals(tuple(s[1:2] for s in signals.styles))
-    assert_close(generator.synthesize(signals)[1:2], generator.synthesize(alone), atol=1e-5, rtol=0)
+    inputs = inputs_of(generator, n=3)
+    alone = SynthesisInputs(tuple(s[1:2] for s in inputs.styles))
+    assert_close(generator.synthesize(inputs)[1:2], generator.synthesize(alone), atol=1e-5, rtol=0)
 
 
 def test_map_goes_code_by_code_and_ignores_the_length_of_z(generator):
@@ -84,7 +84,7 @@ def test_styles_refuse_another_number_of_codes(generator):
 
 def test_a_photo_can_reach_every_input(generator):
     z = normal(1, generator.num_codes, generator.z_dim).requires_grad_()
-    generator.synthesize(Signals(generator.styles(generator.map(z)))).square().sum().backward()
+    generator.synthesize(SynthesisInputs(generator.styles(generator.map(z)))).square().sum().backward()
     assert (z.grad.abs().sum(-1) > 0).all()
 
 
@@ -104,7 +104,7 @@ def test_noise_modes(generator):
 
 
 def test_every_noise_mode_gives_an_image_of_its_own(generator):
-    images = [generator.synthesize(signals_of(generator, noise=mode)) for mode in ("const", "none", "5", "6")]
+    images = [generator.synthesize(inputs_of(generator, noise=mode)) for mode in ("const", "none", "5", "6")]
     for i, image in enumerate(images):
         assert image.isfinite().all()
         assert not any(torch.allclose(image, other) for other in images[:i])
@@ -131,7 +131,7 @@ def test_what_was_saved_is_read(tiny, half, tmp_path):
     assert {x.dtype for x in found.state_dict().values()} == {torch.float32}
     assert not found.training
     assert not any(x.requires_grad for x in found.parameters())
-    assert torch.equal(found.synthesize(signals_of(found)), generator.synthesize(signals_of(generator)))
+    assert torch.equal(found.synthesize(inputs_of(found)), generator.synthesize(inputs_of(generator)))
 
 
 def test_the_configuration_survives_json_and_absurd_sizes_are_refused(generator):

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from points import generator_of, normal
 from zplus.errors import CheckpointError, ZplusError
-from zplus.generators import Signals, load_generator
+from zplus.generators import SynthesisInputs, load_generator
 from zplus.generators.checkpoints.openvino import constants, read_mobile_stylegan
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig, inverse_haar
 from zplus.generators.zoo import MODELS, model_path
@@ -64,12 +64,12 @@ def test_the_whole_network_is_the_loop(generator, mode):
     """Image and all states; every layer under a code of its own."""
     w = generator.map(normal(2, generator.num_codes, 16))
     noise = generator.noise(mode)
-    signals = Signals(generator.styles(w), noise)
+    inputs = SynthesisInputs(generator.styles(w), noise)
     maps = None if noise is None else [numpy_of(x)[0, 0] for x in noise]
     rows = [oracle.synthesise(oracle.tensors_of(generator), codes, maps) for codes in numpy_of(w)]
-    close(generator.synthesize(signals), [image for _, image in rows])
+    close(generator.synthesize(inputs), [image for _, image in rows])
     for k in range(len(generator.layers)):
-        close(generator.head(signals, k).features, [states[k] for states, _ in rows], atol=1e-4)
+        close(generator.head(inputs, k).features, [states[k] for states, _ in rows], atol=1e-4)
 
 
 # Contract
@@ -237,7 +237,7 @@ def test_ffhq_mobile_gives_what_openvino_gave(ffhq):
     w = ffhq.map(golden["z"][:, None])
     assert_close(w[:, 0], golden["w"], atol=2e-5, rtol=0)
     with torch.inference_mode():
-        image = ffhq.synthesize(Signals(ffhq.styles(w[:1].expand(-1, 16, -1))))
+        image = ffhq.synthesize(SynthesisInputs(ffhq.styles(w[:1].expand(-1, 16, -1))))
     assert image.shape == (1, 3, 1024, 1024)
     assert_close(image[0, :, 384:416, 384:416], golden["crop"], atol=2e-4, rtol=0)
     assert_close(F.adaptive_avg_pool2d(image, 16)[0], golden["thumbnail"], atol=1e-3, rtol=0)  # stored from fp16 means

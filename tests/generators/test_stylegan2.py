@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from tiny import tiny_stylegan2
 from zplus.errors import CheckpointError, UnknownNameError, ZplusError
 from zplus.generators.checkpoints.infer import infer_config
-from zplus.generators.contract import Signals, State
+from zplus.generators.contract import State, SynthesisInputs
 from zplus.generators.resample import downsample, fir_kernel, upsample, upsample_conv
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 
@@ -25,9 +25,9 @@ def generator(request):
     return tiny_stylegan2(architecture=request.param)
 
 
-def signals_of(generator: StyleGAN2, n: int = 2, seed: int = 3, noise: str = "const") -> Signals:
+def inputs_of(generator: StyleGAN2, n: int = 2, seed: int = 3, noise: str = "const") -> SynthesisInputs:
     z = torch.randn(n, generator.num_codes, generator.z_dim, generator=torch.Generator().manual_seed(seed))
-    return Signals(generator.styles(generator.map(z)), generator.noise(noise))
+    return SynthesisInputs(generator.styles(generator.map(z)), generator.noise(noise))
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -77,7 +77,7 @@ def test_images_equal_the_oracle_and_the_golden_file(case):
     w = generator.map(torch.from_numpy(oracle.samples(16, generator.num_codes)).float())
     found = {"w": w}
     for mode in ("const", "none"):
-        found[mode] = generator.synthesize(Signals(generator.styles(w), generator.noise(mode)))
+        found[mode] = generator.synthesize(SynthesisInputs(generator.styles(w), generator.noise(mode)))
     golden, explicit = load_file(oracle.GOLDEN), oracle.expected(generator)
     for key, value in found.items():
         assert_close(value, torch.from_numpy(explicit[key]), atol=2e-5, rtol=0)
@@ -88,26 +88,26 @@ def test_images_equal_the_oracle_and_the_golden_file(case):
 
 
 def test_replaced_layers_make_coarser_codes_inert(generator):
-    signals, other = signals_of(generator), signals_of(generator, seed=4)
+    inputs, other = inputs_of(generator), inputs_of(generator, seed=4)
     for k, layer in enumerate(generator.layers):
-        state = generator.head(signals, k)
+        state = generator.head(inputs, k)
         first = next(i for i, name in enumerate(generator.style_names) if name.startswith(layer.name)) + 1
-        mixed = other.styles[:first] + signals.styles[first:]
+        mixed = other.styles[:first] + inputs.styles[first:]
         if generator.config.architecture == "resnet" or "conv0" in layer.name:
-            image = generator.synthesize(replace(signals, styles=mixed).with_feature(k, state))
-            assert_close(image, generator.synthesize(signals), atol=1e-5, rtol=0)
+            image = generator.synthesize(replace(inputs, styles=mixed).with_feature(k, state))
+            assert_close(image, generator.synthesize(inputs), atol=1e-5, rtol=0)
 
 
 def test_dropped_rgb_is_an_rgb_of_zeros():
     generator = tiny_stylegan2()
-    signals = signals_of(generator)
+    inputs = inputs_of(generator)
     for k in range(len(generator.layers)):
-        features, rgb = generator.head(signals, k)
-        dropped = generator.synthesize(signals.with_feature(k, State(features, None)))
+        features, rgb = generator.head(inputs, k)
+        dropped = generator.synthesize(inputs.with_feature(k, State(features, None)))
         zeros = State(features, torch.zeros(2, 3, *features.shape[2:]))
-        assert_close(dropped, generator.synthesize(signals.with_feature(k, zeros)))
+        assert_close(dropped, generator.synthesize(inputs.with_feature(k, zeros)))
         if rgb is not None:
-            assert not torch.allclose(dropped, generator.synthesize(signals))
+            assert not torch.allclose(dropped, generator.synthesize(inputs))
 
 
 def test_layers_and_codes_of_the_skip_architecture():
@@ -130,7 +130,7 @@ def test_layers_and_codes_of_the_resnet_architecture():
     assert [x.name for x in generator.layers] == ["b4.conv1", "b8.conv1", "b16.conv1"]
     assert generator.style_names == ("b4.conv1", "b8.conv0", "b8.conv1", "b16.conv0", "b16.conv1", "b16.torgb")
     assert generator.style_codes == (0, 1, 2, 3, 4, 5)
-    assert generator.head(signals_of(generator), 2).rgb is None
+    assert generator.head(inputs_of(generator), 2).rgb is None
 
 
 def test_w_mean_is_the_buffer_of_the_checkpoint():
@@ -149,12 +149,12 @@ def test_seeded_noise_has_the_strength_that_was_learnt(generator):
 
 
 def test_stored_noise_given_as_maps_is_the_stored_noise(generator):
-    signals = signals_of(generator)
+    inputs = inputs_of(generator)
     parts = [generator.synthesis.get_submodule(name) for name in generator.conv_names]
     maps = tuple((x.noise_const * x.noise_strength)[None, None] for x in parts)
-    image = generator.synthesize(signals)
-    assert_close(generator.synthesize(replace(signals, noise=maps)), image)
-    assert not torch.allclose(generator.synthesize(replace(signals, noise=generator.noise("none"))), image)
+    image = generator.synthesize(inputs)
+    assert_close(generator.synthesize(replace(inputs, noise=maps)), image)
+    assert not torch.allclose(generator.synthesize(replace(inputs, noise=generator.noise("none"))), image)
 
 
 # Labels

@@ -15,7 +15,7 @@ from tiny import tiny_stylegan2
 from zplus.errors import LatentError, ZplusError
 from zplus.execution import EAGER
 from zplus.inversion import preset
-from zplus.inversion.encoder import config_for, load_encoder, save_encoder, sight
+from zplus.inversion.encoder import config_for, load_encoder, save_encoder, vgg_features
 from zplus.inversion.encoding import EncoderOutput
 from zplus.latent import Point
 from zplus.spaces import make_space
@@ -40,10 +40,10 @@ def encoded(encoder, lpips, space, target):
 
 def test_what_is_seen_has_the_pixels_and_no_row_touches_another(lpips):
     image = torch.rand(2, 3, 64, 64) * 2 - 1
-    seen = sight(lpips, image)
+    seen = vgg_features(lpips, image)
     assert seen.shape == (2, 960, 8, 8)
     assert torch.equal(seen[:, :192].flatten(1).sort().values, image.flatten(1).sort().values)
-    torch.testing.assert_close(sight(lpips, image[1:]), seen[1:], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(vgg_features(lpips, image[1:]), seen[1:], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -58,7 +58,7 @@ def test_the_encoder_alone_gives_a_point_of_every_space(name, generator, lpips):
 
 def test_codes_of_both_forms_are_those_of_the_network(generator, lpips):
     encoder, target = random_encoder(generator), photos(generator)
-    seen = sight(lpips, target)
+    seen = vgg_features(lpips, target)
     z, w = encoder.code(seen, "z+"), encoder.code(seen, "w+")
     torch.testing.assert_close(onto_sphere(z), z)
     torch.testing.assert_close(encoded(encoder, lpips, make_space("f/z+", generator), target).code, z)
@@ -68,7 +68,7 @@ def test_codes_of_both_forms_are_those_of_the_network(generator, lpips):
 
 def test_offsets_join_layer_by_layer(lpips):
     generator = generator_of("skip")
-    encoder, seen = random_encoder(generator), sight(lpips, photos(generator))
+    encoder, seen = random_encoder(generator), vgg_features(lpips, photos(generator))
     code, offsets = encoder.code_and_offsets(seen, "w+", 0)
     assert (offsets == 0).all() and (code == code[:, :1]).all()
     code, offsets = encoder.code_and_offsets(seen, "w+", 3)
@@ -81,7 +81,7 @@ def test_f_is_that_of_the_network_and_is_carried_to_a_later_layer(lpips):
     encoder, target = random_encoder(generator, layer="8"), photos(generator)
     space = make_space("f/w+", generator, "8")
     point = encoded(encoder, lpips, space, target)
-    torch.testing.assert_close(point.state.features, encoder.base_code(sight(lpips, target)))
+    torch.testing.assert_close(point.state.features, encoder.base_code(vgg_features(lpips, target)))
     later = make_space("f/w+", generator, "16")
     carried = encoded(encoder, lpips, later, target)
     pictures = [space.generator.synthesize(s.decode(*p)) for s, p in ((space, point), (later, carried))]
@@ -107,18 +107,18 @@ def test_the_domain_term_draws_the_code_to_where_the_encoder_sees_it(lpips):
         start = point_of(space, 3)
         latent = solved(space, target, lpips, settings, start, encoder=encoder)
         seen = torch.cat(output(encoder, lpips, target).styles(space, image_of(space, latent.point)), 1)
-        own = torch.cat(space.signals(latent.inverted.code).styles, 1)
+        own = torch.cat(space.inputs(latent.inverted.code).styles, 1)
         found[weight] = ((seen - own) / space.statistics.style_std).square().mean()
     assert found[30.0] < 0.7 * found[0.0]
 
 
 def test_strangeness_is_counted_in_deviations(lpips):
     generator = generator_of("skip")
-    encoder, seen = random_encoder(generator), sight(lpips, photos(generator))
+    encoder, seen = random_encoder(generator), vgg_features(lpips, photos(generator))
     pooled = seen.mean((2, 3))
     encoder.seen_mean.copy_(pooled[0])
     encoder.seen_std.fill_(0.5)
-    found = encoder.strangeness(seen)
+    found = encoder.domain_distance(seen)
     assert found[0] < 1e-5
     torch.testing.assert_close(found[1], 2 * (pooled[1] - pooled[0]).square().mean().sqrt())
 
@@ -132,7 +132,7 @@ def test_the_file_gives_the_same_encoder_in_half_precision(generator, lpips, tmp
     save_encoder(encoder, tmp_path / "e.safetensors")
     loaded = load_encoder(tmp_path / "e.safetensors", generator)
     assert loaded.config == encoder.config and loaded.card == {"steps": 7}
-    one, two = (x.code(sight(lpips, target), "w+") for x in (encoder, loaded))
+    one, two = (x.code(vgg_features(lpips, target), "w+") for x in (encoder, loaded))
     torch.testing.assert_close(one, two, rtol=0.02, atol=0.02)
 
 
@@ -199,7 +199,7 @@ def test_an_encoder_of_f_alone_begins_f(lpips):
     settings = preset("bdinvert", steps=1, code_lr=1e-9, feature_lr=1e-9, lpips_size=32)
     latent = solved(space, target, lpips, settings, encoder=encoder)
     torch.testing.assert_close(
-        latent.inverted.state.features, encoder.base_code(sight(lpips, target)), rtol=1e-4, atol=1e-4
+        latent.inverted.state.features, encoder.base_code(vgg_features(lpips, target)), rtol=1e-4, atol=1e-4
     )
 
 

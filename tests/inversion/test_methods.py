@@ -15,7 +15,7 @@ from zplus.inversion import PRESETS, Settings, preset
 from zplus.inversion.encoding import EncoderOutput, initial_code
 from zplus.latent import load_latent, save_latent
 from zplus.spaces import make_space
-from zplus.spaces.convert import convert
+from zplus.spaces.conversion import convert
 from zplus.spaces.penalties import feature_consistency
 
 SHORT = Settings(steps=12, lpips_size=32, candidates=2)

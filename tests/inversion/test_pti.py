@@ -1,7 +1,6 @@
 """Pivotal tuning: the photo comes nearer, the code and the generator stay, and the latent is whole by itself."""
 
 from dataclasses import replace
-from importlib import import_module
 
 import pytest
 import torch
@@ -12,6 +11,7 @@ from points import direction_of, generator_of, image_of, latent_at, photos_of, p
 from zplus.editing import Editor, edit
 from zplus.errors import DivergedError, LatentError, ZplusError
 from zplus.execution import EAGER
+from zplus.generators import prior
 from zplus.generators.prior import statistics
 from zplus.inversion import Problem, invert, preset
 from zplus.inversion.pti import tune
@@ -123,7 +123,7 @@ def test_statistics_are_those_of_the_generator_that_was_tuned(generator, monkeyp
         name: torch.full_like(x, 0.3) for name, x in generator.named_parameters() if not name.startswith("mapping.")
     }
     expected = statistics(generator)
-    monkeypatch.setattr(import_module("zplus.generators.prior"), "cached", tmp_path.joinpath)
+    monkeypatch.setattr(prior, "cached", tmp_path.joinpath)
     found = statistics(generator.tuned(offsets))
     assert_close(found.style_mean, expected.style_mean)
     assert_close(statistics(generator).style_std, expected.style_std)

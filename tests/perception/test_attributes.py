@@ -98,14 +98,14 @@ def face() -> np.ndarray:
     z = torch.from_numpy(np.random.RandomState(4).randn(1, 1, generator.z_dim)).float()
     with torch.inference_mode():
         w = generator.map(z.expand(-1, generator.num_codes, -1))
-        image = generator.synthesize(signals(generator, w))
+        image = generator.synthesize(inputs(generator, w))
     return ((image[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def signals(generator, w):
-    from zplus.generators.contract import Signals  # noqa: PLC0415
+def inputs(generator, w):
+    from zplus.generators.contract import SynthesisInputs  # noqa: PLC0415
 
-    return Signals(generator.styles(w))
+    return SynthesisInputs(generator.styles(w))
 
 
 def test_a_generated_face_is_scored_and_its_mirror_image_alike():

@@ -47,10 +47,10 @@ def length(x):
 def test_shapes(space):
     generator, point = space.generator, point_of(space, n=3)
     assert point.code.shape == (3, *space.shape) == space.mean(3).shape == space.broadcast_sample(3).shape
-    signals = space.decode(*point)
-    assert [tuple(x.shape) for x in signals.styles] == [(3, count) for count in generator.style_sizes]
-    assert list(signals.features) == ([] if space.layer is None else [space.layer])
-    assert generator.synthesize(signals).shape == (3, 3, 32, 32)
+    inputs = space.decode(*point)
+    assert [tuple(x.shape) for x in inputs.styles] == [(3, count) for count in generator.style_sizes]
+    assert list(inputs.features) == ([] if space.layer is None else [space.layer])
+    assert generator.synthesize(inputs).shape == (3, 3, 32, 32)
 
 
 def test_pictures_are_neither_flat_nor_the_same(space):
@@ -61,10 +61,10 @@ def test_pictures_are_neither_flat_nor_the_same(space):
 
 def test_replacing_a_state_by_itself_changes_no_pixel(space):
     generator, point = space.generator, point_of(space)
-    signals = space.decode(*point)
-    image = generator.synthesize(signals)
+    inputs = space.decode(*point)
+    image = generator.synthesize(inputs)
     for k in range(len(generator.layers)):
-        same = generator.synthesize(signals.with_feature(k, generator.head(signals, k)))
+        same = generator.synthesize(inputs.with_feature(k, generator.head(inputs, k)))
         assert_close(same, image, atol=1e-5, rtol=0)
 
 
@@ -75,10 +75,10 @@ def test_f_sits_at_any_layer_and_codes_up_to_it_are_inert(name, generator):
         assert space.layer == k
         point = point_of(space)
         other = list(space.truncate(space.untruncated_styles(space.sample(2, seed=9))))
-        signals, image = space.decode(*point), image_of(space, point)
+        inputs, image = space.decode(*point), image_of(space, point)
         inert = [i for i, code in enumerate(generator.style_codes) if code < layer.code]
-        mixed = tuple(other[i] if i in inert else x for i, x in enumerate(signals.styles))
-        changed = type(signals)(mixed, signals.noise, signals.features)
+        mixed = tuple(other[i] if i in inert else x for i, x in enumerate(inputs.styles))
+        changed = type(inputs)(mixed, inputs.noise, inputs.features)
         assert_close(generator.synthesize(changed), image, atol=1e-5, rtol=0)
 
 

@@ -29,7 +29,7 @@ def test_who_leaves_is_forgotten(visitors):
 
 
 def test_there_are_never_too_many(visitors, monkeypatch):
-    monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(module, "MAX_VISITORS", 2)
     a = visitors.session("a")
     visitors.session("b")
     visitors.session("a")

@@ -18,7 +18,7 @@ from zplus.errors import ZplusError
 from zplus.execution import EAGER
 from zplus.generators import save_generator
 from zplus.images import read_image
-from zplus.inversion.encoder import config_for, load_encoder, sight
+from zplus.inversion.encoder import config_for, load_encoder, vgg_features
 from zplus.inversion.encoding import EncoderOutput
 from zplus.spaces import make_space
 from zplus.training import encoder as training
@@ -78,7 +78,7 @@ def test_pairs_are_pictures_of_their_codes(generator, tmp_path):
     space = make_space("w+", generator)
     images = generator.synthesize(space.decode(codes)).clamp(-1, 1)
     assert (pictures - images).abs().max() < 0.005
-    torch.testing.assert_close(seen, sight(random_lpips("vgg"), pictures), rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(seen, vgg_features(random_lpips("vgg"), pictures), rtol=2e-3, atol=2e-3)
     assert not torch.equal(codes[0], codes[1])
 
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from zplus.errors import CheckpointError, DivergedError, ZplusError
-from zplus.generators import Signals, load_generator
+from zplus.generators import SynthesisInputs, load_generator
 from zplus.images import read_image
 from zplus.training.data import Pictures
 from zplus.training.discriminator import read_discriminator
@@ -123,7 +123,9 @@ def test_what_comes_out_can_be_used(finished):
     )
     assert (generator.resolution, generator.z_dim, generator.config.channels) == (8, 8, {4: 4, 8: 4})
     assert torch.equal(generator.state_dict()["mapping.w_avg"], trained["average.mapping.w_avg"])
-    image = generator.synthesize(Signals(generator.styles(generator.map(torch.randn(2, generator.num_codes, 8)))))
+    image = generator.synthesize(
+        SynthesisInputs(generator.styles(generator.map(torch.randn(2, generator.num_codes, 8))))
+    )
     assert read_discriminator(finished / "discriminator.safetensors")(image).shape == (2,)
     assert read_image(finished / "samples.png").shape == (64, 64, 3)
     assert (finished / "samples-000000.png").is_file()

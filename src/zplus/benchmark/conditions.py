@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from zplus.editing.edit import FeatureMove
+from zplus.editing.editor import FeatureMove
 from zplus.spaces import SPACES
 
 

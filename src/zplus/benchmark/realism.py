@@ -8,7 +8,7 @@ import numpy as np
 from zplus.benchmark.rows import Run
 from zplus.training.distance import kernel_shares
 
-LEAST = 3  # pictures that have a kernel distance
+MIN_PICTURES = 3  # pictures that have a kernel distance
 TOGETHER = ("table", "space", "variant", "feature", "direction", "seed")  # in which pictures of a set agree
 
 
@@ -20,7 +20,7 @@ def with_kernel(run: Run) -> Run:
         if row.get("seen") and row.get("subject") in photos and row["table"] != "photo":
             sets[tuple(row.get(key) for key in TOGETHER)].append(i)
     for those in sets.values():
-        if len(those) < LEAST:
+        if len(those) < MIN_PICTURES:
             continue
         made = np.array([rows[i]["seen"] for i in those])
         taken = np.array([photos[rows[i]["subject"]] for i in those])

@@ -29,7 +29,7 @@ from zplus.generators.prior import sample_w
 from zplus.images import read_image
 from zplus.latent import Decoding, Latent, Point
 from zplus.spaces import latent_of, make_space, render
-from zplus.spaces.convert import convert_code
+from zplus.spaces.conversion import convert_code
 from zplus.training.data import DAMAGE, SUFFIXES, picture_names, read_pictures, to_batch, unpacked
 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")

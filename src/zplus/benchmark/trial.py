@@ -18,7 +18,7 @@ from zplus.benchmark.rows import Row
 from zplus.benchmark.subjects import Images, Subjects
 from zplus.direction import Direction
 from zplus.editing import Editor
-from zplus.editing.follow import with_code
+from zplus.editing.warping import with_code
 from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.inversion import invert

@@ -39,7 +39,7 @@ FACES = ("smile", "age", "yaw")  # directions whose scorers have a judge
 COMPONENTS = 3  # principal components of W, for generators without directions that can be scored
 PRIOR, SAMPLES = 100, 2000  # samples by which the scorers' spread is measured, and by which a gauge learns
 PAIRS = 32
-LEAST_QUALITY = 0.5  # correlation with which a gauge is trusted
+MIN_QUALITY = 0.5  # correlation with which a gauge is trusted
 
 
 @dataclass(frozen=True)
@@ -215,5 +215,5 @@ def _seen(faces: Subjects, measure: Instruments) -> Iterator[Row]:
         yield {"table": "photo", "subject": name, "real": True, "seen": measure.seen(image)[0]}
 
 
-def _check(what: str, value: float, least: float = LEAST_QUALITY) -> Row:
+def _check(what: str, value: float, least: float = MIN_QUALITY) -> Row:
     return {"table": "sanity", "check": what, "value": value, "limit": least, "passed": bool(value >= least)}

@@ -146,7 +146,7 @@ def _from_scores(wish: Wish, method: str, show: Show) -> Direction:
         if method == "channel":
             return learn_channel(generator, name, attribute, scored, score)
         return learn_boundary(
-            generator, name, attribute, scored, score, wish.space, layers=layers, without=others
+            generator, name, attribute, scored, score, wish.space, layers=layers, conditioned_on=others
         )  # fmt: skip
 
 

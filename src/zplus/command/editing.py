@@ -18,8 +18,8 @@ from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
 from zplus.command.words import Sweep, parse_strengths, parse_sweep, parse_targets
 from zplus.direction import Direction
-from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, reach
-from zplus.editing.edit import LIMIT
+from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, solve_strength
+from zplus.editing.editor import LIMIT
 from zplus.errors import DownloadError, MissingExtraError, UnknownNameError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
@@ -169,7 +169,7 @@ def _reach(
         direction, attribute = _judged(name, generator)
         with show.stage(f"Looking for {attribute} {target:g}"):
             begun = edit(generator, latent, strengths, feature=wish.feature)
-            found = reach(generator, begun, direction, target, partial(_read, scorers, attribute))
+            found = solve_strength(generator, begun, direction, target, partial(_read, scorers, attribute))
         if not found.within:
             show.warn(f"{attribute} {target:g} is out of reach of {name}: {found.score:.3g} at {found.strength:+.2f}.")
         strengths = strengths | {name: strengths.get(name, 0.0) + found.strength}

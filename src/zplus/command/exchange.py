@@ -11,7 +11,7 @@ from zplus.generators import MODELS
 from zplus.generators.checkpoints.codes import read_codes, write_codes
 from zplus.latent import Point, load_latent, save_latent
 from zplus.spaces import latent_of, make_space, space_of
-from zplus.spaces.convert import convert_code
+from zplus.spaces.conversion import convert_code
 
 
 def import_codes(path: Path, out: Path, model: str, label: int | None, show: Show) -> None:

@@ -14,7 +14,7 @@ from zplus.images import fitted, to_pixels, write_image
 from zplus.latent import Decoding
 from zplus.spaces import make_space
 
-MOST = 10_000  # pictures in one go
+MAX_SEEDS = 10_000  # pictures in one go
 THUMBNAIL = 192  # pixels a side on the contact sheet
 SHEET = 400  # pictures on it at most, so that it stays a picture that can be opened
 
@@ -57,7 +57,9 @@ def parse_seeds(text: str) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ZplusError(f"{text!r} is no list of seeds: write it like 0-35 or 1,4,7-9.")
         ends = int(first), int(last or first)
-        if ends[1] < ends[0] or len(found) + ends[1] - ends[0] >= MOST or ends[1] >= 2**63:
-            raise ZplusError(f"The range {part.strip()} is empty or too long: write it upwards, {MOST} seeds in all.")
+        if ends[1] < ends[0] or len(found) + ends[1] - ends[0] >= MAX_SEEDS or ends[1] >= 2**63:
+            raise ZplusError(
+                f"The range {part.strip()} is empty or too long: write it upwards, {MAX_SEEDS} seeds in all."
+            )
         found.extend(range(ends[0], ends[1] + 1))
     return list(dict.fromkeys(found))

@@ -17,7 +17,7 @@ from zplus.spaces import make_space
 from zplus.spaces.registry import extended
 
 HELD_OUT = 0.2  # of the samples: they judge the boundary and take no part in finding it
-LEAST_ENDS = 10  # samples at either end
+MIN_EXTREMES = 10  # samples at either end
 
 
 def learn_boundary(
@@ -29,33 +29,36 @@ def learn_boundary(
     space: str = "w",
     fraction: float = 0.2,
     layers: tuple[int, int] | None = None,
-    without: Sequence[Direction] = (),
+    conditioned_on: Sequence[Direction] = (),
 ) -> Direction:
     """The direction of an attribute in "z", "w" or "s", scaled so that it moves the score by one standard deviation.
 
     fraction: the share of samples at either end that the hyperplane must separate. layers: the codes first..last-1 that
     move, as a direction of Z+ or W+; pose and shape are decided by the first ones, and the others would only tint.
-    without: directions of the same space that are projected out (conditional manipulation, section 3.3 there). The card
-    holds the accuracy on the ends of held-out samples, the mean and standard deviation of the score over the prior, and
-    the length of the unit. Raises ZplusError when too few samples have a score, or moving does not raise it.
+    conditioned_on: directions of the same space that are projected out (conditional manipulation, section 3.3 there);
+    the direction keeps them, because they must be projected out again where it is pulled back to the sphere. The card
+    holds the accuracy on the extremes of held-out samples, the mean and standard deviation of the score over the prior,
+    and the length of the unit. Raises ZplusError when too few samples have a score, or moving does not raise it.
     """
     z, values = scored.known(attribute)
     held = int(HELD_OUT * len(values))
-    ends, fresh_ends = int(fraction * (len(values) - held)), int(fraction * held)
-    if ends < LEAST_ENDS or not fresh_ends:
+    extremes, fresh_extremes = int(fraction * (len(values) - held)), int(fraction * held)
+    if extremes < MIN_EXTREMES or not fresh_extremes:
         raise ZplusError(f"Only {len(values)} samples have a score of {attribute}: raise the number of samples.")
     where = make_space(space, generator)
     codes = codes_in(where, z).cpu().numpy()
     scale = where.std[0, 0].cpu().numpy() + 1e-8
     x = (codes - codes.mean(0)) / scale
-    machine = LinearSVC(C=1e-3, dual=True, max_iter=20_000, random_state=0).fit(*_ends(x[held:], values[held:], ends))
-    accuracy = machine.score(*_ends(x[:held], values[:held], fresh_ends))
+    machine = LinearSVC(C=1e-3, dual=True, max_iter=20_000, random_state=0).fit(
+        *_extremes(x[held:], values[held:], extremes)
+    )
+    accuracy = machine.score(*_extremes(x[:held], values[:held], fresh_extremes))
 
     normal = torch.from_numpy(machine.coef_[0] / scale).float()
     along = codes @ (normal / normal.norm()).numpy()
     kind, vector = on_layers(generator, space, normal, layers)
-    check_projected(without, space)
-    vector = project_out(vector, [one.vector for one in without])
+    check_projected(conditioned_on, space)
+    vector = project_out(vector, [one.vector for one in conditioned_on])
     kind = extended(space) if len(vector) > 1 else kind
     vector = vector * (float(along.std()) / vector.norm(dim=1).max())
     slope, deviation = measured_slope(generator, kind, vector, attribute, score), float(values.std())
@@ -66,10 +69,10 @@ def learn_boundary(
         "accuracy": round(accuracy, 4), "score_mean": round(float(values.mean()), 5),
         "score_std": round(deviation, 5), "correlation": round(float(np.corrcoef(along, values)[0, 1]), 4),
         "unit_in_prior_deviations": round(deviation / slope, 4), "model": generator.name,
-        "layers": list(layers or (0, generator.num_codes)), "without": [one.name for one in without],
+        "layers": list(layers or (0, generator.num_codes)), "without": [one.name for one in conditioned_on],
     }  # fmt: skip
     owner = make_space(kind, generator).required_fingerprint
-    excluded = torch.stack([one.vector.expand(len(vector), -1) for one in without]) if without else None
+    excluded = torch.stack([one.vector.expand(len(vector), -1) for one in conditioned_on]) if conditioned_on else None
     return Direction(name, kind, vector * (deviation / slope), owner, card, excluded)
 
 
@@ -105,7 +108,7 @@ def on_layers(
     return target.kind, (vector.to(generator.device) * target.layer_mask(layers)).view(-1, len(vector)).cpu()
 
 
-def _ends(x: np.ndarray, values: np.ndarray, ends: int) -> tuple[np.ndarray, np.ndarray]:
+def _extremes(x: np.ndarray, values: np.ndarray, extremes: int) -> tuple[np.ndarray, np.ndarray]:
     """The samples with the highest and those with the lowest values, and which of both they are."""
     order = values.argsort()
-    return np.concatenate([x[order[-ends:]], x[order[:ends]]]), np.repeat([1, -1], ends)
+    return np.concatenate([x[order[-extremes:]], x[order[:extremes]]]), np.repeat([1, -1], extremes)

@@ -10,7 +10,7 @@ from zplus.generators import Generator
 from zplus.spaces import make_space
 
 TRIED = 10  # channels whose effect is rendered, of those that rank first
-LEAST_EXEMPLARS = 10
+MIN_EXEMPLARS = 10
 
 
 def learn_channel(
@@ -26,7 +26,7 @@ def learn_channel(
     space = make_space("s", generator)
     z, values = scored.known(attribute)
     count = int(fraction * len(values))
-    if count < LEAST_EXEMPLARS:
+    if count < MIN_EXEMPLARS:
         raise ZplusError(f"Only {len(values)} samples have a score of {attribute}: raise the number of samples.")
     styles = codes_in(space, z).cpu()
     mean, spread = styles.mean(0), styles.std(0)

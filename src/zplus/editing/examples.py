@@ -13,7 +13,7 @@ from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
 
-LEAST = 2  # pictures of either kind
+MIN_EXAMPLES = 2  # pictures of either kind
 SAMPLES = 10_000  # of the prior, for the unit
 
 
@@ -29,9 +29,9 @@ def learn_from_examples(
     layers: the codes first..last-1 that move. The card holds the accuracy on examples that were left out one at a time,
     which for few pictures says little. Raises ZplusError for fewer than two examples of either kind.
     """
-    if min(len(positive), len(negative)) < LEAST:
+    if min(len(positive), len(negative)) < MIN_EXAMPLES:
         raise ZplusError(
-            f"There are {len(positive)} examples for and {len(negative)} against: give at least {LEAST} of each."
+            f"There are {len(positive)} examples for and {len(negative)} against: give at least {MIN_EXAMPLES} of each."
         )
     prior = make_space("w", generator).sample(SAMPLES, seed=1)[:, 0].cpu()
     x = ((torch.cat([positive, negative]).cpu() - prior.mean(0)) / prior.std()).numpy()

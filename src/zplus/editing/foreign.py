@@ -8,7 +8,7 @@ from torch import Tensor
 from zplus.direction import Direction
 from zplus.errors import LatentError
 from zplus.generators import Generator
-from zplus.generators.checkpoints.codes import read_arrays
+from zplus.generators.checkpoints.codes import read_code_arrays
 from zplus.spaces import Space, make_space
 from zplus.spaces.registry import extended
 
@@ -25,7 +25,7 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
     LatentError.
     """
     where = make_space(space, generator)
-    arrays, notes = read_arrays(path), list[str]()
+    arrays, notes = read_code_arrays(path), list[str]()
     for axes, deviations in COMPONENTS:
         if axes in arrays and deviations in arrays:
             if not arrays[axes].ndim or len(arrays[axes]) != arrays[deviations].numel() or not len(arrays[axes]):

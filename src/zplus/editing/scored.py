@@ -14,10 +14,10 @@ from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.images import to_pixels
 from zplus.spaces import Space, make_space
-from zplus.spaces.convert import convert_code
+from zplus.spaces.conversion import convert_code
 
-Picture = UInt8[np.ndarray, "h w 3"]
-Score = Callable[[Picture], Mapping[str, float]]  # attribute: score (nan: no face)
+Pixels = UInt8[np.ndarray, "h w 3"]
+Score = Callable[[Pixels], Mapping[str, float]]  # attribute: score (nan: no face)
 SCORED_SIZE = 256  # side in pixels at which generated pictures are scored: what the networks see is smaller still
 CALIBRATION = 24  # fresh samples on which a unit is measured
 
@@ -48,7 +48,7 @@ def score_prior(
     space = make_space("z", generator)
     z, rows = space.sample(samples, seed), []
     for i in range(samples):
-        rows.append(score(picture(space, z[i : i + 1])))
+        rows.append(score(scoring_pixels(space, z[i : i + 1])))
         report(i + 1)
     return Scored(z[:, 0], {name: np.array([row[name] for row in rows], float) for name in rows[0]})
 
@@ -66,8 +66,8 @@ def measured_slope(
     space = make_space(kind, generator)
     codes, vector = space.broadcast_sample(CALIBRATION, seed=2), vector.to(generator.device)
     change = [
-        score(picture(space, space.move(code, vector[None])))[attribute]
-        - score(picture(space, space.move(code, -vector[None])))[attribute]
+        score(scoring_pixels(space, space.move(code, vector[None])))[attribute]
+        - score(scoring_pixels(space, space.move(code, -vector[None])))[attribute]
         for code in codes.split(1)
     ]
     if not np.isfinite(change).any():
@@ -76,9 +76,9 @@ def measured_slope(
 
 
 @torch.inference_mode()
-def picture(space: Space, code: Float[Tensor, "1 k d"]) -> Picture:
+def scoring_pixels(space: Space, code: Float[Tensor, "1 k d"]) -> Pixels:
     """The picture of a code, at the size at which it is scored."""
-    image = space.generator.synthesize(space.signals(code))
+    image = space.generator.synthesize(space.inputs(code))
     image = F.adaptive_avg_pool2d(image, min(SCORED_SIZE, space.generator.resolution))
     return to_pixels(image[0])
 
@@ -101,5 +101,5 @@ def visible_effect(generator: Generator, direction: Direction) -> float:
     """How much one unit changes fresh samples: the mean absolute difference of pixels in [-1, 1]."""
     space = make_space(direction.space, generator)
     codes, vector = space.broadcast_sample(CALIBRATION // 4, seed=2), direction.vector[None].to(generator.device)
-    pairs = [(picture(space, x), picture(space, space.move(x, vector))) for x in codes.split(1)]
+    pairs = [(scoring_pixels(space, x), scoring_pixels(space, space.move(x, vector))) for x in codes.split(1)]
     return float(np.mean([np.abs(a.astype(float) - b).mean() for a, b in pairs])) / 127.5

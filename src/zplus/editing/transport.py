@@ -52,8 +52,8 @@ class EditPath:
     ):
         self.space, self.native = space, same_chart(source, space)
         if not (self.native or source.has_w_vectors):
-            told = f"A direction of {source.kind} cannot be applied in {space.name}"
-            raise LatentError(f"{told}: learn it in w, which reaches all.")
+            message = f"A direction of {source.kind} cannot be applied in {space.name}"
+            raise LatentError(f"{message}: learn it in w, which reaches all.")
         self.bends = not (self.native or space.linear)
         rows = space.shape[0] if self.native else w_rows(space)
         self.vector = onto_rows(vector, rows)  # [1, K, E], or [1, K, w_dim]

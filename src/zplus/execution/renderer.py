@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.execution.mode import Execution
-from zplus.generators import Feature, Generator, Signals, State
+from zplus.generators import Feature, Generator, State, SynthesisInputs
 from zplus.spaces import Space
 from zplus.spaces.registry import default_layer
 
@@ -17,15 +17,15 @@ class Renderer:
         self.layer = default_layer(space.generator) if space.layer is None else space.layer
         self._synthesize = execution.compile(synthesize)
 
-    def head(self, signals: Signals) -> State:
+    def head(self, inputs: SynthesisInputs) -> State:
         """What the code itself gives as F."""
-        return self.generator.head(signals, self.layer)
+        return self.generator.head(inputs, self.layer)
 
-    def __call__(self, signals: Signals, state: State | None) -> Float[Tensor, "n 3 r r"]:
+    def __call__(self, inputs: SynthesisInputs, state: State | None) -> Float[Tensor, "n 3 r r"]:
         """The images, of about [-1, 1]; without a state F is head(code)."""
-        features, rgb = state or self.head(signals)
+        features, rgb = state or self.head(inputs)
         with self.execution.autocast(features.device):
-            return self._synthesize(self.generator, self.layer, self.noise, signals.styles, features, rgb)
+            return self._synthesize(self.generator, self.layer, self.noise, inputs.styles, features, rgb)
 
 
 def synthesize(
@@ -37,4 +37,4 @@ def synthesize(
     rgb: Tensor | None,
 ) -> Tensor:
     """The images in fp32. No space is an argument, so that all spaces share what is compiled."""
-    return generator.synthesize(Signals(styles, noise, {layer: Feature(State(features, rgb))})).float()
+    return generator.synthesize(SynthesisInputs(styles, noise, {layer: Feature(State(features, rgb))})).float()

@@ -1,6 +1,6 @@
 """Generators: networks with visible stages, their statistics, and where they come from."""
 
-from zplus.generators.contract import Feature, Generator, Layer, Signals, State
+from zplus.generators.contract import Feature, Generator, Layer, State, SynthesisInputs
 from zplus.generators.prior import Statistics, statistics
 from zplus.generators.store import save_generator
 from zplus.generators.zoo import MODELS, load_generator, pull
@@ -10,9 +10,9 @@ __all__ = [
     "Feature",
     "Generator",
     "Layer",
-    "Signals",
     "State",
     "Statistics",
+    "SynthesisInputs",
     "load_generator",
     "pull",
     "save_generator",

@@ -1,6 +1,6 @@
 """The contract of every generator: a network with visible stages, the same for every architecture.
 
-    map: z -> w        styles: w -> s_k        head: signals -> State        synthesize: signals -> image
+    map: z -> w        styles: w -> s_k        head: inputs -> State        synthesize: inputs -> image
 
 A generator knows nothing of spaces, losses, or the files of others.
 """
@@ -60,7 +60,7 @@ class Feature(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Signals:
+class SynthesisInputs:
     """Everything that a synthesis listens to.
 
     styles: one tensor [N, C_k] per modulated operation.
@@ -77,8 +77,8 @@ class Signals:
         """The number of rows N."""
         return self.styles[0].shape[0]
 
-    def with_feature(self, layer: int, state: State) -> "Signals":
-        """The same signals with the state after `layer` replaced."""
+    def with_feature(self, layer: int, state: State) -> "SynthesisInputs":
+        """The same inputs with the state after `layer` replaced."""
         return replace(self, features={**self.features, layer: Feature(state)})
 
 
@@ -103,9 +103,9 @@ class Generator(nn.Module):
     label: Tensor | None = None
 
     @property
-    def prior(self) -> "Generator":
+    def base(self) -> "Generator":
         """The generator whose statistics count: for a tuned one, that which it was tuned from."""
-        return vars(self).get("prior", self)
+        return vars(self).get("base", self)
 
     @property
     def num_codes(self) -> int:
@@ -137,28 +137,28 @@ class Generator(nn.Module):
         """The learnt input of the first layer, for n rows."""
         raise NotImplementedError
 
-    def advance(self, state: State, k: int, signals: Signals) -> State:
+    def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
         """The state after layer k, from the one before it."""
         raise NotImplementedError
 
-    def finish(self, state: State, signals: Signals) -> Tensor:
+    def finish(self, state: State, inputs: SynthesisInputs) -> Tensor:
         """The image from the state after the last layer."""
         raise NotImplementedError
 
-    def head(self, signals: Signals, k: int) -> State:
+    def head(self, inputs: SynthesisInputs, k: int) -> State:
         """The state after layer k. Replacing the state there by this one changes no pixel."""
-        whole = [i for i, f in signals.features.items() if i <= k and f.mode == "replace"]
+        whole = [i for i, f in inputs.features.items() if i <= k and f.mode == "replace"]
         first = max(whole, default=-1)
-        state = signals.features[first].state if whole else self.constant(signals.batch)
+        state = inputs.features[first].state if whole else self.constant(inputs.batch)
         for i in range(first + 1, k + 1):
-            state = self.advance(state, i, signals)
-            if i in signals.features:
-                state = signals.features[i].apply(state)
+            state = self.advance(state, i, inputs)
+            if i in inputs.features:
+                state = inputs.features[i].apply(state)
         return state
 
-    def synthesize(self, signals: Signals) -> Float[Tensor, "n 3 r r"]:
+    def synthesize(self, inputs: SynthesisInputs) -> Float[Tensor, "n 3 r r"]:
         """The image, RGB in [-1, 1] (values a little outside occur), float32 [N,3,R,R]."""
-        return self.finish(self.head(signals, len(self.layers) - 1), signals)
+        return self.finish(self.head(inputs, len(self.layers) - 1), inputs)
 
     def tuned(self, offsets: Mapping[str, Tensor]) -> "Generator":
         """A copy with offsets added to its weights, by name, which goes by the same fingerprints (PTI).
@@ -167,7 +167,7 @@ class Generator(nn.Module):
         """
         own = {"fingerprint": self.fingerprint, "mapping_fingerprint": self.mapping_fingerprint}
         found = copy.deepcopy(self)
-        vars(found).update(own, prior=self.prior)
+        vars(found).update(own, base=self.base)
         weights = dict(found.named_parameters())
         for name, offset in offsets.items():
             if name not in weights or weights[name].shape != offset.shape:

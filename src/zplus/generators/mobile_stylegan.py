@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, by_side, check_sizes, in_fp32, pixel_norm
+from zplus.generators.contract import (
+    Generator,
+    Layer,
+    State,
+    SynthesisInputs,
+    by_side,
+    check_sizes,
+    in_fp32,
+    pixel_norm,
+)
 from zplus.generators.noise import noise_maps
 
 
@@ -142,18 +151,18 @@ class MobileStyleGAN(Generator):
         """See the contract."""
         return State(self.const.expand(n, -1, -1, -1))
 
-    def advance(self, state: State, k: int, signals: Signals) -> State:
+    def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
         """See the contract."""
         x, block = state.features, (k + 1) // 2
         if k % 2:  # the first convolution of a block enlarges first
-            x = inverse_haar(x.float() * signals.styles[3 * block - 2][:, :, None, None])
-        style = signals.styles[k + block]
-        return State(self.convolutions[k](x, style, None if signals.noise is None else signals.noise[k]))
+            x = inverse_haar(x.float() * inputs.styles[3 * block - 2][:, :, None, None])
+        style = inputs.styles[k + block]
+        return State(self.convolutions[k](x, style, None if inputs.noise is None else inputs.noise[k]))
 
-    def finish(self, state: State, signals: Signals) -> Tensor:
+    def finish(self, state: State, inputs: SynthesisInputs) -> Tensor:
         """See the contract."""
         with in_fp32(state.features):
-            x = state.features.float() * (signals.styles[-1] * state.features.shape[1] ** -0.5)[:, :, None, None]
+            x = state.features.float() * (inputs.styles[-1] * state.features.shape[1] ** -0.5)[:, :, None, None]
             return inverse_haar(F.conv2d(x, self.image_weight, self.image_bias))
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zplus.cache import cached
 from zplus.files import atomic
-from zplus.generators.contract import Generator, Signals
+from zplus.generators.contract import Generator, SynthesisInputs
 from zplus.generators.memory import kept
 
 SAMPLES = 100_000  # the standard error of a mean is then 0.3 % of a standard deviation
@@ -52,7 +52,7 @@ def _statistics(generator: Generator, device: torch.device) -> Statistics:
     path = cached("statistics", f"{generator.fingerprint}.safetensors")
     found = _read(path)
     if found is None:
-        found = estimate(generator.prior)
+        found = estimate(generator.base)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
             save_file({name: x.contiguous() for name, x in vars(found).items()}, temporary)
@@ -63,8 +63,8 @@ def _statistics(generator: Generator, device: torch.device) -> Statistics:
 @torch.no_grad()
 def feature_std(generator: Generator, layer: int) -> tuple[float, float]:
     """The standard deviations over the prior of the features after a layer, and of the RGB there (1 without any)."""
-    w = sample_w(generator.prior, STATE_SAMPLES)[:, None].expand(-1, generator.num_codes, -1)
-    state = generator.prior.head(Signals(generator.prior.styles(w)), layer)
+    w = sample_w(generator.base, STATE_SAMPLES)[:, None].expand(-1, generator.num_codes, -1)
+    state = generator.base.head(SynthesisInputs(generator.base.styles(w)), layer)
     return float(state.features.std()), 1.0 if state.rgb is None else float(state.rgb.std())
 
 

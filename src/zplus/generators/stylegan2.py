@@ -15,7 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators.contract import Generator, Layer, Signals, State, by_side, check_sizes, in_fp32, pixel_norm
+from zplus.generators.contract import (
+    Generator,
+    Layer,
+    State,
+    SynthesisInputs,
+    by_side,
+    check_sizes,
+    in_fp32,
+    pixel_norm,
+)
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
 
@@ -263,41 +272,41 @@ class StyleGAN2(Generator):
         const = self._part("b4").const
         return State(const.expand(n, *const.shape))
 
-    def advance(self, state: State, k: int, signals: Signals) -> State:
+    def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
         """See the contract."""
         x, rgb = state
         block, _, conv = self.layers[k].name.partition(".")
         if self.config.architecture == "resnet":
-            return State(self._residual(x, block, signals))
-        x = self._convolve(x, self.layers[k].name, signals)
+            return State(self._residual(x, block, inputs))
+        x = self._convolve(x, self.layers[k].name, inputs)
         if conv == "conv0":
             return State(x, rgb if rgb is None else self._enlarged(rgb, block))
-        new = self._to_rgb(x, block, signals)
+        new = self._to_rgb(x, block, inputs)
         return State(x, new if rgb is None else rgb + new)
 
-    def finish(self, state: State, signals: Signals) -> Tensor:
+    def finish(self, state: State, inputs: SynthesisInputs) -> Tensor:
         """See the contract; in the skip architecture the RGB is the image."""
         if self.config.architecture == "resnet":
-            return self._to_rgb(state.features, f"b{self.resolution}", signals)
-        return state.features.new_zeros(signals.batch, 3, *state.features.shape[2:]) if state.rgb is None else state.rgb
+            return self._to_rgb(state.features, f"b{self.resolution}", inputs)
+        return state.features.new_zeros(inputs.batch, 3, *state.features.shape[2:]) if state.rgb is None else state.rgb
 
-    def _residual(self, x: Tensor, block: str, signals: Signals) -> Tensor:
+    def _residual(self, x: Tensor, block: str, inputs: SynthesisInputs) -> Tensor:
         if block == "b4":
-            return self._convolve(x, "b4.conv1", signals)
+            return self._convolve(x, "b4.conv1", inputs)
         short = self._part(f"{block}.skip")(x)
-        x = self._convolve(x, f"{block}.conv0", signals)
-        return short + self._convolve(x, f"{block}.conv1", signals, gain=0.5**0.5)
+        x = self._convolve(x, f"{block}.conv0", inputs)
+        return short + self._convolve(x, f"{block}.conv1", inputs, gain=0.5**0.5)
 
-    def _convolve(self, x: Tensor, name: str, signals: Signals, gain: float = 1.0) -> Tensor:
-        noise = None if signals.noise is None else signals.noise[self.conv_names.index(name)]
-        return self._part(name)(x, signals.styles[self.style_names.index(name)], noise, gain)
+    def _convolve(self, x: Tensor, name: str, inputs: SynthesisInputs, gain: float = 1.0) -> Tensor:
+        noise = None if inputs.noise is None else inputs.noise[self.conv_names.index(name)]
+        return self._part(name)(x, inputs.styles[self.style_names.index(name)], noise, gain)
 
     def _enlarged(self, rgb: Tensor, block: str) -> Tensor:
         with in_fp32(rgb):
             return upsample(rgb, self._part(block).resample_filter)
 
-    def _to_rgb(self, x: Tensor, block: str, signals: Signals) -> Tensor:
-        return self._part(f"{block}.torgb")(x, signals.styles[self.style_names.index(f"{block}.torgb")])
+    def _to_rgb(self, x: Tensor, block: str, inputs: SynthesisInputs) -> Tensor:
+        return self._part(f"{block}.torgb")(x, inputs.styles[self.style_names.index(f"{block}.torgb")])
 
 
 def sides(resolution: int) -> list[int]:

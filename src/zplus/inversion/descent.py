@@ -64,15 +64,15 @@ class _Descent:
     def loss(self, code: Tensor, state: State | None, kept: State | None) -> tuple[Tensor, Tensor]:
         """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""
         problem, settings = self.problem, self.problem.settings
-        signals = problem.space.signals(code)
+        inputs = problem.space.inputs(code)
         if state is None or kept is None:
-            kept = self.renderer.head(signals)
-        image = self.renderer(signals, state or kept)
+            kept = self.renderer.head(inputs)
+        image = self.renderer(inputs, state or kept)
         mse_weight = settings.mse_weight if state is None else settings.feature_mse_weight
         loss = problem.distance(image, mse_weight) + penalties(problem.space, code, state, kept, settings)
         if settings.in_domain_weight and problem.encoded is not None:
             styles = problem.encoded.styles(problem.space, image)
-            apart = (torch.cat(signals.styles, 1) - torch.cat(styles, 1)) / problem.space.statistics.style_std
+            apart = (torch.cat(inputs.styles, 1) - torch.cat(styles, 1)) / problem.space.statistics.style_std
             loss = loss + settings.in_domain_weight * apart.square().mean(1)
         return loss, image
 

@@ -31,7 +31,7 @@ REDUCTION = 8  # from the side of the photo to that of what is seen
 SEEN = 3 * REDUCTION**2 + 256 + 512  # channels: pixels, the third and the fourth stage of VGG16
 FORMS = ("w+", "z+")
 POOLED = 4  # side of the maps that codes are read from
-LEAST, MOST = 1, 2048  # of any size in a file
+MIN_SIZE, MAX_SIZE = 1, 2048  # of any size in a file
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def config_for(generator: Generator, layer: str | None = None, **sizes: Any) -> 
     )  # fmt: skip
 
 
-def sight(lpips: LPIPS, image: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n c g g"]:
+def vgg_features(lpips: LPIPS, image: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n c g g"]:
     """What an encoder sees of pictures in [-1, 1]: [N,960,s/8,s/8], of about unit variance."""
     _, _, third, fourth, _ = lpips.features(image)
     stages = [x * x.shape[1] ** 0.5 for x in (F.avg_pool2d(third, 2), fourth)]
@@ -91,7 +91,7 @@ class Codes(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The learnt part: from what is seen (`sight`) to codes and F."""
+    """The learnt part: from what is seen (`vgg_features`) to codes and F."""
 
     w_mean: Tensor
     w_spread: Tensor
@@ -144,7 +144,7 @@ class Encoder(nn.Module):
         x = self.feature(seen if seen.shape[-1] == side else F.interpolate(seen, (side, side), mode="bilinear"))
         return self.feature_mean + self.feature_std * x
 
-    def strangeness(self, seen: Float[Tensor, "n c g g"]) -> Float[Tensor, " n"]:
+    def domain_distance(self, seen: Float[Tensor, "n c g g"]) -> Float[Tensor, " n"]:
         """How far photos lie from the pictures that it learnt from: rms of standard deviations over what is seen."""
         return ((seen.mean((2, 3)) - self.seen_mean) / self.seen_std).square().mean(1).sqrt()
 
@@ -185,7 +185,7 @@ def load_encoder(path: str | Path, generator: Generator) -> Encoder:
 
 def _free(config: EncoderConfig) -> dict[str, Any]:
     """The sizes that no generator decides, once they are known to be harmless."""
-    if not all(isinstance(x, int) and LEAST <= x <= MOST for x in (config.channels, config.hidden)):
+    if not all(isinstance(x, int) and MIN_SIZE <= x <= MAX_SIZE for x in (config.channels, config.hidden)):
         raise ValueError("its sizes are those of no encoder")
     if not set(config.forms) <= set(FORMS) or len(config.forms) > len(FORMS):
         raise ValueError("its forms are unknown")

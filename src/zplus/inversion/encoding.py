@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from zplus.errors import ZplusError
 from zplus.generators import State
-from zplus.inversion.encoder import Encoder, sight
+from zplus.inversion.encoder import Encoder, vgg_features
 from zplus.inversion.settings import Settings
 from zplus.latent import Decoding, Point
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import Space, convert, make_space
-from zplus.spaces.convert import convert_code
+from zplus.spaces.conversion import convert_code
 
 COARSE = 32  # side in pixels at which candidates are compared: pose, skin and background, nothing finer
 
@@ -34,7 +34,7 @@ class EncoderOutput:
 
     def _see(self, images: Tensor) -> Tensor:
         with self.context:
-            return sight(self.lpips, at(images, self.encoder.config.side)).float()
+            return vgg_features(self.lpips, at(images, self.encoder.config.side)).float()
 
     def _head(self, space: Space) -> Space:
         """The space, without truncation, of the codes that are the nearest to those of `space`."""
@@ -55,7 +55,7 @@ class EncoderOutput:
     def styles(self, space: Space, images: Float[Tensor, "n 3 r r"]) -> tuple[Tensor, ...]:
         """The styles of other images' codes, as for `space`, with gradients to the images."""
         head = self._head(space)
-        return head.signals(self.encoder.code(self._see(images), head.kind)).styles
+        return head.inputs(self.encoder.code(self._see(images), head.kind)).styles
 
     @torch.no_grad()
     def state(self, space: Space, code: Float[Tensor, "n k d"]) -> State:
@@ -73,7 +73,7 @@ class EncoderOutput:
     @torch.no_grad()
     def domain_distance(self) -> Float[Tensor, " n"]:
         """How far the photos lie from what the encoder learnt from, in standard deviations."""
-        return self.encoder.strangeness(self.seen)
+        return self.encoder.domain_distance(self.seen)
 
 
 @torch.no_grad()
@@ -97,6 +97,6 @@ def initial_code(
     codes = space.mean(1)
     if settings.candidates:
         codes = torch.cat([codes, space.broadcast_sample(settings.candidates, settings.seed)])
-    images = [F.adaptive_avg_pool2d(space.generator.synthesize(space.signals(code[None])), COARSE) for code in codes]
+    images = [F.adaptive_avg_pool2d(space.generator.synthesize(space.inputs(code[None])), COARSE) for code in codes]
     wanted = F.adaptive_avg_pool2d(target, COARSE)
     return codes[torch.cdist(wanted.flatten(1), torch.cat(images).flatten(1)).argmin(1)].clone()

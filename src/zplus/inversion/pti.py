@@ -17,7 +17,7 @@ from zplus.inversion.objective import Distance
 from zplus.inversion.problem import Problem
 from zplus.latent import Latent
 from zplus.spaces import make_space
-from zplus.spaces.convert import convert_code
+from zplus.spaces.conversion import convert_code
 
 ALONG = (
     0.5  # how far towards a sample of the prior the codes lie whose images should stay; the paper goes 30 units of w
@@ -51,14 +51,14 @@ def tune(problem: Problem, pivot: Latent) -> Latent:
     centre, steps = convert_code(own, point.code, near), count()
 
     def objective(*_: Tensor) -> tuple[Tensor, Tensor]:
-        image = after(space.signals(point.code), point.state)
+        image = after(space.inputs(point.code), point.state)
         loss = problem.distance(image)
         step = next(steps)
         if settings.pti_locality_weight and step % EVERY == 0:
             other = near.interpolate(centre, near.broadcast_sample(1, step), ALONG)
             with torch.no_grad():
-                was = Distance(before(near.signals(other), None), problem.distance.lpips, settings, execution)
-            changes = settings.pti_locality_weight * was(after(moved.signals(other), None))
+                was = Distance(before(near.inputs(other), None), problem.distance.lpips, settings, execution)
+            changes = settings.pti_locality_weight * was(after(moved.inputs(other), None))
             loss = loss + (changes - changes.detach())  # followed, but no part of how near the photo is
         return loss, image
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.generators import Feature, Generator, Signals, State
+from zplus.generators import Feature, Generator, State, SynthesisInputs
 from zplus.generators.prior import feature_std
 from zplus.inversion.minimizer import minimize
 from zplus.inversion.objective import penalties
@@ -46,9 +46,9 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
     code, layers = latent.inverted.code, depths(generator)
     stds = [feature_std(generator, k)[0] for k in layers]
     with torch.no_grad():
-        signals = space.signals(code)
-        first = [torch.zeros_like(generator.head(signals, k).features) for k in layers]
-        error = error_map(problem.distance.lpips, generator.synthesize(signals), problem.target)
+        inputs = space.inputs(code)
+        first = [torch.zeros_like(generator.head(inputs, k).features) for k in layers]
+        error = error_map(problem.distance.lpips, generator.synthesize(inputs), problem.target)
     chosen = choose(error, len(layers), settings.sam_threshold)
     masks = [
         F.interpolate((chosen == depth).float(), x.shape[-2:], mode="bilinear", antialias=True)
@@ -65,7 +65,7 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
         moved, added = free_code.at(offset), maps(offsets)
         masked = [mask * x for mask, x in zip(masks, added, strict=True)]
         with problem.execution.autocast(code.device):
-            image = synthesis(space.signals(moved).styles, masked).float()
+            image = synthesis(space.inputs(moved).styles, masked).float()
         size = torch.stack([(x / std).square().mean((1, 2, 3)) for x, std in zip(added, stds, strict=True)]).sum(0)
         cost = penalties(space, moved, None, None, settings) + settings.sam_weight * size
         return problem.distance(image) + cost, image
@@ -87,7 +87,7 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
 
 def _synthesis(space: Space, layers: list[int], styles: tuple[Tensor, ...], added: list[Tensor]) -> Tensor:
     features = {k: Feature(State(x), "add") for k, x in zip(layers, added, strict=True)}
-    return space.generator.synthesize(Signals(styles, space.noise, features))
+    return space.generator.synthesize(SynthesisInputs(styles, space.noise, features))
 
 
 def depths(generator: Generator) -> list[int]:

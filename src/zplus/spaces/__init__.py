@@ -1,8 +1,8 @@
 """Spaces: what an inverted code is, how it moves, and how it becomes an image."""
 
-from zplus.spaces.convert import convert
+from zplus.spaces.conversion import convert
 from zplus.spaces.registry import SPACES, make_space, space_class
-from zplus.spaces.render import latent_of, render, space_of
+from zplus.spaces.rendering import latent_of, render, space_of
 from zplus.spaces.space import Space, same_chart
 
 __all__ = [

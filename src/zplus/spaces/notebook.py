@@ -6,7 +6,7 @@ from zplus.errors import ZplusError
 from zplus.generators import load_generator
 from zplus.images import image_bytes, to_pixels
 from zplus.latent import Latent
-from zplus.spaces.render import render
+from zplus.spaces.rendering import render
 
 MAX_SHOWN = 8  # rows
 

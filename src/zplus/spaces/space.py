@@ -15,7 +15,7 @@ from torch.autograd.functional import jvp
 from torch.nn import functional as F
 
 from zplus.errors import LatentError, ZplusError
-from zplus.generators import Generator, Signals, State, Statistics, statistics
+from zplus.generators import Generator, State, Statistics, SynthesisInputs, statistics
 from zplus.generators.prior import feature_std, sample_w
 from zplus.latent import Decoding
 
@@ -181,21 +181,21 @@ class Space:
         rows = self.shape[0]
         return code.mean(1, keepdim=True) if rows == 1 else code.expand(-1, rows, -1)
 
-    def signals(self, code: Float[Tensor, "n k d"]) -> Signals:
-        """The signals of a code alone, truncated, without any feature map."""
-        return Signals(self.truncate(self.untruncated_styles(code)), self.noise)
+    def inputs(self, code: Float[Tensor, "n k d"]) -> SynthesisInputs:
+        """The inputs of a code alone, truncated, without any feature map."""
+        return SynthesisInputs(self.truncate(self.untruncated_styles(code)), self.noise)
 
-    def decode(self, code: Float[Tensor, "n k d"], state: State | None = None) -> Signals:
-        """The signals of a code; in an F/X space under F = `state`, or under head(code) where that is None."""
-        signals = self.signals(code)
+    def decode(self, code: Float[Tensor, "n k d"], state: State | None = None) -> SynthesisInputs:
+        """The inputs of a code; in an F/X space under F = `state`, or under head(code) where that is None."""
+        inputs = self.inputs(code)
         if self.layer is None:
-            return signals
-        return signals.with_feature(self.layer, state or self.generator.head(signals, self.layer))
+            return inputs
+        return inputs.with_feature(self.layer, state or self.generator.head(inputs, self.layer))
 
     def head(self, code: Float[Tensor, "n k d"]) -> State:
         """The state after this space's layer that the code alone gives."""
         assert self.layer is not None, f"{self.name} has no feature map"
-        return self.generator.head(self.signals(code), self.layer)
+        return self.generator.head(self.inputs(code), self.layer)
 
     def truncate(self, styles: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Truncation at the level of the styles: the affine layers make it the same as truncating w."""

@@ -15,9 +15,9 @@ from zplus.generators.zoo import model_path
 from zplus.inversion.encoder import encoder_of
 from zplus.inversion.methods import chosen_method
 from zplus.inversion.settings import Settings, preset
-from zplus.studio import MOST_SLIDERS
+from zplus.studio import MAX_SLIDERS
 
-LEAST_SLIDERS = 5  # of a generator that comes with fewer directions
+MIN_SLIDERS = 5  # of a generator that comes with fewer directions
 QUALITIES = {  # settings beside those of the preset
     "quick": {"steps": 30},
     "standard": {},
@@ -60,10 +60,10 @@ class Models:
         with self._lock:
             if name not in self._sliders:
                 found = list(directions_of(generator).values())
-                if len(found) < LEAST_SLIDERS:
-                    components = enumerate(principal(generator, LEAST_SLIDERS - len(found)), 1)
+                if len(found) < MIN_SLIDERS:
+                    components = enumerate(principal(generator, MIN_SLIDERS - len(found)), 1)
                     found += [replace(direction, name=f"component {i}") for i, direction in components]
-                self._sliders[name] = tuple(found[:MOST_SLIDERS])
+                self._sliders[name] = tuple(found[:MAX_SLIDERS])
             return self._sliders[name]
 
     def execution(self, name: str) -> Execution:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from zplus.studio import MOST_SLIDERS, answers
+from zplus.studio import MAX_SLIDERS, answers
 from zplus.studio.answers import COMPARED, Answer, Visit
 from zplus.studio.guard import LARGEST_UPLOAD
 from zplus.studio.showing import FEATURES, Values, failed, status
@@ -89,7 +89,7 @@ def _parts(visitors: Visitors) -> dict[str, Any]:
                 [("The face", "face"), ("The whole photo", "photo")], value="face", label="Show", visible=False
             )
         with gr.Column(scale=2, min_width=280, visible=False, elem_id="editing") as p["editing"]:
-            for i in range(MOST_SLIDERS):
+            for i in range(MAX_SLIDERS):
                 p[f"slider{i}"] = gr.Slider(-10, 10, 0, step=0.1, label=f"slider {i}", visible=False)
             p["feature"] = gr.Radio(list(FEATURES), value="Moved with the edit", label="Detail of the photo")
             with gr.Row():
@@ -133,7 +133,7 @@ def _wire(blocks: gr.Blocks, p: dict[str, Any], visitors: Visitors) -> None:
     p["compare"].click(asks(answers.compared), [p["quality"]], **long)
     p["stop"].click(asks(answers.stopped, how="keep"), **short)
     p["cancel"].click(asks(answers.stopped, how="drop"), **short)
-    sliders = [p[f"slider{i}"] for i in range(MOST_SLIDERS)]
+    sliders = [p[f"slider{i}"] for i in range(MAX_SLIDERS)]
     shown = {name: p[name] for name in ("view", "status", "undo", "redo")}  # few, so that the browser is done sooner
     gr.on(
         [part.input for part in (*sliders, p["feature"], p["where"])],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from zplus.errors import sentence
-from zplus.studio import AS_IT_IS, MOST_SLIDERS
+from zplus.studio import AS_IT_IS, MAX_SLIDERS
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
     from zplus.studio.job import Seen
@@ -88,7 +88,7 @@ def idle(session: "Session") -> Values:
 def editing(session: "Session") -> Values:
     """The sliders, and what goes with them."""
     opened = session.opened
-    values: Values = {f"slider{i}": gr.update(visible=False, value=0) for i in range(MOST_SLIDERS)}
+    values: Values = {f"slider{i}": gr.update(visible=False, value=0) for i in range(MAX_SLIDERS)}
     values |= {"editing": gr.update(visible=opened is not None)}
     if opened is None:
         return values

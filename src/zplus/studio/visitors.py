@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zplus.studio.session import Session
     from zplus.studio.shelf import Shelf
 
-MOST = 16  # visitors at a time; the one that was away longest makes room
+MAX_VISITORS = 16  # visitors at a time; the one that was away longest makes room
 UPLOADS = "uploads"  # the owner of files that nobody has opened yet
 
 
@@ -36,7 +36,7 @@ class Visitors:
             if key in self._sessions:
                 self._sessions[key] = self._sessions.pop(key)
             else:
-                while len(self._sessions) >= MOST:
+                while len(self._sessions) >= MAX_VISITORS:
                     self._close(next(iter(self._sessions)))
                 self._sessions[key] = import_module("zplus.studio.session").Session(*self._shared)
             return self._sessions[key]

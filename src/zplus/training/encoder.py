@@ -21,7 +21,7 @@ from zplus.execution import Renderer, best_execution
 from zplus.generators import Generator, State
 from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
-from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, sight
+from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, vgg_features
 from zplus.inversion.minimizer import schedule
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
@@ -149,7 +149,7 @@ class EncoderTrainer:
     @torch.no_grad()
     def _see(self, pictures: Tensor) -> Tensor:
         with self.execution.autocast(pictures.device):
-            return sight(self.lpips, pictures).float()
+            return vgg_features(self.lpips, pictures).float()
 
     def _w(self, code: Tensor, form: str) -> Tensor:
         return self.generator.map(code) if form == "z+" else code
@@ -182,9 +182,9 @@ class EncoderTrainer:
 
     def _render(self, w: Tensor, features: Tensor | None) -> Tensor:
         """The pictures of codes in W+, under F where it is given."""
-        signals = self.space.signals(w)
-        head = self.renderer.head(signals)
-        return self.renderer(signals, head if features is None else State(features, head.rgb))
+        inputs = self.space.inputs(w)
+        head = self.renderer.head(inputs)
+        return self.renderer(inputs, head if features is None else State(features, head.rgb))
 
     def _improve_critic(self, form: str, fake: Tensor, step: int) -> dict[str, Tensor]:
         """The critic tells the prior's codes from the encoder's."""

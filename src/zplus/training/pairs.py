@@ -19,7 +19,7 @@ from zplus.execution import Renderer, best_execution
 from zplus.files import atomic
 from zplus.generators import Generator
 from zplus.images import to_pixels
-from zplus.inversion.encoder import sight
+from zplus.inversion.encoder import vgg_features
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import chosen_rows, to_batch
@@ -73,10 +73,10 @@ class Pairs:
         execution = best_execution(self.generator)
         space = make_space("f/w+", self.generator, self.generator.layers[0].name)
         render = Renderer(space, execution)
-        look = execution.compile(partial(sight, lpips))
+        look = execution.compile(partial(vgg_features, lpips))
 
         def picture(rows: Tensor) -> np.ndarray:
-            return np.stack([to_pixels(x) for x in at(render(space.signals(rows), None), self.side)])
+            return np.stack([to_pixels(x) for x in at(render(space.inputs(rows), None), self.side)])
 
         for chunk in range(self.chunks):
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zplus.generators import Generator, Signals, save_generator
+from zplus.generators import Generator, SynthesisInputs, save_generator
 from zplus.images import to_pixels, write_image
 from zplus.training.discriminator import Discriminator, save_discriminator
 from zplus.training.log import to_tensorboard
@@ -37,5 +37,5 @@ def sample_sheet(generator: Generator, z: Tensor) -> UInt8[np.ndarray, "h w 3"]:
     images = []
     for row in z.split(ACROSS):
         w = generator.map(row).expand(-1, generator.num_codes, -1)
-        images.append(torch.cat(list(generator.synthesize(Signals(generator.styles(w)))), dim=2))  # [3, R, 8 R]
+        images.append(torch.cat(list(generator.synthesize(SynthesisInputs(generator.styles(w)))), dim=2))  # [3, R, 8 R]
     return to_pixels(torch.cat(images, dim=1))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from zplus.errors import ZplusError
-from zplus.generators.contract import Generator, Signals
+from zplus.generators.contract import Generator, SynthesisInputs
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
 from zplus.training.augment import augment
 from zplus.training.data import to_batch
@@ -131,7 +131,9 @@ class Trainer:
         z = torch.randn(self.rows, 2, self.settings.z_dim, device=device, generator=random)
         w = mix_styles(generator.map(z), generator.num_codes, self.settings.mixing, random)
         with self.accelerator.autocast():
-            images = generator.synthesize(Signals(generator.styles(w), fresh_noise(generator, self.rows, random)))
+            images = generator.synthesize(
+                SynthesisInputs(generator.styles(w), fresh_noise(generator, self.rows, random))
+            )
         return images.float(), w
 
     def _score(self, images: Tensor, random: torch.Generator) -> Tensor:

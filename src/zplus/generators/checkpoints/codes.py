@@ -18,7 +18,7 @@ SMALL, PACKED = 64 << 20, 4  # bytes that may be unpacked, or as many times the 
 
 def read_codes(path: Path) -> Float[Tensor, "n l w"]:
     """Codes [N,L,w] from an array [w], [L,w] or [N,L,w]. Nothing is unpickled. Raises LatentError."""
-    arrays = read_arrays(path)
+    arrays = read_code_arrays(path)
     if len(arrays) != 1:
         raise LatentError(f"{path} holds {len(arrays)} arrays, expected one.")
     (codes,) = arrays.values()
@@ -27,7 +27,7 @@ def read_codes(path: Path) -> Float[Tensor, "n l w"]:
     return codes[(None,) * (3 - codes.ndim)]
 
 
-def read_arrays(path: Path) -> dict[str, Tensor]:
+def read_code_arrays(path: Path) -> dict[str, Tensor]:
     """The arrays of an .npy, .npz or .pt file by name (a lone one is ""), finite, as fp32. Raises LatentError."""
     try:
         arrays = read_tensors(path) if path.suffix in (".pt", ".pth") else _read_numpy(path)

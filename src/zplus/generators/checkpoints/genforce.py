@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.infer import Found
+from zplus.generators.checkpoints.infer import ParsedCheckpoint
 from zplus.generators.checkpoints.storages import Tensors
 
 
-def read(tree: Any, tensors: Tensors) -> Found | None:
+def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
     """The generator of {"generator_smooth": ..., "generator": ...}, or of bare tensors."""
     if not isinstance(tree, dict):
         return None
@@ -25,7 +25,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     if "synthesis.layer0.style.weight" not in names:
         raise CheckpointError("This is a StyleGAN1 of genforce, whose layers are other ones: only StyleGAN2 is read.")
     note = "It has no averaged weights (generator_smooth): those of generator are used, which look worse."
-    return Found(dict(_renamed(tensors.state(names))), notes=[note] if key == "generator" else [])
+    return ParsedCheckpoint(dict(_renamed(tensors.state(names))), notes=[note] if key == "generator" else [])
 
 
 def _renamed(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -14,7 +14,7 @@ from zplus.generators.stylegan2 import MAX_TAPS, StyleGAN2, StyleGAN2Config, sid
 
 
 @dataclass
-class Found:
+class ParsedCheckpoint:
     """The generator of a checkpoint: its tensors under the names of stylegan2-ada-pytorch, and what these cannot tell.
 
     Tensors that such a network has and this format lacks (filters of every layer, a noise that is never used) are to

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.infer import Found
-from zplus.generators.checkpoints.pickles import Made, shown
+from zplus.generators.checkpoints.infer import ParsedCheckpoint
+from zplus.generators.checkpoints.pickles import Made, preview
 from zplus.generators.checkpoints.storages import Tensors
 from zplus.generators.resample import fir_kernel
 from zplus.generators.stylegan2 import MAX_TAPS
@@ -18,7 +18,7 @@ NETWORK = "dnnlib.tflib.network.Network"
 OLDEST = 4  # the version of a network record from which on it is StyleGAN2
 
 
-def read(tree: Any, tensors: Tensors) -> Found | None:
+def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
     """The generator Gs of a tuple (G, D, Gs)."""
     if not isinstance(tree, tuple) or not tree or not all(_is_network(x) for x in tree[:4]):
         return None
@@ -34,7 +34,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
         options = (part.get("static_kwargs") or {}) | options
     for option, known in (("architecture", ("skip", "resnet")), ("nonlinearity", ("lrelu",))):
         if options.get(option, known[0]) not in known:
-            raise CheckpointError(f"A StyleGAN2 with {option} {shown(options[option])} is not supported.")
+            raise CheckpointError(f"A StyleGAN2 with {option} {preview(options[option])} is not supported.")
     values = dict(_values(network, "", tensors))
     for name, part in parts.items():
         values |= dict(_values(part, f"{name}/", tensors))
@@ -42,7 +42,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     if not isinstance(taps, list) or len(taps) > MAX_TAPS:
         raise CheckpointError("The filter of the network is none of a StyleGAN2: it is damaged or hostile.")
     kernel = fir_kernel(taps)
-    return Found(dict(_renamed(values, kernel)), float(options.get("mapping_lrmul", 0.01)))
+    return ParsedCheckpoint(dict(_renamed(values, kernel)), float(options.get("mapping_lrmul", 0.01)))
 
 
 def _is_network(record: Any) -> bool:

@@ -6,19 +6,19 @@ from typing import Any
 from torch import Tensor, zeros
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.infer import Found
-from zplus.generators.checkpoints.pickles import Made, shown
+from zplus.generators.checkpoints.infer import ParsedCheckpoint
+from zplus.generators.checkpoints.pickles import Made, preview
 from zplus.generators.checkpoints.storages import Tensors
 
 PERSISTENT_CLASS = "torch_utils.persistence._reconstruct_persistent_obj"
 DEPTH = 5  # generator, synthesis, block, layer, affine
 
 
-def read(tree: Any, tensors: Tensors) -> Found | None:
+def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
     """The generator of {"G_ema": ..., "G": ..., "D": ...}, of a network that was pickled alone, or of bare tensors."""
     networks = tree if isinstance(tree, dict) else {"G_ema": tree}
     if "synthesis.b4.const" in networks:
-        return Found(tensors.state(networks))
+        return ParsedCheckpoint(tensors.state(networks))
     name = next((key for key in ("G_ema", "G") if _is_network(networks.get(key))), None)
     if name is None:
         if _is_network(networks.get("D")):
@@ -29,21 +29,23 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
     if any(path.startswith("synthesis.L") for path in modules):
         raise CheckpointError("This is a StyleGAN3 generator, whose layers are other ones: only StyleGAN2 is read.")
     if "mapping" not in modules or "synthesis" not in modules:
-        kind = shown(network.arguments[0].get("class_name"))
+        kind = preview(network.arguments[0].get("class_name"))
         raise CheckpointError(f"This file holds a network of the class {kind} and no StyleGAN2 generator.")
     state = dict(_tensors(modules, tensors))
     for path, module in modules.items():
         if module.get("architecture", "skip") not in ("skip", "resnet"):
-            raise CheckpointError(f"A StyleGAN2 of the architecture {shown(module['architecture'])} is not supported.")
+            raise CheckpointError(
+                f"A StyleGAN2 of the architecture {preview(module['architecture'])} is not supported."
+            )
         if module.get("activation", "lrelu") not in ("lrelu", "linear"):
-            raise CheckpointError(f"A StyleGAN2 with the activation {shown(module['activation'])} is not supported.")
+            raise CheckpointError(f"A StyleGAN2 with the activation {preview(module['activation'])} is not supported.")
         if module.get("use_noise") is False and f"{path}.weight" in state:  # then it has no noise to load
             side = int(module["resolution"])
             state |= {f"{path}.noise_const": zeros([]).expand(side, side), f"{path}.noise_strength": zeros([])}
     first = modules.get("mapping.fc0", {})
     clamp = modules.get("synthesis.b4.conv1", {}).get("conv_clamp")
     notes = [] if name == "G_ema" else ["It has no averaged weights (G_ema): those of G are used, which look worse."]
-    return Found(state, float(first.get("bias_gain", 0.01)), None if clamp is None else float(clamp), notes)
+    return ParsedCheckpoint(state, float(first.get("bias_gain", 0.01)), None if clamp is None else float(clamp), notes)
 
 
 def _is_network(record: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from zplus.errors import CheckpointError
 
-MOST_STEPS = 1_000_000  # of a program; the longest known checkpoint takes a fifth
+MAX_STEPS = 1_000_000  # of a program; the longest known checkpoint takes a fifth
 LONGEST_KEY = 1000  # characters
 LARGEST_KEY = 1 << 60  # above it, numbers can be chosen that all have the same hash
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
@@ -45,7 +45,7 @@ class Made:
     state: Any = None
 
 
-def shown(value: Any) -> str:
+def preview(value: Any) -> str:
     """A short text of a value, for a message: of structures only the kind, since their text could be endless."""
     if isinstance(value, str):
         return repr(value[:40])
@@ -53,7 +53,7 @@ def shown(value: Any) -> str:
 
 
 def read_pickle(
-    file: BufferedIOBase, persistent: list[tuple[Any, ...]] | None = None, most_steps: int = MOST_STEPS
+    file: BufferedIOBase, persistent: list[tuple[Any, ...]] | None = None, most_steps: int = MAX_STEPS
 ) -> Any:
     """The value of one pickle, from the file's position to just after its end; its persistent ids join a list.
 

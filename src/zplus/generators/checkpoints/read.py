@@ -11,15 +11,15 @@ from torch import Tensor
 
 from zplus.errors import CheckpointError, ZplusError
 from zplus.generators.checkpoints import genforce, nvidia_tensorflow, nvidia_torch, rosinality
-from zplus.generators.checkpoints.infer import Found
-from zplus.generators.checkpoints.pickles import read_pickle, shown
+from zplus.generators.checkpoints.infer import ParsedCheckpoint
+from zplus.generators.checkpoints.pickles import preview, read_pickle
 from zplus.generators.checkpoints.storages import MAGIC, Storages, Tensors, nowhere, read_torch_stream, read_torch_zip
 from zplus.generators.contract import Generator
 from zplus.generators.store import is_generator, read_generator
 from zplus.records import bounded
 
 LONGEST = 400  # characters of a message
-Reader = Callable[[Any, Tensors], Found | None]  # None: the records are of another family
+Reader = Callable[[Any, Tensors], ParsedCheckpoint | None]  # None: the records are of another family
 FAMILIES: tuple[Reader, ...] = (nvidia_torch.read, nvidia_tensorflow.read, rosinality.read, genforce.read)
 NOT_MODELS = {
     b"version https://git-lfs": "a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull'",
@@ -125,7 +125,7 @@ def _unknown(start: bytes) -> str:
     return "a text" if all(x > 31 or x in b"\t\n\r" for x in start) else "a file of an unknown format"
 
 
-def _found(tree: Any, tensors: Tensors) -> Found:
+def _found(tree: Any, tensors: Tensors) -> ParsedCheckpoint:
     for family in FAMILIES:
         found = family(tree, tensors)
         if found is not None:
@@ -135,5 +135,5 @@ def _found(tree: Any, tensors: Tensors) -> Found:
     for start, words in NOT_GENERATORS.items():
         if any(isinstance(key, str) and key.startswith(start) for key in inside):
             raise CheckpointError(f"No StyleGAN2 generator is in it, only {words}.")
-    held = ", ".join(shown(key) for key in keys[:5]) or shown(tree)
+    held = ", ".join(preview(key) for key in keys[:5]) or preview(tree)
     raise CheckpointError(f"No StyleGAN2 generator of a known format was found in it (it holds: {held}).")

@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.infer import Found
+from zplus.generators.checkpoints.infer import ParsedCheckpoint
 from zplus.generators.checkpoints.storages import Tensors
 
 
-def read(tree: Any, tensors: Tensors) -> Found | None:
+def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
     """The generator of {"g_ema": ..., "latent_avg": ...}, of {"state_dict": {"decoder.": ...}}, or of bare tensors."""
     if not isinstance(tree, dict):
         return None
@@ -35,7 +35,7 @@ def read(tree: Any, tensors: Tensors) -> Found | None:
         found["mapping.w_avg"] = mean if mean.ndim == 1 else mean.flatten(0, -2).mean(0)  # some keep it once a layer
     else:
         notes.append("It states no mean of w: samples will give it.")
-    return Found(found, notes=notes)
+    return ParsedCheckpoint(found, notes=notes)
 
 
 def _renamed(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

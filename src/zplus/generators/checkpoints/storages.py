@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.checkpoints.pickles import MOST_STEPS, PERSISTENT, Made, read_pickle, shown
+from zplus.generators.checkpoints.pickles import MAX_STEPS, PERSISTENT, Made, preview, read_pickle
 
 Storages = Callable[[str], bytes]  # by key
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of torch.save's older format
@@ -26,7 +26,7 @@ DTYPES = {
     "torch.BoolStorage": torch.bool,
 }  # fmt: skip
 NUMBERS = r"f[248]|[iu][1248]|b1"  # numpy's codes of plain numbers; never objects
-MOST_RECORDS = 20_000  # that are looked at; a generator has some hundred tensors
+MAX_RECORDS = 20_000  # that are looked at; a generator has some hundred tensors
 SHORT = 100  # steps of the pickles around a storage of NVIDIA's
 LARGEST_DIRECTORY = 1 << 22  # bytes of a zip's list of files, which is read at once; a model has some thousand files
 SHARING = 4  # times the size of a file that its tensors may take, because tied weights share a storage
@@ -77,7 +77,7 @@ def _check_directory(file: BufferedIOBase) -> int:
     return size
 
 
-def read_torch_stream(file: BufferedIOBase, most_steps: int = MOST_STEPS) -> tuple[Any, Storages]:
+def read_torch_stream(file: BufferedIOBase, most_steps: int = MAX_STEPS) -> tuple[Any, Storages]:
     """The same of torch.save's older format, after the magic number: pickles in a row, then the storages."""
     persistent: list[tuple[Any, ...]] = []
     version, _, tree, keys = (read_pickle(file, persistent, most_steps) for _ in range(4))
@@ -140,7 +140,7 @@ class Tensors:
     def ask(self) -> None:
         """Count one more record that is looked at: cycles and repetitions can make them endless. Raises."""
         self.asked += 1
-        if self.asked > MOST_RECORDS:
+        if self.asked > MAX_RECORDS:
             raise CheckpointError("The file holds more parts than any known model: it is refused.")
 
     def _strided(self, storage: Made, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
@@ -172,7 +172,7 @@ class Tensors:
         content = _bytes(content)
         code, order = kind.arguments[0], kind.state[1]
         if not isinstance(code, str) or not re.fullmatch(NUMBERS, code):
-            raise CheckpointError(f"An array of type {shown(code)} is refused: only plain numbers are read.")
+            raise CheckpointError(f"An array of type {preview(code)} is refused: only plain numbers are read.")
         if not _are_sizes(shape):
             raise CheckpointError("An array of the file has an impossible shape: it is damaged or hostile.")
         self._spend(len(content))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from zplus.editing.follow import with_code
+from zplus.editing.warping import with_code
 from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.latent import Latent, Point

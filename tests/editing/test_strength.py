@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from points import direction_of, generator_of, latent_at
-from zplus.editing import edit, reach
-from zplus.editing.reach import MOST
+from zplus.editing import edit, solve_strength
+from zplus.editing.strength import MAX_STRENGTH
 from zplus.errors import ZplusError
 from zplus.spaces import make_space, render
 
@@ -17,7 +17,7 @@ def case():
     generator = generator_of("skip")
     latent = latent_at(make_space("w+", generator), 1)
     direction = direction_of(generator)
-    grid = np.linspace(-MOST, MOST, 201)
+    grid = np.linspace(-MAX_STRENGTH, MAX_STRENGTH, 201)
     pictures = torch.stack([render(generator, edit(generator, latent, {direction: s}))[0] for s in grid])
 
     def measure(image):
@@ -28,7 +28,7 @@ def case():
 
 @pytest.mark.parametrize("target", [1.3, -2.4, 0.0, 4.9])
 def test_the_target_is_met(case, target):
-    found = reach(*case[:3], target, case[3])
+    found = solve_strength(*case[:3], target, case[3])
     assert (
         found.within
         and found.strength == pytest.approx(target, abs=0.06)
@@ -36,9 +36,9 @@ def test_the_target_is_met(case, target):
     )
 
 
-@pytest.mark.parametrize(("target", "end"), [(9.0, MOST), (-9.0, -MOST)])
+@pytest.mark.parametrize(("target", "end"), [(9.0, MAX_STRENGTH), (-9.0, -MAX_STRENGTH)])
 def test_a_target_out_of_reach_ends_at_the_nearest(case, target, end):
-    found = reach(*case[:3], target, case[3])
+    found = solve_strength(*case[:3], target, case[3])
     assert not found.within and found.strength == pytest.approx(end, abs=0.1)
 
 
@@ -50,8 +50,8 @@ def test_pictures_without_a_score_are_passed_over(case):
         strength = measure(image)
         return strength if strength < 2 else float("nan")
 
-    found = reach(generator, latent, direction, 1.5, seen)
+    found = solve_strength(generator, latent, direction, 1.5, seen)
     assert found.within and found.strength == pytest.approx(1.5, abs=0.06)
-    assert not reach(generator, latent, direction, 2.5, seen).within
+    assert not solve_strength(generator, latent, direction, 2.5, seen).within
     with pytest.raises(ZplusError, match="no score"):
-        reach(generator, latent, direction, 1.5, lambda image: float("nan"))
+        solve_strength(generator, latent, direction, 1.5, lambda image: float("nan"))

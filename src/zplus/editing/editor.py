@@ -14,8 +14,8 @@ from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.builtin import belongs, find_direction
-from zplus.editing.follow import with_code
 from zplus.editing.transport import EditPath, cosine, onto_rows, w_rows
+from zplus.editing.warping import with_code
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
@@ -23,7 +23,7 @@ from zplus.generators.contract import fingerprint
 from zplus.latent import Edit, FeatureMove, Latent, Point
 from zplus.spaces import Space, make_space, same_chart, space_class, space_of
 from zplus.spaces.registry import extended
-from zplus.spaces.render import masked, rendered
+from zplus.spaces.rendering import masked, rendered
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
@@ -92,14 +92,14 @@ class Editor:
         """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
         name, end = one.direction.name, self._path(one).reached(_limited(one.strength))
         if end.lost.all():
-            told = f"{name} cannot be followed in {self.space.name} (cosine {float(end.cosine.max()):.2f})"
-            raise LatentError(f"The direction {told}: edit in w+.")
+            message = f"{name} cannot be followed in {self.space.name} (cosine {float(end.cosine.max()):.2f})"
+            raise LatentError(f"The direction {message}: edit in w+.")
         if end.lost.any():
             rows = ", ".join(str(i) for i in end.lost.nonzero()[:, 0].tolist())
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
         if abs(one.strength) > LIMIT:
-            told = f"The strength of {name} was cut from {one.strength:g} to {LIMIT:g} deviations"
-            warnings.warn(f"{told}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
+            message = f"The strength of {name} was cut from {one.strength:g} to {LIMIT:g} deviations"
+            warnings.warn(f"{message}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
 
     def followed(self, edited: Latent) -> list[bool]:
         """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
@@ -121,7 +121,7 @@ class Editor:
         return self._rendered(self.point)
 
     def _rendered(self, point: Point) -> Tensor:
-        return self._renderer(self.space.signals(point.code), point.state).clamp(-1, 1)
+        return self._renderer(self.space.inputs(point.code), point.state).clamp(-1, 1)
 
     @cached_property
     def _renderer(self) -> Renderer:

@@ -95,7 +95,7 @@ def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Ten
 def _picture(space: Space, latent: Latent, point: Point) -> Tensor:
     device = space.generator.device
     point = point.contiguous_copy(device)
-    signals = space.decode(*point)
+    inputs = space.decode(*point)
     layers = {space.generator.layer(name): x.to(device) for name, x in latent.added.items()}
     features = {k: Feature(State(x), "add") for k, x in layers.items()}
-    return space.generator.synthesize(replace(signals, features={**signals.features, **features})).clamp(-1, 1)
+    return space.generator.synthesize(replace(inputs, features={**inputs.features, **features})).clamp(-1, 1)

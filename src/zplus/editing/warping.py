@@ -14,11 +14,11 @@ from zplus.generators import State
 from zplus.latent import FeatureMove, Point
 from zplus.spaces import Space
 
-MOST = 64  # cells a side that are compared: what that takes grows with the fourth power
-REACH = 6  # motions up to a sixth of the picture's side are looked for
+MAX_SIDE = 64  # cells a side that are compared: what that takes grows with the fourth power
+SEARCH_FRACTION = 1 / 6  # motions up to a sixth of the picture's side are looked for
 WINDOW = 5  # cells over which similarity is averaged: a single cell is ambiguous on skin and background
 TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine similarity
-SHYNESS = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
+DISPLACEMENT_PENALTY = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
 
 
 def with_code(
@@ -34,10 +34,10 @@ def with_code(
     flow = torch.zeros_like(before.features[:, :2])
     if feature == "moved":
         flow = motion(before.features, after.features)
-    return Point(code, point.state.map(lambda x, a, b: follow(x, a, b, flow), before, after))
+    return Point(code, point.state.map(lambda x, a, b: warp_detail(x, a, b, flow), before, after))
 
 
-def follow(
+def warp_detail(
     features: Float[Tensor, "n c r r"], before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"], flow: Tensor
 ) -> Float[Tensor, "n c r r"]:
     """`after` with the detail that `features` has over `before`, moved along `flow` [N,2,r,r]."""
@@ -51,16 +51,16 @@ def follow(
 def motion(before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"]) -> Float[Tensor, "n 2 r r"]:
     """Where each cell of `after` was in `before`, as an offset (x, y) in cells; exactly 0 where nothing changed."""
     side = before.shape[-1]
-    if side <= MOST:
+    if side <= MAX_SIDE:
         return _matched(before, after) - _matched(before, before)
-    flow = motion(*(F.interpolate(x, (MOST, MOST), mode="area") for x in (before, after)))
-    return F.interpolate(flow, (side, side), mode="bilinear") * (side / MOST)
+    flow = motion(*(F.interpolate(x, (MAX_SIDE, MAX_SIDE), mode="area") for x in (before, after)))
+    return F.interpolate(flow, (side, side), mode="bilinear") * (side / MAX_SIDE)
 
 
 def _matched(before: Tensor, after: Tensor) -> Tensor:
     """The expected offset under a soft choice by similarity, smoothed."""
     side = before.shape[-1]
-    reach = max(1, side // REACH)
+    reach = max(1, int(SEARCH_FRACTION * side))
     a, b = (F.normalize(x - before.mean((2, 3), keepdim=True), dim=1) for x in (before, after))
     a = F.pad(a, [reach] * 4, mode="replicate")
     offsets = [(x, y) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
@@ -68,8 +68,8 @@ def _matched(before: Tensor, after: Tensor) -> Tensor:
         [(b * a[..., reach + y : reach + y + side, reach + x : reach + x + side]).sum(1) for x, y in offsets], 1
     )  # [N, offsets, r, r]
     table = torch.tensor(offsets, device=b.device, dtype=b.dtype)  # [offsets, 2]
-    shyness = SHYNESS * table.square().sum(1)[:, None, None]
-    choice = ((_smooth(similarity, WINDOW) - shyness) / TEMPERATURE).softmax(1)
+    penalty = DISPLACEMENT_PENALTY * table.square().sum(1)[:, None, None]
+    choice = ((_smooth(similarity, WINDOW) - penalty) / TEMPERATURE).softmax(1)
     flow = torch.einsum("nkyx,kd->ndyx", choice, table)
     return _smooth(_smooth(flow, 3), 3)
 

@@ -3,7 +3,7 @@
 import torch
 from torch.testing import assert_close
 
-from zplus.editing.follow import follow, motion
+from zplus.editing.warping import motion, warp_detail
 
 SIDE = 24
 INSIDE = slice(8, 16)  # cells that neither the border nor the reach of the search touches
@@ -39,13 +39,13 @@ def test_detail_travels_with_the_flow():
     after = before.roll(2, dims=3)
     flow = torch.zeros(2, 2, SIDE, SIDE)
     flow[:, 0] = -2.0
-    moved = follow(before + detail, before, after, flow)
+    moved = warp_detail(before + detail, before, after, flow)
     assert_close(moved[..., 2:], (after + detail.roll(2, dims=3))[..., 2:], atol=1e-4, rtol=1e-4)
 
 
 def test_without_a_flow_the_change_is_added():
     before, after, features = field(6), field(7), field(8)
-    assert_close(follow(features, before, after, torch.zeros(2, 2, SIDE, SIDE)), features + after - before)
+    assert_close(warp_detail(features, before, after, torch.zeros(2, 2, SIDE, SIDE)), features + after - before)
 
 
 def test_a_large_map_moves_as_its_reduction_does_in_little_time():

@@ -18,15 +18,15 @@ def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Te
     Raises LatentError where the target's truncation shows nothing but the mean face.
     """
     code = convert_code(source, point.code, target)
-    before, after = (torch.cat(x.signals(c).styles, 1) for x, c in ((source, point.code), (target, code)))
+    before, after = (torch.cat(x.inputs(c).styles, 1) for x, c in ((source, point.code), (target, code)))
     error = (after - before).norm(dim=1) / (before - source.statistics.style_mean).norm(dim=1).clamp(min=1e-6)
     if target.layer is None:
         return Point(code), error
     if source.layer == target.layer:
         return Point(code, point.state), error
     if source.layer is not None and source.layer < target.layer:
-        signals = source.decode(point.code, point.state)
-        return Point(code, target.generator.head(signals, target.layer)), error
+        inputs = source.decode(point.code, point.state)
+        return Point(code, target.generator.head(inputs, target.layer)), error
     return Point(code, target.head(code)), error
 
 

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.editing.edit import Editor
+from zplus.editing.editor import Editor
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.latent import Latent
 
-MOST = 5.0  # standard deviations either way; further out a face comes apart before its score does
+MAX_STRENGTH = 5.0  # standard deviations either way; further out a face comes apart before its score does
 HALVINGS = 7  # to a twenty-fifth of a standard deviation
 
 Measure = Callable[[Float[Tensor, "3 r r"]], float]
@@ -27,7 +27,7 @@ class Reached(NamedTuple):
     within: bool
 
 
-def reach(
+def solve_strength(
     generator: Generator,
     latent: Latent,
     direction: Direction,
@@ -49,7 +49,7 @@ def reach(
     if not np.isfinite(at(0.0)):
         raise ZplusError(f"The picture has no score that {direction.name} could bring to {target:g}.")
     sign = 1.0 if target >= scores[0.0] else -1.0
-    near, far = 0.0, sign * MOST
+    near, far = 0.0, sign * MAX_STRENGTH
     at(far)  # there is often no face, and no score, so far out
     for _ in range(HALVINGS):
         middle = (near + far) / 2
