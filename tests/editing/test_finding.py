@@ -48,7 +48,7 @@ def linear(generator, monkeypatch):
 
         z = make_space("z", generator).sample(samples, seed=1)[:, 0]
         codes = codes_in(space, z)
-        monkeypatch.setattr(scoring, "picture", lambda space, code: code)
+        monkeypatch.setattr(scoring, "scoring_pixels", lambda space, code: code)
         scores = {name: (codes @ axis).numpy().astype(float) for name, axis in zip(names, axes, strict=True)}
         return Scored(z, scores), score
 
