@@ -18,6 +18,7 @@ from zplus.benchmark.rows import read_run
 from zplus.direction import Direction, load_direction, save_direction
 from zplus.editing import edit, read_directions
 from zplus.errors import ImageError, LatentError, ZplusError, printable, sentence
+from zplus.generators.checkpoints.codes import read_code_arrays
 from zplus.images import read_image
 from zplus.latent import MAX_EDITS, load_latent, save_latent
 from zplus.spaces import make_space
