@@ -17,7 +17,7 @@ def two(tmp_path):
     for seed in (1, 2):
         code = space.sample(1, seed)
         paths.append(tmp_path / f"{seed}.safetensors")
-        save_latent(latent_of(space, Point(code, *space.head(code))), paths[-1])
+        save_latent(latent_of(space, Point(code, space.head(code))), paths[-1])
     return paths
 
 

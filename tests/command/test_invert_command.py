@@ -81,8 +81,8 @@ def test_alias_and_options_reach_the_latent(zplus, model, photo, tmp_path):
     options = ["--space", "w+", "--psi", "0.7", "--seed", "5", "--start", "mean", "--no-align"]
     assert zplus("project", photo, "--model", model, "-o", tmp_path / "a", *options).code == 0
     latent = load_latent(tmp_path / "a" / "me.latent.safetensors")
-    assert (latent.space, latent.psi, latent.settings["seed"]) == ("w+", 0.7, 5)
-    assert latent.settings["origin"] == "mean"
+    assert (latent.space, latent.decoding.psi, latent.settings["seed"]) == ("w+", 0.7, 5)
+    assert latent.settings["init"] == "mean"
     again = ["--start", tmp_path / "a" / "me.latent.safetensors", "--space", "f/w+", "--layer", "16", "--no-align"]
     assert zplus("invert", photo, "--model", model, "-o", tmp_path / "b", *again).code == 0
     assert load_latent(tmp_path / "b" / "me.latent.safetensors").layer == "b16.conv1"
@@ -312,8 +312,8 @@ def test_a_photo_unlike_the_domain_is_warned_of(invert, photo, tmp_path):
 
 @pytest.mark.parametrize(("method", "space", "part"), [("sam", "w+", "added"), ("pti", "w", "offsets")])
 def test_methods_that_change_more_than_codes(method, space, part, invert, zplus, model, photo, direction, monkeypatch):
-    short = replace(PRESETS[method], steps=2, lpips_size=32, candidates=2, adapting=min(2, PRESETS[method].adapting))
-    monkeypatch.setitem(PRESETS, method, replace(short, tuning=min(2, short.tuning)))
+    short = replace(PRESETS[method], steps=2, lpips_size=32, candidates=2, sam_steps=2, pti_steps=2)
+    monkeypatch.setitem(PRESETS, method, short)
     record = invert(photo, "--json", "--method", method, "--space", space).json
     assert record["steps"] == 4 and getattr(load_latent(record["latent"]), part)
     out = photo.parent / "edited.png"

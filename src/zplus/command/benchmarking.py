@@ -22,12 +22,11 @@ from zplus.benchmark.subjects import Images, Subjects, drawn, photos
 from zplus.benchmark.survey import count_survey, sentence, write_survey
 from zplus.benchmark.trial import Instruments
 from zplus.command.outputs import output_folder
-from zplus.command.prepare import open_generator
 from zplus.command.show import Show
 from zplus.direction import Direction
 from zplus.editing import directions_of, find_direction, principal
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
-from zplus.generators import Generator
+from zplus.generators import Generator, load_generator
 from zplus.generators.contract import fingerprint
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
@@ -63,7 +62,7 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
     """Run a bench, or go on with it, until its end or that of the budget; returns the exit code."""
     if not plan.conditions or not (plan.count or asked.photos or asked.pairs):
         raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
-    generator, notes = open_generator(asked.model, asked.device, asked.label), list[str]()
+    generator, notes = load_generator(asked.model, asked.device, asked.label), list[str]()
     directions = _directions(generator, asked.directions)
     others = _others(generator, directions, asked, notes.append)
     with show.stage("Calibrating what measures"):
@@ -93,7 +92,7 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
 
 def run_speed(asked: Asked, repeats: int, show: Show) -> int:
     """Time the parts of editing; returns the exit code."""
-    generator = open_generator(asked.model, asked.device, asked.label)
+    generator = load_generator(asked.model, asked.device, asked.label)
     settings = {"repeats": repeats, "device": asked.device}
     recorder = Recorder(output_folder(asked.out), "speed", generator, settings, _command())
     bench = SpeedBench(generator, _directions(generator, ())[0], repeats)

@@ -14,7 +14,6 @@ from torch import Tensor
 from zplus.command.inverting import Inverter, Request
 from zplus.command.outputs import output_file, output_folder
 from zplus.command.photo import aligned_face
-from zplus.command.prepare import open_generator
 from zplus.command.show import Show, table
 from zplus.direction import Direction, save_direction
 from zplus.editing import (
@@ -33,7 +32,7 @@ from zplus.editing.boundary import check_projected
 from zplus.editing.foreign import read_directions
 from zplus.editing.scored import Score, Scored
 from zplus.errors import FaceError, ImageError, UnknownNameError, ZplusError
-from zplus.generators import Generator
+from zplus.generators import Generator, load_generator
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.training.data import SUFFIXES
 
@@ -66,7 +65,7 @@ class Wish:
 
 def show_list(model: str, show: Show) -> None:
     """The directions that come for a model."""
-    found = directions_of(open_generator(model, "cpu"))
+    found = directions_of(load_generator(model, "cpu"))
     cells = [
         (d.name, d.space, d.card.get("attribute", "-"), d.card.get("accuracy", "-"), d.card.get("samples", "-"))
         for d in found.values()
@@ -77,7 +76,7 @@ def show_list(model: str, show: Show) -> None:
 
 def show_card(name: str, model: str, show: Show) -> None:
     """All that is known of a direction."""
-    described = _described(find_direction(name, open_generator(model, "cpu")))
+    described = _described(find_direction(name, load_generator(model, "cpu")))
     cells = [(key, _in_short(value)) for key, value in described.items()]
     show.result(described, table(("", ""), cells).lstrip("\n"))
 
@@ -106,7 +105,7 @@ def learn(wish: Wish, show: Show) -> None:
 
 def take_over(path: Path, wish: Wish, show: Show) -> None:
     """Directions of another program, in units of the prior or, with an attribute, of its score."""
-    generator = open_generator(wish.model, wish.device, wish.label)
+    generator = load_generator(wish.model, wish.device, wish.label)
     found, notes = read_directions(generator, path, wish.space)
     several = len(found) > 1
     folder = output_folder(wish.out) if several else output_file(wish.out, path, wish.model, picture=False).parent
@@ -136,7 +135,7 @@ def layer_range(text: str, codes: int) -> tuple[int, int]:
 
 
 def _from_scores(wish: Wish, method: str, show: Show) -> Direction:
-    generator = open_generator(wish.model, wish.device, wish.label)
+    generator = load_generator(wish.model, wish.device, wish.label)
     others = [find_direction(name, generator) for name in wish.without]
     layers, (attribute, score) = _layers(wish, generator), _scored_by(wish)
     check_projected(others, wish.space)  # before the samples are scored
@@ -184,7 +183,7 @@ def _function(text: str) -> Callable[[np.ndarray], float]:
 
 
 def _learn_components(wish: Wish, method: str, show: Show) -> None:
-    folder, generator = output_folder(wish.out), open_generator(wish.model, wish.device, wish.label)
+    folder, generator = output_folder(wish.out), load_generator(wish.model, wish.device, wish.label)
     layers, count = _layers(wish, generator), int(wish.components or 0)
     with show.stage("Finding components"):
         if method == "factorize":

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from zplus.command.outputs import output_file
-from zplus.command.prepare import open_generator
 from zplus.command.pulling import generator_of, pull_missing
 from zplus.command.show import Show
 from zplus.errors import LatentError
-from zplus.generators import MODELS
+from zplus.generators import MODELS, load_generator
 from zplus.generators.checkpoints.codes import read_codes, write_codes
 from zplus.latent import Point, load_latent, save_latent
 from zplus.spaces import latent_of, make_space, space_of
@@ -19,7 +18,7 @@ def import_codes(path: Path, out: Path, model: str, label: int | None, show: Sho
     output_file(out, path, model, picture=False)
     codes = read_codes(path)
     pull_missing([model] if model in MODELS else [], show)
-    generator = open_generator(model, "cpu", label)
+    generator = load_generator(model, "cpu", label)
     rows, width = codes.shape[1:]
     if width != generator.w_dim or (1 < rows < generator.num_codes):
         raise LatentError(

@@ -8,12 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
-from zplus.command.prepare import open_generator
 from zplus.command.show import Show
 from zplus.errors import DownloadError, MissingExtraError, UnknownNameError
 from zplus.execution import COMPILING, best_execution
 from zplus.faces.align import Aligned
-from zplus.generators import Generator, statistics
+from zplus.generators import Generator, load_generator, statistics
 from zplus.images import to_tensor
 from zplus.inversion import Progress, Settings, invert, preset
 from zplus.inversion.encoder import encoder_of, load_encoder
@@ -57,7 +56,7 @@ class Inverter:
         preset(request.method)  # an unknown name is refused before anything is loaded
         self.start, self.init = _start(request.start)
         with show.stage("Loading the networks"):
-            self.generator: Generator = open_generator(request.model, request.device, request.label)
+            self.generator: Generator = load_generator(request.model, request.device, request.label)
             make_space(request.space, self.generator, request.layer, Decoding(request.psi))
             given = request.encoder
             self.encoder = load_encoder(given, self.generator) if given else encoder_of(self.generator)

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zplus.archives import Archive, fetch, folder
-from zplus.command.prepare import open_generator
 from zplus.command.show import Show, complain, table
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.faces.weights import FACE_MODELS
-from zplus.generators import MODELS, Generator
+from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators import pull as pull_generator
 from zplus.generators.zoo import model_path
 from zplus.latent import Latent
@@ -78,7 +77,7 @@ def generator_of(latent: Latent, model: str | None, device: str, label: int | No
         raise ZplusError(f"This latent belongs to the generator {latent.generator}: give its file with --model.")
     model = model or latent.generator
     pull_missing([model] if model in MODELS else [], show)
-    return open_generator(model, device, label)
+    return load_generator(model, device, label)
 
 
 def pull_missing(names: Iterable[str], show: Show) -> None:

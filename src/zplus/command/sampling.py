@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from zplus.command.outputs import output_folder
-from zplus.command.prepare import open_generator
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show
 from zplus.errors import ZplusError
+from zplus.generators import load_generator
 from zplus.images import fitted, to_pixels, write_image
 from zplus.latent import Decoding
 from zplus.spaces import make_space
@@ -23,7 +23,7 @@ def sample_seeds(seeds: str, folder: Path, model: str, label: int | None, psi: f
     """Write one picture a seed and a contact sheet."""
     numbers = parse_seeds(seeds)
     folder = output_folder(folder)
-    generator = open_generator(model, device, label)
+    generator = load_generator(model, device, label)
     space = make_space("z", generator, decoding=Decoding(psi))
     results, cells = [], []
     with show.stage("Sampling", len(numbers)) as tick:

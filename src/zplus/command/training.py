@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from zplus.command.outputs import output_folder
-from zplus.command.prepare import open_generator
 from zplus.command.show import Show
 from zplus.errors import ImageError, MissingExtraError
+from zplus.generators import load_generator
 from zplus.inversion.encoder import config_for
 from zplus.training.data import Pictures, read_pictures
 from zplus.training.settings import TrainSettings
@@ -61,7 +61,7 @@ def train_encoder(
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "accelerate", "train") from error
     settings, folder = training.EncoderSettings(**_given(wishes)), output_folder(folder)
-    generator = open_generator(model, device, label)
+    generator = load_generator(model, device, label)
     config = config_for(generator, layer, **_given(sizes))
     photos = None if source is None else _read(source, config.side, 0, show)
     show.say(f"Held-out pictures, and what the encoder makes of them, appear in {folder / 'samples.png'}.")

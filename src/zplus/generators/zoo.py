@@ -9,7 +9,7 @@ import torch
 
 from zplus.archives import Archive, fetch
 from zplus.cache import cached
-from zplus.errors import CheckpointError, UnknownNameError
+from zplus.errors import CheckpointError, UnknownNameError, ZplusError
 from zplus.generators.checkpoints.openvino import read_mobile_stylegan
 from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.generators.contract import Generator
@@ -94,6 +94,21 @@ def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
     return path
 
 
+def chosen_device(name: str) -> torch.device:
+    """A device by name. Raises ZplusError where this machine, or this torch, does not have it."""
+    kinds = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = name.partition(":")[0]
+    if kind not in kinds:
+        raise UnknownNameError("device", name, kinds)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UnknownNameError("device", name, kinds) from error
+    if not kinds[kind] or (kind == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise ZplusError(f"The device {name} is not on this machine: choose cpu.")
+    return device
+
+
 def load_generator(
     name: str | Path, device: str | torch.device = "cpu", label: int | Sequence[float] | None = None
 ) -> Generator:
@@ -103,6 +118,7 @@ def load_generator(
     file comes as a warning. Example: `load_generator("ffhq-mobile")`. Uses no network. Raises CheckpointError.
     """
     keep_freed_memory()
+    device = chosen_device(device) if isinstance(device, str) else device
     path = Path(name)
     if str(name) in MODELS or not (path.suffix or path.is_file()):
         path = model_path(str(name))
