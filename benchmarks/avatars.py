@@ -71,7 +71,9 @@ def inversions(
     target, found = to_batch(pixels), {}
     networks = MetricNetworks(lambda net: lpips, lpips_side=generator.resolution)
     settings = {"lpips_size": generator.resolution, "steps": min(steps, PRESETS[method].steps)}
-    parts = target.split(1 if PRESETS[method].tuning else len(target))  # weights are tuned to one picture at a time
+    parts = target.split(
+        1 if "pti" in PRESETS[method].stages else len(target)
+    )  # weights are tuned to one picture at a time
     for space in spaces:
         began = time.perf_counter()
         image = torch.cat([render(generator, invert(generator, part, space, method, **settings)) for part in parts])

@@ -19,7 +19,7 @@ from zplus.perception.metrics import METRICS
 from zplus.spaces import render
 
 GOAL = 0.05
-STARTS = {"encoder": {"origin": "encoder"}, "common": {"origin": "common", "base": "head"}}
+STARTS = {"encoder": {"init": "encoder"}, "common": {"init": "common", "base": "head"}}
 
 
 def main() -> None:

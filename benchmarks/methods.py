@@ -30,13 +30,13 @@ from zplus.spaces import render
 METHODS: dict[str, dict[str, Any]] = {
     "e4e": {"method": "e4e"},
     "default": {},
-    "without encoder": {"origin": "common", "base": "head"},
+    "without encoder": {"init": "common", "base": "head"},
     "idinvert": {"method": "idinvert"},
     "bdinvert": {"method": "bdinvert"},
     "ii2s": {"method": "ii2s"},
     "sam": {"method": "sam"},
     "pti": {"method": "pti"},
-    "1000 steps": {"steps": 1000, "origin": "common"},
+    "1000 steps": {"steps": 1000, "init": "common"},
 }
 FORMS = METHOD_SPACES | {"1000 steps": ("w+",)}
 SPACES = ("w+", "z+", "f/z+")

@@ -27,7 +27,7 @@ from zplus.inversion import Progress, invert
 from zplus.perception.metrics import measure_images
 
 # The default but for the weights of the released schedule, and F free early: codes below F matter for edits, not here.
-OURS = {"lpips": 10.0, "code_share": 0.1, "consistency": 0.1}
+OURS = {"lpips_weight": 10.0, "code_only_fraction": 0.1, "consistency_weight": 0.06}
 
 
 class Trace:

@@ -24,9 +24,9 @@ from zplus.spaces.sphere import angles
 
 SETTINGS = {
     "common, consensus": {},
-    "common, no consensus": {"consensus": 0.0},
-    "random, consensus": {"origin": "random"},
-    "random, no consensus": {"origin": "random", "consensus": 0.0},
+    "common, no consensus": {"consensus_weight": 0.0},
+    "random, consensus": {"init": "random"},
+    "random, no consensus": {"init": "random", "consensus_weight": 0.0},
 }
 JUDGE = "smile_geometry"
 

@@ -30,7 +30,7 @@ class Condition:
 
 
 # codes that stay at the mean face: what F alone can do
-F_ONLY = {"method": "hybrid", "origin": "mean", "base": "head", "code_lr": 0.0}
+F_ONLY = {"method": "hybrid", "init": "mean", "base": "head", "code_lr": 0.0}
 CONTROLS = (
     Condition("w+ norm kept", "w+", keep_norm=True),
     Condition("f/w+ norm kept", "f/w+", keep_norm=True),
@@ -42,7 +42,7 @@ METHOD_SPACES = {"sam": ("w+", "z+"), "bdinvert": ("f/w+", "f/z+"), "ii2s": ("w+
 METHODS = ("e4e", "hybrid", "default", "idinvert", "bdinvert", "ii2s", "sam", "pti")
 OWN: dict[str, dict[str, object]] = {  # whatever all others are given
     "e4e": {"steps": 0},
-    "default": {"origin": "common", "base": "head"},
+    "default": {"init": "common", "base": "head"},
 }
 EVERY_METHOD = tuple(
     Condition(method, space, {"method": method} | OWN.get(method, {}))
@@ -53,25 +53,25 @@ EVERY_METHOD = tuple(
 ABLATIONS = (
     Condition("as it is", "f/z+"),
     Condition("Riemannian steps", "f/z+", {"sphere": "riemannian"}),
-    Condition("common start", "f/z+", {"method": "hybrid", "origin": "common", "base": "head"}),
-    Condition("random start", "f/z+", {"method": "hybrid", "origin": "random", "base": "head"}),
+    Condition("common start", "f/z+", {"method": "hybrid", "init": "common", "base": "head"}),
+    Condition("random start", "f/z+", {"method": "hybrid", "init": "random", "base": "head"}),
     Condition("truncation .7", "f/z+", psi=0.7),
-    Condition("no consensus", "f/z+", {"consensus": 0.0}),
-    Condition("consensus .2", "f/z+", {"consensus": 0.2}),
-    Condition("P-norm .01", "f/z+", {"p_norm": 0.01}),
-    Condition("F free", "f/z+", {"consistency": 0.0}),
-    Condition("F held 10 times as much", "f/z+", {"consistency": 20.0}),
-    Condition("F held to its start", "f/z+", {"target": "initial"}),
+    Condition("no consensus", "f/z+", {"consensus_weight": 0.0}),
+    Condition("consensus .2", "f/z+", {"consensus_weight": 0.2}),
+    Condition("P-norm .01", "f/z+", {"p_norm_weight": 0.01}),
+    Condition("F free", "f/z+", {"consistency_weight": 0.0}),
+    Condition("F held 10 times as much", "f/z+", {"consistency_weight": 11.5}),
+    Condition("F held to its start", "f/z+", {"consistency_target": "initial"}),
     Condition("F at half the size", "f/z+", depth=0.5),
     Condition("F at twice the size", "f/z+", depth=2.0),
     Condition("F fixed", "f/z+", feature="fixed"),
     Condition("F added", "f/z+", feature="added"),
     Condition("as it is", "f/w+"),
-    Condition("P-norm .01", "f/w+", {"p_norm": 0.01}),
+    Condition("P-norm .01", "f/w+", {"p_norm_weight": 0.01}),
     Condition("onto f(sphere)", "f/w+", into="f/z+"),
     Condition("as it is", "z+"),
     Condition("as it is", "w+"),
-    Condition("P-norm .01", "w+", {"p_norm": 0.01}),
+    Condition("P-norm .01", "w+", {"p_norm_weight": 0.01}),
     Condition("onto f(sphere)", "w+", into="z+"),
 )
 
