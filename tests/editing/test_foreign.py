@@ -79,5 +79,5 @@ def test_what_is_refused(generator, tmp_path):
     ):
         with pytest.raises(LatentError, match=words):
             read_directions(generator, path, "w")
-    with pytest.raises(LatentError, match="a direction of .* in s is"):
+    with pytest.raises(LatentError, match=r"a direction of .* in s is"):
         read_directions(generator, write(tmp_path / "one.npy", np.ones((1, 16))), "s")
