@@ -28,8 +28,8 @@ from zplus.studio.answers import Visit, compared
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Wish
-from zplus.studio.pictures import RATE
 from zplus.studio.parcels import Parcels
+from zplus.studio.pictures import RATE
 from zplus.studio.session import Session
 from zplus.studio.showing import failed
 
