@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from machine import save_result
 from zplus.direction import save_direction
-from zplus.editing import learn_boundary, score_prior
+from zplus.editing import FINDERS, Search, score_prior
 from zplus.editing.scored import measured_slope
 from zplus.errors import ZplusError
 from zplus.generators import load_generator
@@ -123,7 +123,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     for name in names:
         try:
-            direction = learn_boundary(generator, name, name, scored, score)
+            (direction,) = FINDERS["boundary"](generator, Search(name, name, scored))
         except ZplusError as error:
             result["directions"][name] = {"error": str(error)}
             print(name, error, flush=True)

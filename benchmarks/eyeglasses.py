@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from machine import save_result
 from zplus.command.sheet import Cell, contact_sheet
 from zplus.direction import save_direction
-from zplus.editing import learn_boundary, score_prior
+from zplus.editing import FINDERS, Search, score_prior
 from zplus.editing.scored import picture
 from zplus.generators import Generator, load_generator
 from zplus.images import to_tensor, write_image
@@ -109,7 +109,7 @@ def main() -> None:
         return {NAME: float(probe.decision_function(features(pixels)[None])[0])}
 
     scored = score_prior(generator, score, given.samples)
-    direction = learn_boundary(generator, NAME, NAME, scored, score, fraction=FRACTION)
+    (direction,) = FINDERS["boundary"](generator, Search(NAME, NAME, scored, fraction=FRACTION))
     given.out.mkdir(parents=True, exist_ok=True)
     save_direction(direction, given.out / f"{NAME}.safetensors")
     counts = {"with": int(truth.sum()), "without": int((1 - truth).sum())}

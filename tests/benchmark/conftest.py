@@ -6,7 +6,7 @@ from networks import random_lpips
 from tiny import tiny_stylegan2
 from zplus.benchmark.gauge import Gauge
 from zplus.benchmark.trial import Instruments
-from zplus.editing import principal
+from zplus.editing import FINDERS, Search
 from zplus.perception.metrics import MetricNetworks
 
 
@@ -17,7 +17,7 @@ def generator():
 
 @pytest.fixture(scope="package")
 def directions(generator):
-    return principal(generator, 2)
+    return FINDERS["principal"](generator, Search(count=2))
 
 
 @pytest.fixture(scope="package")

@@ -9,18 +9,10 @@ from torch.testing import assert_close
 
 from points import generator_of
 from zplus.direction import Direction
-from zplus.editing import (
-    calibrated,
-    factorize,
-    learn_boundary,
-    learn_channel,
-    learn_from_examples,
-    principal,
-    score_prior,
-    visible_effect,
-)
+from zplus.editing import FINDERS, Examples, Search, calibrated, score_prior, visible_effect
 from zplus.editing import scored as scoring
 from zplus.editing.boundary import on_layers, project_out
+from zplus.editing.components import principal
 from zplus.editing.scored import Scored, codes_in
 from zplus.errors import ZplusError
 from zplus.spaces import make_space
@@ -50,9 +42,13 @@ def linear(generator, monkeypatch):
         codes = codes_in(space, z)
         monkeypatch.setattr(scoring, "scoring_pixels", lambda space, code: code)
         scores = {name: (codes @ axis).numpy().astype(float) for name, axis in zip(names, axes, strict=True)}
-        return Scored(z, scores), score
+        return Scored(z, scores, score), score
 
     return make
+
+
+def find(method, generator, *fields, **more):
+    return FINDERS[method](generator, Search(*fields, **more))
 
 
 def cosine(a, b) -> float:
@@ -67,7 +63,7 @@ def width(kind, generator) -> int:
 def test_the_boundary_separates_and_its_unit_is_one_deviation_of_the_score(kind, generator, linear):
     truth = np.random.RandomState(3).standard_normal(width(kind, generator))
     scored, score = linear(kind, truth)
-    found = learn_boundary(generator, "a", "a0", scored, score, kind)
+    (found,) = find("boundary", generator, "a", "a0", scored, space=kind)
     assert found.space == kind and found.card["accuracy"] > 0.95 and found.card["correlation"] > 0.9
     deviation = scored.scores["a0"].std()
     moved = scoring.measured_slope(generator, kind, found.vector, "a0", score)
@@ -78,13 +74,13 @@ def test_the_boundary_separates_and_its_unit_is_one_deviation_of_the_score(kind,
 
 
 def test_in_z_the_truth_itself_is_found(generator, linear):
-    scored, score = linear("z", TRUTH, samples=3000)
-    assert cosine(learn_boundary(generator, "a", "a0", scored, score, "z").vector, TRUTH) > 0.97
+    scored, _ = linear("z", TRUTH, samples=3000)
+    assert cosine(find("boundary", generator, "a", "a0", scored, space="z")[0].vector, TRUTH) > 0.97
 
 
 def test_layers_make_it_a_direction_of_some_codes(generator, linear):
-    scored, score = linear("w", TRUTH)
-    found = learn_boundary(generator, "a", "a0", scored, score, "w", layers=(1, 3))
+    scored, _ = linear("w", TRUTH)
+    (found,) = find("boundary", generator, "a", "a0", scored, layers=(1, 3))
     moving = found.vector.abs().amax(1) > 0
     assert found.space == "w+" and moving.nonzero().flatten().tolist() == [1, 2]
     kind, rows = on_layers(generator, "s", torch.ones(width("s", generator)), (0, 1))
@@ -95,9 +91,10 @@ def test_a_conditional_direction_leaves_the_other_attribute_alone(generator, lin
     """In Z, where samples are isotropic and so the normal is the gradient."""
     other = np.random.RandomState(4).standard_normal(16) + TRUTH
     scored, score = linear("z", TRUTH, other, samples=3000)
-    second = learn_boundary(generator, "b", "a1", scored, score, "z")
+    (second,) = find("boundary", generator, "b", "a1", scored, space="z")
     plain, conditional = (
-        learn_boundary(generator, "a", "a0", scored, score, "z", conditioned_on=without) for without in ((), (second,))
+        find("boundary", generator, "a", "a0", scored, space="z", conditioned_on=others)[0]
+        for others in ((), (second,))
     )
     off = [abs(scoring.measured_slope(generator, "z", x.vector, "a1", score)) for x in (plain, conditional)]
     assert off[1] < 0.2 * off[0]
@@ -105,12 +102,12 @@ def test_a_conditional_direction_leaves_the_other_attribute_alone(generator, lin
 
 
 def test_what_is_projected_out_may_be_of_some_codes_but_not_of_another_space(generator, linear):
-    scored, score = linear("w", TRUTH, TRUTH[::-1].copy())
-    second = learn_boundary(generator, "b", "a1", scored, score, layers=(0, 2))
-    found = learn_boundary(generator, "a", "a0", scored, score, conditioned_on=[second])
+    scored, _ = linear("w", TRUTH, TRUTH[::-1].copy())
+    (second,) = find("boundary", generator, "b", "a1", scored, layers=(0, 2))
+    (found,) = find("boundary", generator, "a", "a0", scored, conditioned_on=(second,))
     assert found.space == "w+" and abs(cosine(found.vector[:2], second.vector[:2])) < 1e-4
     with pytest.raises(ZplusError, match="b is no direction of z"):
-        learn_boundary(generator, "a", "a0", scored, score, "z", conditioned_on=[second])
+        find("boundary", generator, "a", "a0", scored, space="z", conditioned_on=(second,))
 
 
 def test_any_number_is_projected_out():
@@ -143,11 +140,11 @@ def test_what_moves_no_code_that_the_vector_moves_takes_nothing_from_it():
 
 def test_too_few_scores_and_scores_that_do_not_follow(generator, linear):
     scored, score = linear("w", TRUTH)
-    few = Scored(scored.z, {"a0": np.where(np.arange(len(scored.z)) < 20, scored.scores["a0"], np.nan)})
+    few = Scored(scored.z, {"a0": np.where(np.arange(len(scored.z)) < 20, scored.scores["a0"], np.nan)}, score)
     with pytest.raises(ZplusError, match="Only 20 samples"):
-        learn_boundary(generator, "a", "a0", few, score)
+        find("boundary", generator, "a", "a0", few)
     with pytest.raises(ZplusError, match="does not raise"):
-        learn_boundary(generator, "a", "a0", scored, lambda code: {"a0": -score(code)["a0"]})
+        find("boundary", generator, "a", "a0", replace(scored, score=lambda code: {"a0": -score(code)["a0"]}))
 
 
 @pytest.mark.parametrize("channel", [0, 21, -1])
@@ -155,7 +152,7 @@ def test_the_channel_that_decides_is_found_and_named(channel, generator, linear)
     truth = np.zeros(width("s", generator))
     truth[channel] = -2.0
     scored, score = linear("s", truth)
-    found = learn_channel(generator, "a", "a0", scored, score)
+    (found,) = find("channel", generator, "a", "a0", scored)
     index = int(found.vector[0].abs().argmax())
     assert index == channel % len(truth) and int((found.vector != 0).sum()) == 1 and found.vector[0, index] < 0
     operation, _, number = found.card["channel"].partition(":")
@@ -165,7 +162,7 @@ def test_the_channel_that_decides_is_found_and_named(channel, generator, linear)
 
 
 def test_principal_components_are_those_of_an_svd(generator):
-    found = principal(generator, 5)
+    found = find("principal", generator, count=5)
     w = make_space("w", generator).sample(20_000, seed=9)[:, 0].numpy()  # other samples
     singular, axes = np.linalg.svd(w - w.mean(0), full_matrices=False)[1:]
     for i, one in enumerate(found):
@@ -175,7 +172,7 @@ def test_principal_components_are_those_of_an_svd(generator):
 
 
 def test_principal_components_in_z_move_w_along_the_component(generator):
-    in_w, in_z = principal(generator, 1)[0], principal(generator, 1, "z")[0]
+    in_w, in_z = (find("principal", generator, count=1, space=kind)[0] for kind in "wz")
     space = make_space("z", generator)
     z = space.sample(500, seed=4)
     moved = generator.map(space.move(z, in_z.vector[None])) - generator.map(z)
@@ -193,7 +190,7 @@ def test_factorized_directions_change_the_styles_most(generator, layers):
             zero = torch.zeros(1, generator.num_codes, 16)
             rows.append((generator.styles(w)[index] - generator.styles(zero)[index]).T)
     axes = torch.linalg.svd(torch.cat(rows), full_matrices=False).Vh
-    for one, axis in zip(factorize(generator, 3, layers), axes, strict=False):
+    for one, axis in zip(find("factorize", generator, count=3, layers=layers), axes, strict=False):
         moving = one.vector[one.vector.abs().amax(1) > 0]
         assert len(moving) == (1 if layers is None else 2) and one.space == ("w" if layers is None else "w+")
         assert all(abs(cosine(row, axis)) > 0.999 for row in moving)
@@ -202,14 +199,14 @@ def test_factorized_directions_change_the_styles_most(generator, layers):
 def test_components_that_cannot_be_had(generator):
     for count in (0, 17):
         with pytest.raises(ZplusError, match="1 to 16"):
-            principal(generator, count)
+            principal(generator, Search(count=count))
 
 
 @pytest.mark.parametrize("kind", ["z", "s"])
 def test_components_elsewhere_are_what_goes_with_them_on_average(kind, generator):
     """Against the covariance of codes and coordinates over samples of another seed."""
-    (found,) = principal(generator, 1, kind)
-    (axis,) = principal(generator, 1, "w")
+    (found,) = find("principal", generator, count=1, space=kind)
+    (axis,) = find("principal", generator, count=1)
     z = make_space("z", generator).sample(5000, seed=3)
     w, codes = generator.map(z)[:, 0], convert_code(make_space("z", generator), z, make_space(kind, generator))[:, 0]
     along = (w - w.mean(0)) @ axis.vector[0] / axis.vector.norm() ** 2  # in deviations
@@ -221,25 +218,25 @@ def test_examples_of_both_kinds_give_their_difference(generator):
     w = make_space("w", generator).sample(400, seed=2)[:, 0]
     along = w @ torch.from_numpy(TRUTH).float()
     order = along.argsort()
-    found = learn_from_examples(generator, "a", w[order[-40:]], w[order[:40]])
+    (found,) = find("examples", generator, "a", examples=Examples(w[order[-40:]], w[order[:40]]))
     scale = np.cov(w.numpy().T) @ TRUTH  # what differs between the ends of correlated codes
     assert cosine(found.vector, scale) > 0.7 and found.card["accuracy"] > 0.9
     assert found.unit == pytest.approx(float((w @ (found.vector[0] / found.unit)).std()), rel=0.1)
     with pytest.raises(ZplusError, match="1 examples for and 40 against"):
-        learn_from_examples(generator, "a", w[:1], w[:40])
+        find("examples", generator, "a", examples=Examples(w[:1], w[:40]))
 
 
 def test_a_score_gives_a_direction_its_unit_and_its_sign(generator, linear):
     scored, score = linear("w", TRUTH)
     direction = Direction("d", "w", torch.from_numpy(-5 * TRUTH[None]).float(), generator.mapping_fingerprint)
-    found = calibrated(generator, direction, "a0", score, scored)
+    found = calibrated(generator, direction, "a0", scored)
     assert cosine(found.vector, TRUTH) > 0.999
     moved = scoring.measured_slope(generator, "w", found.vector, "a0", score)
     assert moved == pytest.approx(scored.scores["a0"].std(), rel=0.01)
     across = TRUTH[::-1] - TRUTH[::-1] @ TRUTH / (TRUTH @ TRUTH) * TRUTH
     still = replace(direction, vector=torch.from_numpy(across[None].copy()).float())
     with pytest.raises(ZplusError, match="hardly moves"):
-        calibrated(generator, still, "a0", score, scored)
+        calibrated(generator, still, "a0", scored)
 
 
 def test_scores_of_the_prior_are_those_of_its_pictures(generator):
@@ -254,7 +251,7 @@ def test_scores_of_the_prior_are_those_of_its_pictures(generator):
 
 
 def test_what_shows_nothing_is_told_from_what_does(generator):
-    big = principal(generator, 1)[0]
+    (big,) = find("principal", generator, count=1)
     assert visible_effect(generator, big) > 0.01
     assert visible_effect(generator, replace(big, vector=1e-6 * big.vector)) < 1e-3
 

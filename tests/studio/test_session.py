@@ -14,7 +14,7 @@ from command_line import needs_faces, needs_lpips, picture
 from networks import random_encoder
 from studio_program import temporary_files
 from tiny import tiny_stylegan2
-from zplus.editing import edit, principal
+from zplus.editing import FINDERS, Search, edit
 from zplus.errors import DownloadError, FaceError, ImageError, LatentError, UnknownNameError, ZplusError
 from zplus.faces.align import whole
 from zplus.faces.paste import paste
@@ -28,8 +28,8 @@ from zplus.studio.answers import Visit, compared
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Wish
-from zplus.studio.pictures import RATE
 from zplus.studio.parcels import Parcels
+from zplus.studio.pictures import RATE
 from zplus.studio.session import Session
 from zplus.studio.showing import failed
 
@@ -258,7 +258,7 @@ def test_a_saved_latent_opens_with_its_sliders(open_session, models):
 
 def test_edits_without_a_slider_stay(open_session, models):
     generator = models.generator("tiny.safetensors")
-    foreign = principal(generator, 8)[7]
+    foreign = FINDERS["principal"](generator, Search(count=8))[7]
     edited = edit(generator, open_session.opened.latent, {foreign: 2.0})
     open_session.open_latent(edited, "with")
     opened = open_session.opened

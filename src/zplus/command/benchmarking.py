@@ -24,7 +24,7 @@ from zplus.benchmark.trial import Instruments
 from zplus.command.outputs import output_folder
 from zplus.command.show import Show
 from zplus.direction import Direction
-from zplus.editing import directions_of, find_direction, principal
+from zplus.editing import FINDERS, Search, directions_of, find_direction
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.generators import Generator, load_generator
 from zplus.generators.contract import fingerprint
@@ -145,7 +145,8 @@ def _directions(generator: Generator, names: Sequence[str]) -> list[Direction]:
     """Those that were asked for; else those of faces that can be judged; else principal components."""
     known = directions_of(generator)
     found = [find_direction(name, generator) for name in names]
-    found = found or [known[name] for name in FACES if name in known] or principal(generator, COMPONENTS)
+    found = found or [known[name] for name in FACES if name in known]
+    found = found or FINDERS["principal"](generator, Search(count=COMPONENTS))
     for one in found:
         if not space_class(one.space).has_w_vectors:
             raise ZplusError(f"{one.name} is of {one.space}: only directions of w and w+ reach every space.")

@@ -16,27 +16,17 @@ from zplus.command.outputs import output_file, output_folder
 from zplus.command.photo import aligned_face
 from zplus.command.show import Show, table
 from zplus.direction import Direction, save_direction
-from zplus.editing import (
-    calibrated,
-    directions_of,
-    factorize,
-    find_direction,
-    learn_boundary,
-    learn_channel,
-    learn_from_examples,
-    principal,
-    score_prior,
-    visible_effect,
-)
-from zplus.editing.boundary import check_projected
-from zplus.editing.foreign import read_directions
-from zplus.editing.scored import Score, Scored
+from zplus.editing import FINDERS, Examples, Finder, Search, directions_of, find_direction, read_directions
+from zplus.editing.scored import Score, Scored, calibrated, score_prior, visible_effect
 from zplus.errors import FaceError, ImageError, UnknownNameError, ZplusError
 from zplus.generators import Generator, load_generator
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.training.data import SUFFIXES
 
-SCORED, UNSCORED = ("boundary", "channel"), ("principal", "factorize")  # methods; the first of each is the default
+READ_AS = {  # the fields of a Search into which an option goes
+    "without": {"conditioned_on"}, "samples": {"scored"}, "name": {"name"}, "layers": {"layers"},
+    "seed": {"scored", "seed"}, "no_align": {"examples"},
+}  # fmt: skip
 INVISIBLE = 0.01  # mean absolute difference of pixels in [-1, 1] below which a direction shows nothing
 
 
@@ -81,26 +71,44 @@ def show_card(name: str, model: str, show: Show) -> None:
     show.result(described, table(("", ""), cells).lstrip("\n"))
 
 
+def chosen(wish: Wish) -> tuple[Finder, list[str]]:
+    """The finder that needs just what there is to learn from, and the options that it would pass over.
+
+    Where there are several it is the one of the method that was asked for, or the first. Raises ZplusError where there
+    is none, and UnknownNameError.
+    """
+    sources: dict[str, Any] = {"scored": wish.attribute or wish.scorer, "count": wish.components}
+    sources["examples"] = wish.positive or wish.negative
+    given = {name for name, source in sources.items() if source is not None}
+    found = {name: one for name, one in FINDERS.items() if one.needs & sources.keys() == given}
+    if not found:
+        raise ZplusError("Say what to learn: --attribute or --scorer, --components, or --positive and --negative.")
+    alone = len(found) == 1
+    method = next(iter(found)) if alone or wish.method is None else wish.method
+    if method not in found:
+        raise UnknownNameError("method", method, found)
+    finder = found[method]
+    unread = [option for option, fields in READ_AS.items() if not fields & (finder.needs | finder.reads)]
+    return finder, unread + ["space"] * (wish.space not in finder.spaces) + ["method"] * alone
+
+
 def learn(wish: Wish, show: Show) -> None:
     """Learn from scored samples, from sorted pictures, or components without either, and write what was found."""
-    sources = [wish.attribute or wish.scorer, wish.components, wish.positive or wish.negative]
-    if sum(x is not None for x in sources) != 1:
-        raise ZplusError("Say what to learn: --attribute or --scorer, --components, or --positive and --negative.")
-    methods = SCORED if wish.components is None else UNSCORED
-    method = wish.method or methods[0]
-    if method not in methods:
-        raise UnknownNameError("method", method, methods)
-    if wish.components is not None:
-        _learn_components(wish, method, show)
-        return
-    output_file(wish.out, wish.model, *wish.without, picture=False)
+    finder, _ = chosen(wish)
+    several, sources = "count" in finder.needs, (wish.model, *wish.without)
+    folder = output_folder(wish.out) if several else output_file(wish.out, *sources, picture=False).parent
     if wish.attribute is not None and wish.scorer is None and wish.attribute not in ATTRIBUTES:
         raise UnknownNameError("attribute", wish.attribute, ATTRIBUTES)
-    direction = _from_pictures(wish, show) if wish.positive or wish.negative else _from_scores(wish, method, show)
-    save_direction(direction, wish.out)
-    described = _described(direction)
-    found = {"direction": wish.out, **described, "warnings": show.warnings}
-    show.result(found, f"{wish.out}\n{table(('', ''), list(described.items()))}")
+    generator, search = _searched(wish, finder, show)
+    with show.stage("Finding directions"):
+        found = finder(generator, search)
+    if several:
+        _write_all(found, [folder / f"{one.name}.safetensors" for one in found], show)
+        return
+    save_direction(found[0], wish.out)
+    described = _described(found[0])
+    result = {"direction": wish.out, **described, "warnings": show.warnings}
+    show.result(result, f"{wish.out}\n{table(('', ''), list(described.items()))}")
 
 
 def take_over(path: Path, wish: Wish, show: Show) -> None:
@@ -116,7 +124,7 @@ def take_over(path: Path, wish: Wish, show: Show) -> None:
     if wish.attribute or wish.scorer:
         attribute, score = _scored_by(wish)
         scored = _score(generator, score, attribute, wish, show)
-        found = [calibrated(generator, one, attribute, score, scored) for one in found]
+        found = [calibrated(generator, one, attribute, scored) for one in found]
     for one in found:
         if visible_effect(generator, one) < INVISIBLE:
             show.warn(
@@ -134,19 +142,28 @@ def layer_range(text: str, codes: int) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _from_scores(wish: Wish, method: str, show: Show) -> Direction:
-    generator = load_generator(wish.model, wish.device, wish.label)
-    others = [find_direction(name, generator) for name in wish.without]
-    layers, (attribute, score) = _layers(wish, generator), _scored_by(wish)
-    check_projected(others, wish.space)  # before the samples are scored
-    name = wish.name or attribute
-    scored = _score(generator, score, attribute, wish, show)
-    with show.stage(f"Finding the {method}"):
-        if method == "channel":
-            return learn_channel(generator, name, attribute, scored, score)
-        return learn_boundary(
-            generator, name, attribute, scored, score, wish.space, layers=layers, conditioned_on=others
-        )  # fmt: skip
+def _searched(wish: Wish, finder: Finder, show: Show) -> tuple[Generator, Search]:
+    """The generator and all that the finder reads; samples are scored, and pictures inverted, where it needs that."""
+    fields, inverter = finder.needs | finder.reads, None
+    if "examples" in fields:
+        paths = {"positive": _pictures(wish.positive, "positive"), "negative": _pictures(wish.negative, "negative")}
+        inverter = Inverter(Request(wish.model, "w+", device=wish.device, label=wish.label, align=wish.align), show)
+    generator = inverter.generator if inverter else load_generator(wish.model, wish.device, wish.label)
+    search = Search(
+        space=wish.space,
+        layers=None if wish.layers is None else layer_range(wish.layers, generator.num_codes),
+        conditioned_on=tuple(find_direction(name, generator) for name in wish.without),
+        count=wish.components or 0,
+        seed=wish.seed if "seed" in fields else 1,  # else that of the samples
+    )
+    if inverter:
+        examples = _examples(paths, search.layers, wish.align, inverter, show)
+        search = replace(search, name=wish.name or wish.out.stem, examples=examples)
+    if "scored" in fields:
+        attribute, score = _scored_by(wish)
+        scored = _score(generator, score, attribute, wish, show)
+        search = replace(search, name=wish.name or attribute, attribute=attribute, scored=scored)
+    return generator, search
 
 
 def _score(generator: Generator, score: Score, attribute: str, wish: Wish, show: Show) -> Scored:
@@ -182,38 +199,23 @@ def _function(text: str) -> Callable[[np.ndarray], float]:
         sys.path.remove("")
 
 
-def _learn_components(wish: Wish, method: str, show: Show) -> None:
-    folder, generator = output_folder(wish.out), load_generator(wish.model, wish.device, wish.label)
-    layers, count = _layers(wish, generator), int(wish.components or 0)
-    with show.stage("Finding components"):
-        if method == "factorize":
-            found = factorize(generator, count, layers)
-        else:
-            found = principal(generator, count, wish.space, layers, wish.seed)
-    _write_all(found, [folder / f"{one.name}.safetensors" for one in found], show)
-
-
-def _from_pictures(wish: Wish, show: Show) -> Direction:
-    """Invert the pictures of both folders into W+ and fit a boundary to the means of their codes."""
-    folders = {"positive": wish.positive, "negative": wish.negative}
-    paths = {kind: _pictures(folder, kind) for kind, folder in folders.items()}
-    inverter = Inverter(Request(wish.model, "w+", device=wish.device, label=wish.label, align=wish.align), show)
+def _examples(
+    paths: Mapping[str, Sequence[Path]], layers: tuple[int, int] | None, align: bool, inverter: Inverter, show: Show
+) -> Examples:
+    """The pictures inverted into W+: of each the mean of the codes that are to move."""
     generator, codes = inverter.generator, dict[str, Tensor]()
-    layers, total = _layers(wish, generator), sum(map(len, paths.values()))
     for kind, files in paths.items():
         rows = [torch.empty(0, generator.num_codes, generator.w_dim)]
         for path in files:
             try:
-                aligned = aligned_face(path, generator.resolution, 0, show, wish.align)
+                aligned = aligned_face(path, generator.resolution, 0, show, align)
             except (ImageError, FaceError) as error:
                 show.warn(f"{error} It is left out.")
                 continue
-            latent = inverter.invert(aligned, f"Inverting {path.name}, one of {total}")
+            latent = inverter.invert(aligned, f"Inverting {path.name}, one of {sum(map(len, paths.values()))}")
             rows.append(latent.point.code.cpu())
-        codes[kind] = torch.cat(rows)
-    first, last = layers or (0, generator.num_codes)
-    positive, negative = (codes[kind][:, first:last].mean(1) for kind in folders)
-    return learn_from_examples(generator, wish.name or wish.out.stem, positive, negative, layers)
+        codes[kind] = torch.cat(rows)[:, slice(*layers or (None,))].mean(1)
+    return Examples(**codes)
 
 
 def _pictures(folder: Path | None, kind: str) -> list[Path]:
@@ -221,10 +223,6 @@ def _pictures(folder: Path | None, kind: str) -> list[Path]:
     if not found:
         raise ImageError(f"There are no pictures for --{kind}: give a folder that holds {', '.join(SUFFIXES)}.")
     return found
-
-
-def _layers(wish: Wish, generator: Generator) -> tuple[int, int] | None:
-    return None if wish.layers is None else layer_range(wish.layers, generator.num_codes)
 
 
 def _write_all(found: Sequence[Direction], paths: Sequence[Path], show: Show) -> None:

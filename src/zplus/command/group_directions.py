@@ -1,6 +1,5 @@
 """What `zplus directions` understands."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,23 +72,14 @@ def learn_direction(
     the one channel of S that moves the score most. --positive and --negative: your pictures are inverted and separated.
     --components: what varies most (principal, GANSpace) or what the weights amplify most (factorize, SeFa).
     """
-    from zplus.command.directions import Wish, learn
+    from zplus.command.directions import Wish, chosen, learn
 
-    refuse = partial(options.refuse, context)
-    if components is not None:
-        refuse("components have no scores and no names", "without", "samples", "name", "no_align")
-    elif positive or negative:
-        refuse("your pictures are separated by a boundary in w", "method", "space", "without", "samples", "seed")
-    else:
-        refuse("samples need no alignment", "no_align")
-    if method == "factorize":
-        refuse("the weights of all styles are decomposed, and nothing is drawn", "space", "seed")
-    if method == "channel":
-        refuse("one channel of S moves", "layers", "without", *(["space"] if space != "s" else []))
     wish = Wish(
         out, model, label, name, method, attribute, scorer, components, positive, negative, space, layers,
         without or (), samples, seed, not no_align, device,
     )  # fmt: skip
+    finder, unread = chosen(wish)
+    options.refuse(context, finder.gist, *unread)
     learn(wish, Show(as_json))
 
 

@@ -10,37 +10,29 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from zplus.direction import Direction
-from zplus.editing.scored import Score, Scored, codes_in, measured_slope
+from zplus.editing.scored import codes_in, measured_slope
+from zplus.editing.search import Search
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
 from zplus.spaces.registry import extended
 
+FRACTION = 0.2  # of the samples, at either end, that the hyperplane must separate
 HELD_OUT = 0.2  # of the samples: they judge the boundary and take no part in finding it
 MIN_EXTREMES = 10  # samples at either end
 
 
-def learn_boundary(
-    generator: Generator,
-    name: str,
-    attribute: str,
-    scored: Scored,
-    score: Score,
-    space: str = "w",
-    fraction: float = 0.2,
-    layers: tuple[int, int] | None = None,
-    conditioned_on: Sequence[Direction] = (),
-) -> Direction:
+def learn_boundary(generator: Generator, search: Search) -> list[Direction]:
     """The direction of an attribute in "z", "w" or "s", scaled so that it moves the score by one standard deviation.
 
-    fraction: the share of samples at either end that the hyperplane must separate. layers: the codes first..last-1 that
-    move, as a direction of Z+ or W+; pose and shape are decided by the first ones, and the others would only tint.
-    conditioned_on: directions of the same space that are projected out (conditional manipulation, section 3.3 there);
-    the direction keeps them, because they must be projected out again where it is pulled back to the sphere. The card
-    holds the accuracy on the extremes of held-out samples, the mean and standard deviation of the score over the prior,
-    and the length of the unit. Raises ZplusError when too few samples have a score, or moving does not raise it.
+    What it is conditioned on is projected out (section 3.3 there); the direction keeps that, because it must be
+    projected out again where it is pulled back to the sphere. The card holds the accuracy on the extremes of held-out
+    samples, the mean and standard deviation of the score over the prior, and the length of the unit. Raises ZplusError
+    when too few samples have a score, or moving does not raise it.
     """
-    z, values = scored.known(attribute)
+    space, attribute, others = search.space, search.attribute, search.conditioned_on
+    fraction = search.fraction or FRACTION
+    z, values = search.scored.known(attribute)
     held = int(HELD_OUT * len(values))
     extremes, fresh_extremes = int(fraction * (len(values) - held)), int(fraction * held)
     if extremes < MIN_EXTREMES or not fresh_extremes:
@@ -56,12 +48,11 @@ def learn_boundary(
 
     normal = torch.from_numpy(machine.coef_[0] / scale).float()
     along = codes @ (normal / normal.norm()).numpy()
-    kind, vector = on_layers(generator, space, normal, layers)
-    check_projected(conditioned_on, space)
-    vector = project_out(vector, [one.vector for one in conditioned_on])
+    kind, vector = on_layers(generator, space, normal, search.layers)
+    vector = project_out(vector, [one.vector for one in others])
     kind = extended(space) if len(vector) > 1 else kind
     vector = vector * (float(along.std()) / vector.norm(dim=1).max())
-    slope, deviation = measured_slope(generator, kind, vector, attribute, score), float(values.std())
+    slope, deviation = measured_slope(generator, kind, vector, attribute, search.scored.score), float(values.std())
     if not slope > 0:
         raise ZplusError(f"Moving along the boundary of {attribute} does not raise its score: take more samples.")
     card = {
@@ -69,18 +60,11 @@ def learn_boundary(
         "accuracy": round(accuracy, 4), "score_mean": round(float(values.mean()), 5),
         "score_std": round(deviation, 5), "correlation": round(float(np.corrcoef(along, values)[0, 1]), 4),
         "unit_in_prior_deviations": round(deviation / slope, 4), "model": generator.name,
-        "layers": list(layers or (0, generator.num_codes)), "without": [one.name for one in conditioned_on],
+        "layers": list(search.layers or (0, generator.num_codes)), "without": [one.name for one in others],
     }  # fmt: skip
     owner = make_space(kind, generator).required_fingerprint
-    excluded = torch.stack([one.vector.expand(len(vector), -1) for one in conditioned_on]) if conditioned_on else None
-    return Direction(name, kind, vector * (deviation / slope), owner, card, excluded)
-
-
-def check_projected(others: Sequence[Direction], space: str) -> None:
-    """Raises ZplusError where a direction is of another space, and so cannot be projected out of one of this space."""
-    foreign = [one.name for one in others if extended(one.space) != extended(space)]
-    if foreign:
-        raise ZplusError(f"{foreign[0]} is no direction of {space}: it cannot be projected out there.")
+    excluded = torch.stack([one.vector.expand(len(vector), -1) for one in others]) if others else None
+    return [Direction(search.name, kind, vector * (deviation / slope), owner, card, excluded)]
 
 
 def project_out(vector: Float[Tensor, "k d"], others: Sequence[Float[Tensor, "_ d"]]) -> Float[Tensor, "l d"]:

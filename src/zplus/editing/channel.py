@@ -4,28 +4,28 @@ import numpy as np
 import torch
 
 from zplus.direction import Direction
-from zplus.editing.scored import Score, Scored, codes_in, measured_slope
+from zplus.editing.scored import codes_in, measured_slope
+from zplus.editing.search import Search
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
 
+FRACTION = 0.05  # of the samples, those with the highest scores, that are exemplars
 TRIED = 10  # channels whose effect is rendered, of those that rank first
 MIN_EXEMPLARS = 10
 
 
-def learn_channel(
-    generator: Generator, name: str, attribute: str, scored: Scored, score: Score, fraction: float = 0.05
-) -> Direction:
+def learn_channel(generator: Generator, search: Search) -> list[Direction]:
     """The channel that moves an attribute most, of those in which samples with a high score differ from the prior.
 
     Styles are told in deviations from the mean of the prior. Channels are ranked by |mean| / deviation over the
     exemplars, the share `fraction` with the highest scores; the first ten are moved and the score is measured. One unit
-    moves it by one standard deviation. The card names the channel and its rank. Raises ZplusError where none of the ten
-    raises the score.
+    moves it by one standard deviation. The card names the channel and its rank. Raises ZplusError where too few samples
+    have a score, or none of the ten raises it.
     """
-    space = make_space("s", generator)
-    z, values = scored.known(attribute)
-    count = int(fraction * len(values))
+    space, attribute = make_space("s", generator), search.attribute
+    z, values = search.scored.known(attribute)
+    count = int((search.fraction or FRACTION) * len(values))
     if count < MIN_EXEMPLARS:
         raise ZplusError(f"Only {len(values)} samples have a score of {attribute}: raise the number of samples.")
     styles = codes_in(space, z).cpu()
@@ -37,7 +37,7 @@ def learn_channel(
     for channel in ranked:
         step = torch.zeros(1, space.dim)
         step[0, channel] = spread[channel] * relevance[channel].sign()
-        slopes.append(measured_slope(generator, "s", step, attribute, score))
+        slopes.append(measured_slope(generator, "s", step, attribute, search.scored.score))
     best = int(np.argmax(slopes))
     if not slopes[best] > 0:
         raise ZplusError(f"None of the {TRIED} likeliest channels raises the score of {attribute}: try a boundary.")
@@ -49,7 +49,7 @@ def learn_channel(
         "rank": best, "relevance": round(float(relevance[channel].abs()), 4), "score_std": round(deviation, 5),
         "unit_in_prior_deviations": round(deviation / slopes[best], 4), "model": generator.name,
     }  # fmt: skip
-    return Direction(name, "s", vector, space.required_fingerprint, card)
+    return [Direction(search.name, "s", vector, space.required_fingerprint, card)]
 
 
 def _label(generator: Generator, channel: int) -> str:

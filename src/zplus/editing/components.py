@@ -7,6 +7,7 @@ from torch import Tensor
 from zplus.direction import Direction
 from zplus.editing.boundary import on_layers
 from zplus.editing.scored import codes_in
+from zplus.editing.search import Search
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
@@ -15,43 +16,41 @@ SAMPLES = 20_000  # for components of some hundred numbers
 
 
 @torch.no_grad()
-def principal(
-    generator: Generator, count: int = 20, space: str = "w", layers: tuple[int, int] | None = None, seed: int = 1
-) -> list[Direction]:
+def principal(generator: Generator, search: Search) -> list[Direction]:
     """The directions along which w varies most (GANSpace: Härkönen et al. 2020, arXiv 2004.02546, section 2.1).
 
     In a space they are the regression of its codes on the coordinates along the components (equation 4): in "w" the
     components themselves, in "z" what moves z to where the component grows. One unit is one standard deviation over the
-    prior, elsewhere than in w what goes with it on average. `layers` are the codes first..last-1 that move. The card
-    tells the share of the variance.
+    prior, elsewhere than in w what goes with it on average. The card tells the share of the variance. Raises ZplusError
+    for a count outside 1..w_dim.
     """
-    z, w = _prior(generator, seed)
+    z, w = _prior(generator, search.seed)
     variances, axes = torch.linalg.eigh(w.T.cov())  # ascending
     variances, axes = variances.flip(0), _signed(axes.flip(1))
-    along = (w - w.mean(0)) @ axes[:, : _checked(count, generator)] / variances[:count].clamp(min=1e-12).sqrt()
-    vectors = torch.linalg.lstsq(along, codes_in(make_space(space, generator), z)).solution  # a component a row
-    shares = (variances / variances.sum()).tolist()
-    return _directions(generator, "principal", space, vectors, layers, shares)
+    count = _checked(search.count, generator)
+    along = (w - w.mean(0)) @ axes[:, :count] / variances[:count].clamp(min=1e-12).sqrt()
+    vectors = torch.linalg.lstsq(along, codes_in(make_space(search.space, generator), z)).solution  # a component a row
+    return _directions(generator, "principal", search.space, vectors, search.layers, variances / variances.sum())
 
 
 @torch.no_grad()
-def factorize(generator: Generator, count: int = 20, layers: tuple[int, int] | None = None) -> list[Direction]:
+def factorize(generator: Generator, search: Search) -> list[Direction]:
     """The directions of W that change the styles most (SeFa: Shen and Zhou 2021, arXiv 2007.06600, equation 5).
 
-    They are the eigenvectors of A^T A, A being the affine layers of the codes first..last-1, stacked. One unit is one
-    standard deviation of w along the direction over the prior. The card tells the share of the eigenvalue.
+    They are the eigenvectors of A^T A, A being the affine layers of the codes that move, stacked. One unit is one
+    standard deviation of w along the direction over the prior. The card tells the share of the eigenvalue. Raises
+    ZplusError for a count outside 1..w_dim.
     """
     identity = torch.eye(generator.w_dim, device=generator.device)[:, None].expand(-1, generator.num_codes, -1)
     styles = torch.cat(generator.styles(identity), 1) - torch.cat(generator.styles(torch.zeros_like(identity)), 1)
     rows = styles.T  # A [sum of C_k, w_dim]
-    if layers is not None:
-        rows = rows * on_layers(generator, "s", torch.ones(len(rows)), layers)[1].T.to(rows)
+    if search.layers is not None:
+        rows = rows * on_layers(generator, "s", torch.ones(len(rows)), search.layers)[1].T.to(rows)
     values, axes = torch.linalg.eigh(rows.T @ rows)
     values, axes = values.flip(0), _signed(axes.flip(1))
     spread = (_prior(generator)[1] @ axes).std(0)
-    shares = (values / values.sum()).tolist()
-    vectors = (axes * spread).T[: _checked(count, generator)]
-    return _directions(generator, "factorize", "w", vectors, layers, shares)
+    vectors = (axes * spread).T[: _checked(search.count, generator)]
+    return _directions(generator, "factorize", "w", vectors, search.layers, values / values.sum())
 
 
 def _directions(
@@ -60,10 +59,10 @@ def _directions(
     space: str,
     vectors: Float[Tensor, "n d"],
     layers: tuple[int, int] | None,
-    shares: list[float],
+    shares: Float[Tensor, " w"],
 ) -> list[Direction]:
     found = []
-    for i, (vector, share) in enumerate(zip(vectors.cpu(), shares, strict=False)):
+    for i, (vector, share) in enumerate(zip(vectors.cpu(), shares.tolist(), strict=False)):
         kind, rows = on_layers(generator, space, vector, layers)
         card = {
             "method": method, "component": i, "share": round(share, 5), "model": generator.name,

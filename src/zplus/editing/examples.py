@@ -2,13 +2,12 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.svm import LinearSVC
-from torch import Tensor
 
 from zplus.direction import Direction
 from zplus.editing.boundary import on_layers
+from zplus.editing.search import Search
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.spaces import make_space
@@ -17,18 +16,13 @@ MIN_EXAMPLES = 2  # pictures of either kind
 SAMPLES = 10_000  # of the prior, for the unit
 
 
-def learn_from_examples(
-    generator: Generator,
-    name: str,
-    positive: Float[Tensor, "p w"],
-    negative: Float[Tensor, "q w"],
-    layers: tuple[int, int] | None = None,
-) -> Direction:
+def learn_from_examples(generator: Generator, search: Search) -> list[Direction]:
     """The normal of the boundary between w codes of two kinds; one unit is one standard deviation of w along it.
 
-    layers: the codes first..last-1 that move. The card holds the accuracy on examples that were left out one at a time,
-    which for few pictures says little. Raises ZplusError for fewer than two examples of either kind.
+    The card holds the accuracy on examples that were left out one at a time, which for few pictures says little. Raises
+    ZplusError for fewer than two examples of either kind.
     """
+    positive, negative = search.examples.positive, search.examples.negative
     if min(len(positive), len(negative)) < MIN_EXAMPLES:
         raise ZplusError(
             f"There are {len(positive)} examples for and {len(negative)} against: give at least {MIN_EXAMPLES} of each."
@@ -39,9 +33,9 @@ def learn_from_examples(
     machine = LinearSVC(C=1e-3, dual=True, class_weight="balanced", max_iter=20_000, random_state=0).fit(x, y)
     accuracy = cross_val_score(machine, x, y, cv=LeaveOneOut()).mean()
     normal = torch.from_numpy(machine.coef_[0] / np.linalg.norm(machine.coef_)).float()
-    kind, vector = on_layers(generator, "w", normal * (prior @ normal).std(), layers)
+    kind, vector = on_layers(generator, "w", normal * (prior @ normal).std(), search.layers)
     card = {
         "method": "examples", "positive": len(positive), "negative": len(negative), "model": generator.name,
-        "accuracy": round(float(accuracy), 4), "layers": list(layers or (0, generator.num_codes)),
+        "accuracy": round(float(accuracy), 4), "layers": list(search.layers or (0, generator.num_codes)),
     }  # fmt: skip
-    return Direction(name, kind, vector, make_space(kind, generator).required_fingerprint, card)
+    return [Direction(search.name, kind, vector, make_space(kind, generator).required_fingerprint, card)]

@@ -22,16 +22,20 @@ SCORED_SIZE = 256  # side in pixels at which generated pictures are scored: what
 CALIBRATION = 24  # fresh samples on which a unit is measured
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scored:
-    """Samples of the prior: z [M, z_dim] on the sphere, and by attribute an array [M], nan where there is no score."""
+    """Samples of the prior: z [M, z_dim] on the sphere, and by attribute an array [M], nan where there is no score.
+
+    score: what scored them, and scores what a direction makes of others.
+    """
 
     z: Float[Tensor, "m z"]
     scores: dict[str, np.ndarray]
+    score: Score
 
     def known(self, attribute: str) -> tuple[Float[Tensor, "k z"], np.ndarray]:
         """The samples that have a score of the attribute, and their scores [K]. Raises ZplusError where none has."""
-        there = np.isfinite(self.scores[attribute])
+        there = np.isfinite(self.scores.get(attribute, np.empty(0)))
         if not there.any():
             raise ZplusError(f"Only 0 samples have a score of {attribute}: the generator draws nothing that shows it.")
         return self.z[torch.from_numpy(there).to(self.z.device)], self.scores[attribute][there]
@@ -50,7 +54,7 @@ def score_prior(
     for i in range(samples):
         rows.append(score(scoring_pixels(space, z[i : i + 1])))
         report(i + 1)
-    return Scored(z[:, 0], {name: np.array([row[name] for row in rows], float) for name in rows[0]})
+    return Scored(z[:, 0], {name: np.array([row[name] for row in rows], float) for name in rows[0]}, score)
 
 
 @torch.no_grad()
@@ -83,14 +87,14 @@ def scoring_pixels(space: Space, code: Float[Tensor, "1 k d"]) -> Pixels:
     return to_pixels(image[0])
 
 
-def calibrated(generator: Generator, direction: Direction, attribute: str, score: Score, scored: Scored) -> Direction:
+def calibrated(generator: Generator, direction: Direction, attribute: str, scored: Scored) -> Direction:
     """The direction with a unit that moves the score by one standard deviation over the prior; upward, so it may turn.
 
     Raises ZplusError where the score hardly follows: less than a hundredth of a deviation for a unit as it was.
     """
     _, values = scored.known(attribute)
     deviation = float(values.std())
-    slope = measured_slope(generator, direction.space, direction.vector, attribute, score)
+    slope = measured_slope(generator, direction.space, direction.vector, attribute, scored.score)
     if not abs(slope) > 0.01 * deviation:
         raise ZplusError(f"{direction.name} hardly moves the score of {attribute}: choose another attribute.")
     card = direction.card | {"attribute": attribute, "samples": len(values), "score_std": round(deviation, 5)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock, RLock
 
 from zplus.direction import Direction
-from zplus.editing import directions_of, principal
+from zplus.editing import FINDERS, Search, directions_of
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.execution import Execution, best_execution
 from zplus.faces.detector import FaceDetector
@@ -61,8 +61,8 @@ class Models:
             if name not in self._sliders:
                 found = list(directions_of(generator).values())
                 if len(found) < MIN_SLIDERS:
-                    components = enumerate(principal(generator, MIN_SLIDERS - len(found)), 1)
-                    found += [replace(direction, name=f"component {i}") for i, direction in components]
+                    components = FINDERS["principal"](generator, Search(count=MIN_SLIDERS - len(found)))
+                    found += [replace(direction, name=f"component {i}") for i, direction in enumerate(components, 1)]
                 self._sliders[name] = tuple(found[:MAX_SLIDERS])
             return self._sliders[name]
 
