@@ -9,7 +9,6 @@ it is pulled back without and with the vectors that it excludes.
 
 import argparse
 
-import torch
 from torch import Tensor
 
 from machine import save_result
