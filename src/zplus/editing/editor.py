@@ -79,7 +79,7 @@ class Editor:
         where = self.latent.mask if mask is None else _mask(mask, len(self.latent))
         wanted = list(self.latent.edits)
         for key, strength in strengths.items():
-            direction = find_direction(key, generator) if isinstance(key, str) else key
+            direction = key if isinstance(key, Direction) else find_direction(str(key), generator)
             wanted.append(Edit(direction, _number(strength, direction.name), layers))
         edits = [_checked(one, generator) for one in _added_up(wanted)]
         edited = self._moved(edits, moved) if edits else None
@@ -163,7 +163,7 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
     if latent.edited is None:
         return [1.0] * len(latent)
     space = space_of(generator, latent)
-    vectors = [(one.strength, *_vectors(one, space)[:2]) for one in latent.edits]
+    vectors = [(_limited(one.strength), *_vectors(one, space)[:2]) for one in latent.edits]
     wanted = [strength * x for strength, source, x in vectors if not same_chart(source, space)]
     if space.linear or not wanted:
         return [1.0] * len(latent)
@@ -227,4 +227,4 @@ def _added_up(edits: Sequence[Edit]) -> list[Edit]:
 
 def _identity(one: Edit) -> tuple[str, ...]:
     """What makes two edits the same but for their strength."""
-    return one.direction.name, one.direction.space, fingerprint({"": one.direction.vector}), str(one.layers)
+    return one.direction.name, one.direction.space, fingerprint(one.direction.tensors), str(one.layers)
