@@ -154,7 +154,7 @@ def test_every_preset_does_what_it_says(name, lpips):
     space, seen = make_space(kind, generator), []
     brief = {key: 3 for key in ("sam_steps", "pti_steps") if key.split("_")[0] in PRESETS[name].stages}
     settings = preset(name, steps=4, lpips_size=32, **brief)
-    latent = run(space, target, lpips, settings, encoder=encoder, callback=lambda p: seen.append(p))
+    latent = run(space, target, lpips, settings, encoder=encoder, callback=seen.append)
     assert latent.figures["steps"] == [steps] and len(seen) == steps
     assert {x for x in ("added", "offsets") if getattr(latent, x)} == ({adds} if adds else set())
     first = {

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from p_plus import SHIPPED, SPACES
 from points import direction_of, generator_of, image_of, latent_at, normal, point_of
+from tiny import TINY
 from zplus.editing import edit
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.generators import State
@@ -14,7 +15,6 @@ from zplus.latent import Decoding, Point, load_latent, save_latent
 from zplus.spaces import convert, latent_of, make_space, render, space_of
 from zplus.spaces.sphere import angles
 
-ARCHITECTURES = ("skip", "resnet", "mobile")
 SPHERES = ("z", "z+", "f/z", "f/z+")
 CODES = ("z", "z+", "w", "w+", "s")
 UPWARD = [(a, b) for i, a in enumerate(CODES) for b in CODES[i + 1 :] if (a, b) != ("z+", "w")]
@@ -22,7 +22,7 @@ UPWARD += [("z", "p+"), ("z+", "p+"), ("w", "p+"), ("w+", "p+"), ("p+", "w+"), (
 DOWNWARD = [("z", "z+"), ("z", "w"), ("z+", "w+"), ("w", "w+"), ("w", "s"), ("z", "s")]
 
 
-@pytest.fixture(params=ARCHITECTURES)
+@pytest.fixture(params=TINY)
 def generator(request):
     return generator_of(request.param)
 
