@@ -90,7 +90,7 @@ def measured(
     edited = Edited(generator, latent, Condition(latent.space, latent.space))
     found, parts, shown = {}, [], {"reconstruction": reconstruction[test][:SHOWN]}
     for name, truth in truths.items():
-        tried = {s: edited.picture(directions[name], s) for s in STRENGTHS}
+        tried = {s: edited.image(directions[name], s) for s in STRENGTHS}
         tuned = {s: float(np.median(truth.distance(x[tuning], tuning))) for s, (x, _) in tried.items()}
         strength = min(tuned, key=tuned.__getitem__)
         images, followed = tried[strength]

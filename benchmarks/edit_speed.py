@@ -43,14 +43,14 @@ def main() -> None:
     execution = best_execution(generator)
     latent = load_latent(sorted((given.work / "f-z+").glob("*.latent.safetensors"))[0])
     editor = Editor(generator, latent, execution)
-    shown = lambda strengths: editor.picture(editor.edit(strengths))  # noqa: E731
+    shown = lambda strengths: editor.image(editor.edit(strengths))  # noqa: E731
     for _ in range(3):
         shown({"pitch": 1.0})
     first = [seconds(lambda name=name: shown({name: 1.5})) for name in FIRST]
     for strength in (-1.5, 2.0):  # both ways of smile are known from here on
         shown({"smile": strength})
     further = [seconds(lambda s=s: shown({"smile": s})) for s in FURTHER * 3]
-    render_alone = [seconds(lambda: editor.picture(latent)) for _ in range(10)]
+    render_alone = [seconds(lambda: editor.image(latent)) for _ in range(10)]
     together = [seconds(lambda s=s: shown({"smile": s, "age": 0.7})) for s in FURTHER]
     quick, exact = shown({"smile": 1.5}), render(generator, editor.edit({"smile": 1.5}))
     apart = {name: float(value) for name, value in measure_images(quick, exact, ("mse", "lpips_vgg")).items()}

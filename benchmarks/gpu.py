@@ -37,9 +37,9 @@ def on_portraits(folder: Path, work: Path, device: torch.device) -> list[dict[st
         latent = invert(generator, photo)
         inverted = time.perf_counter()
         editor = Editor(generator, latent, best_execution(generator))
-        editor.picture(latent)
+        editor.image(latent)
         seen = time.perf_counter()
-        editor.picture(editor.edit({"smile": 1.0})).cpu()
+        editor.image(editor.edit({"smile": 1.0})).cpu()
         row = {"name": name, "seconds": inverted - began, "edit_seconds": time.perf_counter() - seen}
         figures = measure_quality(render(generator, latent).cpu(), photo)
         row |= {key: value for key, value in figures.items() if not math.isnan(value)}

@@ -149,7 +149,7 @@ def test_the_pictures_of_an_editor_are_those_of_render(space):
         editor.edit({a: 1.0}, mask=half_mask(32)),
         editor.edit({}, mask=half_mask()),
     ):
-        close(editor.picture(edited), picture(generator, edited))
+        close(editor.image(edited), picture(generator, edited))
 
 
 @pytest.mark.parametrize("name", ["z+", "f/z+"])

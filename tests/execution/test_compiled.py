@@ -107,8 +107,8 @@ def test_an_editor_shows_the_same_edit():
     direction = Direction("bend", "w", vector, generator.mapping_fingerprint)
     editor = Editor(generator, latent, COMPILED)
     edited = editor.edit({direction: 0.3})
-    assert_close(editor.picture(edited), render(generator, edited), atol=1e-5, rtol=1e-5)
-    assert (editor.picture(edited) - editor.picture(latent)).abs().max() > 0.01
+    assert_close(editor.image(edited), render(generator, edited), atol=1e-5, rtol=1e-5)
+    assert (editor.image(edited) - editor.image(latent)).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("kind", TINY)

@@ -46,7 +46,7 @@ def test_the_file_shows_the_same_and_edits_apply(generator, lpips, tmp_path):
     save_latent(latent, tmp_path / "a.safetensors")
     loaded = load_latent(tmp_path / "a.safetensors")
     assert torch.equal(render(generator, loaded), render(generator, latent))
-    assert_close(Editor(generator, loaded, EAGER).picture(loaded), render(generator, loaded), atol=1e-5, rtol=0)
+    assert_close(Editor(generator, loaded, EAGER).image(loaded), render(generator, loaded), atol=1e-5, rtol=0)
     moved = edit(generator, loaded, {direction_of(generator): 1.0})
     assert not torch.equal(render(generator, moved), render(generator, loaded))
     back = edit(generator, moved, {direction_of(generator): -1.0})

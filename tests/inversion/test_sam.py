@@ -70,7 +70,7 @@ def test_the_file_rows_and_edits(generator, lpips, tmp_path):
     torch.testing.assert_close(render(generator, latent[1]), image[1:], rtol=1e-4, atol=1e-4)
     moved = edit(generator, loaded, {direction_of(generator): 1.0})
     assert not torch.equal(render(generator, moved), image)
-    torch.testing.assert_close(Editor(generator, loaded, EAGER).picture(moved), render(generator, moved))
+    torch.testing.assert_close(Editor(generator, loaded, EAGER).image(moved), render(generator, moved))
     back = edit(generator, moved, {direction_of(generator): -1.0})
     assert torch.equal(render(generator, back), image)
 

@@ -152,7 +152,7 @@ class Bench:
             for i, value in enumerate(lec.tolist()):
                 row = {"direction": direction.name, "what": "there and back", "lec": value, "reached": near[i]}
                 yield facts[i] | {"table": "edit"} | row
-        still, _ = edited.picture(self.directions[0], 0.0)
+        still, _ = edited.image(self.directions[0], 0.0)
         difference = float((still - image).abs().max())
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
         yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane

@@ -35,12 +35,12 @@ class SpeedBench:
         editor = Editor(self.generator, self._latent, self.execution)
         parts: dict[str, Callable[[], object]] = {
             "picture, eager in fp32": lambda: render(self.generator, self._latent),
-            "picture, as the editor renders it": lambda: editor.picture(self._latent),
-            "first edit of a direction, with its picture": lambda: editor.picture(editor.edit({self.direction: 1.0})),
-            "further strength, with its picture": lambda: editor.picture(editor.edit({self.direction: 0.7})),
+            "picture, as the editor renders it": lambda: editor.image(self._latent),
+            "first edit of a direction, with its picture": lambda: editor.image(editor.edit({self.direction: 1.0})),
+            "further strength, with its picture": lambda: editor.image(editor.edit({self.direction: 0.7})),
             f"{STEPS} steps of inversion": lambda: self._inverted(STEPS),
         }
-        editor.picture(self._latent)
+        editor.image(self._latent)
         for what, work in parts.items():
             began = self._now()
             work()

@@ -106,7 +106,7 @@ class Edited:
         self.generator, self.latent, self.condition = generator, latent, condition
         self.editor = Editor(generator, latent)
 
-    def picture(self, direction: Direction, strength: float) -> tuple[Images, list[bool]]:
+    def image(self, direction: Direction, strength: float) -> tuple[Images, list[bool]]:
         """The pictures, and whether each row could follow the direction; one that could not stays as it is."""
         try:
             with warnings.catch_warnings():
@@ -114,15 +114,15 @@ class Edited:
                 edited = self.editor.edit({direction: strength}, feature=self.condition.feature)
         except LatentError:
             return render(self.generator, self.latent), [False] * len(self.latent)
-        return self._picture(edited), self.editor.followed(edited)
+        return self._image(edited), self.editor.followed(edited)
 
-    def _picture(self, edited: Latent) -> Images:
+    def _image(self, edited: Latent) -> Images:
         if self.condition.keep_norm and edited.edited is not None:
             space = self.editor.space
             before = edited.inverted.contiguous_copy(self.generator.device)
             code = norm_kept(before.code, edited.edited.code, space.statistics.w_mean)
             edited = replace(edited, edited=with_code(space, before, code, self.condition.feature))
-        return self.editor.picture(edited)
+        return self.editor.image(edited)
 
 
 @torch.no_grad()
@@ -162,7 +162,7 @@ class Track:
     ):
         self.strengths = [sign * strength or 0.0 for strength in STRENGTHS]  # without -0.0
         tried = [(reconstruction, [True] * len(reconstruction))]  # at 0
-        tried += [edited.picture(direction, strength) for strength in self.strengths[1:]]
+        tried += [edited.image(direction, strength) for strength in self.strengths[1:]]
         self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
         self.followed = np.array([followed for _, followed in tried])  # [S, N]
         readings = [start, *map(measure.gauge.read, self.images[1:])]
@@ -274,9 +274,9 @@ def loss_of_editing(
 
     The papers take it of latents, whose lengths cannot be compared between spaces. nan where a code cannot follow.
     """
-    images, followed = edited.picture(direction, strength)
+    images, followed = edited.image(direction, strength)
     generator, condition = edited.generator, edited.condition
     again = Edited(generator, inverted(generator, images, condition, **changes), condition)
-    back, returned = again.picture(direction, -strength)
+    back, returned = again.image(direction, -strength)
     both = torch.tensor(followed) & torch.tensor(returned)
     return torch.where(both.to(reconstruction.device), measure.distance(back, reconstruction), torch.nan)

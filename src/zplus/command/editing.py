@@ -150,7 +150,7 @@ def _write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, 
     with show.heard(), show.stage(f"Sweeping {sweep.name}", len(sweep.strengths)) as tick:
         editor = Editor(generator, latent)
         for i, strength in enumerate(sweep.strengths):
-            pictures.append(to_pixels(editor.picture(editor.edit({sweep.name: strength}))[0]))
+            pictures.append(to_pixels(editor.image(editor.edit({sweep.name: strength}))[0]))
             tick(i + 1, f"{strength:+g}")
     note = f"{sweep.name} {sweep.strengths[0]:+g} to {sweep.strengths[-1]:+g}"
     if out.suffix.lower() == ".webp":

@@ -90,13 +90,13 @@ class Retoucher:
         """The crop after an edit."""
         if not strength:
             return to_pixels(self.reconstruction)
-        return to_pixels(self.editor.picture(self.editor.edit({name: strength}))[0])
+        return to_pixels(self.editor.image(self.editor.edit({name: strength}))[0])
 
     def outcome(self, strengths: Mapping[str, float]) -> Outcome:
         """An edit, pasted back into the photo and judged."""
         first = find_direction(next(iter(strengths)), self.generator)
         edited = self.editor.edit(strengths)
-        image = self.editor.picture(edited)[0].cpu()
+        image = self.editor.image(edited)[0].cpu()
         crop = to_pixels(image)
         return Outcome(
             title=" and ".join(_words(name, strength) for name, strength in strengths.items()),

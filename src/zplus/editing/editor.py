@@ -109,7 +109,7 @@ class Editor:
         return (~lost).tolist()
 
     @torch.inference_mode()
-    def picture(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
+    def image(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
         """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
         if self.execution is None or self.latent.added:
             return rendered(self.space, edited)

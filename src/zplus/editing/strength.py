@@ -43,7 +43,7 @@ def solve_strength(
     editor = Editor(generator, latent[0])
 
     def at(strength: float) -> float:
-        scores[strength] = measure(editor.picture(editor.edit({direction: strength}))[0])
+        scores[strength] = measure(editor.image(editor.edit({direction: strength}))[0])
         return scores[strength]
 
     if not np.isfinite(at(0.0)):

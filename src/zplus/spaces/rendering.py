@@ -80,8 +80,8 @@ def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
 @torch.inference_mode()
 def rendered(space: Space, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     """`render` where the latent's space is known, as `space_of` gives it: on a generator tuned to its offsets."""
-    image = _picture(space, latent, latent.point)
-    return masked(latent.mask, image, lambda: _picture(space, latent, latent.inverted)) if latent.edited else image
+    image = _image(space, latent, latent.point)
+    return masked(latent.mask, image, lambda: _image(space, latent, latent.inverted)) if latent.edited else image
 
 
 def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
@@ -92,7 +92,7 @@ def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Ten
     return torch.lerp(reconstruction(), edited, wide)
 
 
-def _picture(space: Space, latent: Latent, point: Point) -> Tensor:
+def _image(space: Space, latent: Latent, point: Point) -> Tensor:
     device = space.generator.device
     point = point.contiguous_copy(device)
     inputs = space.decode(*point)

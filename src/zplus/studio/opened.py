@@ -51,8 +51,8 @@ class Opened:
         quick = None if latent.added or latent.offsets else models.execution(model)
         self._editor, self._lock = Editor(self.generator, latent, quick), RLock()
         self.latent, self._bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
-        self.reconstruction = self._editor.picture(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
-        self._inverted = self._editor.picture(self._bare)[0].cpu() if rest else self.reconstruction
+        self.reconstruction = self._editor.image(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
+        self._inverted = self._editor.image(self._bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
         self._before: dict[bool, str] = {}
         self.history = History(Wish(strengths, latent.feature))
@@ -85,7 +85,7 @@ class Opened:
             return self.reconstruction
         with self._lock:
             self._models.runs += 1
-            return self._editor.picture(self.edited(wish, part))[0].cpu()
+            return self._editor.image(self.edited(wish, part))[0].cpu()
 
     def before(self, in_photo: bool) -> str:
         """The address of what is compared with: the photo or its crop, as large as the page shows it."""
