@@ -38,8 +38,8 @@ class Direction:
         texts = texts and isinstance(self.space, str) and re.fullmatch(SPACE, self.space) is not None
         numbers = _are_numbers(self.vector, 2) and (self.excluded is None or _are_numbers(self.excluded, 3))
         if not texts or not numbers:
-            told = f"The direction {str(self.name)[:60]!r} is damaged"
-            raise LatentError(f"{told}: it needs finite numbers [K, D] of a space such as w.")
+            message = f"The direction {str(self.name)[:60]!r} is damaged"
+            raise LatentError(f"{message}: it needs finite numbers [K, D] of a space such as w.")
 
     @property
     def tensors(self) -> dict[str, Tensor]:

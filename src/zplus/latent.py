@@ -16,13 +16,9 @@ from zplus.generators.contract import State
 from zplus.records import Kind, read_record, write_record
 
 KIND = Kind(
-    "latent",
-    LatentError,
-    damaged="is damaged or not a latent",
-    remedy="invert the photo again",
-    version="1",
-    dtypes=frozenset({"F32"}),
-)
+    "latent", LatentError, "is damaged or not a latent", "invert the photo again",
+    version="1", dtypes=frozenset({"F32"}),
+)  # fmt: skip
 FeatureMove = Literal["moved", "added", "fixed"]
 MAX_EDITS = 100  # each takes time
 MAX_CODES = 1 << 16  # more than any generator has
@@ -50,6 +46,8 @@ class Decoding:
     def __post_init__(self) -> None:
         if not 0 <= self.psi <= 1:
             raise ZplusError(f"Truncation psi is {self.psi}, but must lie between 0 and 1.")
+        if self.cutoff is not None and not 0 <= self.cutoff <= MAX_CODES:
+            raise ZplusError(f"The cutoff of truncation is {self.cutoff}, but must be a number of codes.")
 
 
 class Point(NamedTuple):

@@ -19,6 +19,7 @@ from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import ALPHA, MINIMUM, RESAMPLES, Comparison, compare, holm
 from zplus.errors import ZplusError
 from zplus.perception.metrics import METRICS
+from zplus.spaces.registry import CODES
 
 HIGHER = {name for name, metric in METRICS.items() if metric.higher_is_better} | {"judge_change"}  # else lower
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
@@ -30,7 +31,7 @@ SETTINGS = {"oracle": "generated pictures", "drawn": "drawn pairs", "photo": "ph
 TRUTHS = ("w", "z")  # of the oracle's edits: straight in W, along the geodesic in Z
 NO_EDIT = "no edit"
 KINDS = ("without F", "with F")  # groups of spaces
-ORDER = [*KINDS, "default", "as it is", *(f + name for f in ("", "f/") for name in ("z", "z+", "w", "w+", "s"))]
+ORDER = [*KINDS, "default", "as it is", *(f + name for f in ("", "f/") for name in CODES)]
 
 Task = tuple[str, ...]  # subject, truth, and all else in which two rows must agree
 

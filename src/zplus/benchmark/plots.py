@@ -13,11 +13,12 @@ from typing import Any
 from zplus.benchmark.contrasts import KINDS, SETTINGS, Arm, by_arm, kind, setting_of, subject_means
 from zplus.benchmark.rows import Row, Run
 from zplus.errors import MissingExtraError
+from zplus.spaces.registry import CODES
 
 SIZE = 4.8, 3.8  # inches: small, so that letters keep their size on a phone
 INK = "#010203"  # stands for currentColor
 COLOURS = ("#d1495b", "#1f83b4", "#8a6bd1", "#d08a1d", "#2f9e6e", "#7a7a72", "#b0579c", "#5f7f1f")
-BASES = ("z", "z+", "w", "w+", "s")  # spaces keep their colour in all plots
+BASES = tuple(CODES)  # spaces keep their colour in all plots
 STYLE = {
     "font.size": 10, "svg.fonttype": "none", "text.parse_math": False,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.15, "grid.color": INK,

@@ -163,7 +163,7 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
     if latent.edited is None:
         return [1.0] * len(latent)
     space = space_of(generator, latent)
-    vectors = [(_limited(one.strength), *_vectors(one, space)[:2]) for one in latent.edits]
+    vectors = [(_limited(one.strength), *_vectors(_checked(one, generator), space)[:2]) for one in latent.edits]
     wanted = [strength * x for strength, source, x in vectors if not same_chart(source, space)]
     if space.linear or not wanted:
         return [1.0] * len(latent)
@@ -193,7 +193,7 @@ def _number(strength: object, name: str) -> float:
     """A strength as a finite number, whatever it was given as. Raises ZplusError."""
     try:
         found = float(strength)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if math.isnan(found):
         raise ZplusError(f"The strength of {name} is not a number: give standard deviations, such as 1.5.")

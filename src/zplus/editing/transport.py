@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.autograd.functional import jvp
 
 from zplus.errors import LatentError
 from zplus.spaces import Space, same_chart
+from zplus.spaces.mapping import jvp
 
 MIN_PROGRESS = 0.1  # of a pull-back along the direction: no tangent is scaled by more than its inverse
 MIN_COSINE = 0.3  # between the move of w and the direction, where those that come along have 0.6 to 0.8
@@ -101,7 +101,7 @@ class EditPath:
         tangent = self.space.tangent_along(code, vector, self.excluded)
         if not self.bends:
             return Waypoint(code, tangent, cosine)
-        reached = jvp(self.space.to_w, code, tangent)[1]
+        reached = jvp(self.space.to_w, code, tangent)
         cosine = cosine.minimum(_agreement(reached, vector))
         return Waypoint(code, tangent / _along(reached, vector).clamp(min=MIN_PROGRESS), cosine)
 

@@ -46,7 +46,7 @@ class State(NamedTuple):
 
 
 class Feature(NamedTuple):
-    """What a signal does to the state after a layer: replaces it, or adds to it; without RGB it adds none."""
+    """What happens to the state after a layer: replaces it, or adds to it; without RGB it adds none."""
 
     state: State
     mode: Literal["replace", "add"] = "replace"
@@ -61,7 +61,7 @@ class Feature(NamedTuple):
 
 @dataclass(frozen=True)
 class SynthesisInputs:
-    """Everything that a synthesis listens to.
+    """Everything that a synthesis takes.
 
     styles: one tensor [N, C_k] per modulated operation.
     noise: one map [N or 1, 1, r, r] per convolution, already times its strength; None means the stored noise.

@@ -7,18 +7,21 @@ from functools import cache, wraps
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+import torch
+
 T = TypeVar("T")
 
 
 def kept(function: Callable[..., T]) -> Callable[..., T]:
-    """functools.cache for a function of a generator, which lets go of the generator."""
+    """functools.cache for a function of a generator, which does not keep the generator alive."""
     known: WeakKeyDictionary[Any, dict[tuple[Any, ...], T]] = WeakKeyDictionary()
 
     @wraps(function)
     def remembered(generator: Any, *rest: Any) -> T:
         results = known.setdefault(generator, {})
         if rest not in results:
-            results[rest] = function(generator, *rest)
+            with torch.inference_mode(False):  # what is kept may be needed where there are gradients
+                results[rest] = function(generator, *rest)
         return results[rest]
 
     return remembered

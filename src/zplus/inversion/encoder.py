@@ -192,9 +192,13 @@ def _free(config: EncoderConfig) -> dict[str, Any]:
     return {"forms": config.forms, "channels": config.channels, "hidden": config.hidden}
 
 
-@kept
 def encoder_of(generator: Generator) -> Encoder | None:
-    """The encoder that comes with the package for this generator, if there is one."""
+    """The encoder that comes with the package for this generator, if there is one, on its device."""
+    return _encoder_of(generator, generator.device)
+
+
+@kept
+def _encoder_of(generator: Generator, device: torch.device) -> Encoder | None:
     for path in sorted(Path(str(files("zplus.inversion") / "encoders")).glob("*.safetensors")):
         if read_header(path).get("belongs_to") == generator.fingerprint:
             return load_encoder(path, generator)

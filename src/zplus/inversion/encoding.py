@@ -23,8 +23,8 @@ COARSE = 32  # side in pixels at which candidates are compared: pose, skin and b
 class EncoderOutput:
     """What an encoder makes of N photos, RGB in [-1, 1] at the generator's resolution, in any space.
 
-    The trunk that sees for it, by far the dearest part, looks at the photos once. Its codes are those of psi 1, because
-    that is how it learnt them.
+    VGG16, by far the most expensive part, runs once per photo. The codes are those of psi 1, because that is how the
+    encoder learnt them.
     """
 
     def __init__(self, encoder: Encoder, lpips: LPIPS, context: torch.autocast, photos: Float[Tensor, "n 3 r r"]):
@@ -44,7 +44,8 @@ class EncoderOutput:
             raise ZplusError(
                 f"This encoder has no codes in {space.encoder_head}: choose another space, or train one that has."
             )
-        return make_space(space.encoder_head, space.generator, decoding=Decoding(noise=space.decoding.noise))
+        plain = Decoding(noise=space.decoding.noise) if space.decoding.psi else space.decoding  # at psi 0 no code shows
+        return make_space(space.encoder_head, space.generator, decoding=plain)
 
     @torch.no_grad()
     def code(self, space: Space) -> Float[Tensor, "n k d"]:

@@ -17,13 +17,13 @@ from zplus.inversion import pti, sam
 from zplus.inversion.descent import descend
 from zplus.inversion.encoder import Encoder, encoder_of
 from zplus.inversion.encoding import initial_code
-from zplus.inversion.problem import Callback, Problem
+from zplus.inversion.problem import Callback, Problem, no_encoder
 from zplus.inversion.settings import preset
 from zplus.latent import Decoding, Latent, Point
 from zplus.perception.lpips import LPIPS
 from zplus.spaces import Space, convert, latent_of, make_space, space_of
 
-BRIGHTEST = 10.0  # what generators draw may lie beyond 1, but not so far
+MAX_BRIGHTNESS = 10.0  # what generators draw may lie beyond 1, but not so far
 DRIFT_BOUND = 0.5  # |F - head(code)| / |F| above which moving F with an edit is doubtful
 
 
@@ -31,6 +31,8 @@ def encode(problem: Problem, latent: Latent | None) -> Latent:
     """The latent that was given, or one with the code to begin with, whose F is left to what follows."""
     if latent is not None:
         return latent
+    if problem.encoded is None and problem.settings.init == "encoder":
+        raise no_encoder(problem.generator)
     code = initial_code(problem.space, problem.target, problem.encoded, problem.settings)
     return latent_of(problem.space, Point(code))
 
@@ -38,7 +40,7 @@ def encode(problem: Problem, latent: Latent | None) -> Latent:
 class Stage(NamedTuple):
     """A step of a method, (problem, latent) -> latent, and what refuses a problem before any work is done."""
 
-    run: Callable[[Problem, Latent], Latent]
+    run: Callable[[Problem, Any], Latent]  # the first stage is given None where there is nothing to begin with
     check: Callable[[Problem], None] = lambda problem: None
 
 
@@ -92,11 +94,13 @@ def solve(problem: Problem, start: Latent | None = None) -> Latent:
     Raises UnknownNameError, ZplusError where a stage cannot do it, and DivergedError.
     """
     stages = problem.settings.stages
+    if stages[:1] != ("encode",):
+        raise ZplusError(f"The stages are {', '.join(stages)}: begin with encode.")
     for name in stages:
         if name not in STAGES:
             raise UnknownNameError("stage", name, STAGES)
         STAGES[name].check(problem)
-    latent = encode(problem, start)
+    latent: Any = start
     for name in stages:
         latent = STAGES[name].run(problem, latent)
     return _finished(problem, latent)
@@ -119,7 +123,7 @@ def _checked(generator: Generator, photos: Float[Tensor, "n 3 h w"]) -> Float[Te
     wanted, got = (generator.resolution, generator.resolution), tuple(photos.shape[-2:])
     if got != wanted:
         raise ZplusError(f"The photo is {got} pixels, but {generator.name} needs {wanted}: align it at that size.")
-    if not photos.abs().amax() <= BRIGHTEST:
+    if not photos.abs().amax() <= MAX_BRIGHTNESS:
         raise ZplusError("The photo's values must lie in [-1, 1]: divide pixels by 127.5 and subtract 1.")
     return photos.to(generator.device)
 

@@ -20,6 +20,11 @@ from zplus.perception.lpips import LPIPS
 from zplus.spaces import Space
 
 
+def no_encoder(generator: Generator) -> ZplusError:
+    """What is wrong where a method needs an encoder."""
+    return ZplusError(f"{generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
+
+
 @dataclass(frozen=True)
 class Progress:
     """What a callback sees at every step: the loss of each row and the images. It may return True to stop here."""
@@ -89,9 +94,8 @@ class Problem:
         callback: Callback | None = None,
     ) -> "Problem":
         """The problem of photos on the generator's device. Raises ZplusError where the settings need an encoder."""
-        if encoder is None and (settings.in_domain_weight or settings.init == "encoder"):
-            name = space.generator.name
-            raise ZplusError(f"{name} has no encoder, which this method needs: 'zplus train encoder'.")
+        if encoder is None and settings.in_domain_weight:
+            raise no_encoder(space.generator)
         context = execution.autocast(photos.device)
         encoded = None if encoder is None else EncoderOutput(encoder, lpips, context, photos)
         counter = StepCounter(settings.all_steps, callback)
@@ -128,7 +132,9 @@ class FreeCode:
 
     def __init__(self, problem: Problem, code: Float[Tensor, "n k d"]):
         self.space, self.first, self.unit = problem.space, code.detach(), problem.unit(problem.space.std)
-        riemannian = problem.settings.sphere == "riemannian"  # the gradient itself is tangent already
+        riemannian = (
+            problem.settings.sphere == "riemannian" and self.space.has_angles
+        )  # the gradient is tangent already
         offset, constrain = torch.zeros_like(self.first), self._onto_space if riemannian else None
         self.variable = Variable(offset, problem.settings.code_lr, constrain=constrain)
 

@@ -1,4 +1,4 @@
-"""Pivotal tuning (Roich et al. 2021, PTI, arXiv 2106.05744): the generator's weights bend until a code shows the photo.
+"""Pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744): weights are tuned until a code shows the photo.
 
 The pivot is a latent of any space, found by any method; its code stays, and what the weights change by is kept with it.
 """
@@ -15,13 +15,12 @@ from zplus.generators import Generator
 from zplus.inversion.minimizer import Variable, minimize
 from zplus.inversion.objective import Distance
 from zplus.inversion.problem import Problem
-from zplus.latent import Latent
+from zplus.latent import Latent, Point
 from zplus.spaces import make_space
 from zplus.spaces.conversion import convert_code
 
-ALONG = (
-    0.5  # how far towards a sample of the prior the codes lie whose images should stay; the paper goes 30 units of w
-)
+# How far towards a sample of the prior the codes lie whose images should stay; the paper goes 30 units of w.
+ALONG = 0.5
 EVERY = 4  # steps between two looks at them
 
 
@@ -44,14 +43,16 @@ def tune(problem: Problem, pivot: Latent) -> Latent:
         return pivot
     own, settings, execution = problem.space, problem.settings, problem.execution
     changed = problem.generator.tuned({})
-    space, point = type(own)(changed, own.layer, own.decoding), pivot.inverted  # and its noise, which stays
+    space, (code, state) = type(own)(changed, own.layer, own.decoding), pivot.inverted  # and its noise, which stays
+    if own.layer is not None and state is None:
+        state = problem.initial_state(code)
     after, before = Renderer(space, execution), Renderer(own, execution)
     near, moved = (make_space("w+", x, None, own.decoding) for x in (problem.generator, changed))
     weights = {name: x.requires_grad_() for name, x in changed.named_parameters() if not name.startswith("mapping.")}
-    centre, steps = convert_code(own, point.code, near), count()
+    centre, steps = convert_code(own, code, near), count()
 
     def objective(*_: Tensor) -> tuple[Tensor, Tensor]:
-        image = after(space.inputs(point.code), point.state)
+        image = after(space.inputs(code), state)
         loss = problem.distance(image)
         step = next(steps)
         if settings.pti_locality_weight and step % EVERY == 0:
@@ -67,7 +68,8 @@ def tune(problem: Problem, pivot: Latent) -> Latent:
         objective, variables, settings.pti_steps, 0.0, "constant", None, settings.pti_threshold, problem.counter.report
     )
     offsets = _offsets(problem.generator, dict(zip(weights, best, strict=True)))
-    return replace(pivot, offsets=offsets, figures=pivot.figures | {"tuning_loss": loss.tolist()})
+    figures = pivot.figures | {"tuning_loss": loss.tolist()}
+    return replace(pivot, inverted=Point(code, state), offsets=offsets, figures=figures)
 
 
 def _offsets(generator: Generator, weights: dict[str, Tensor]) -> dict[str, Tensor]:

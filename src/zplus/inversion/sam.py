@@ -4,6 +4,7 @@ What a quick inversion of the code shows well stays with the code, which edits b
 added, the deeper the worse it is there. The paper predicts that by networks; here it is measured.
 """
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -35,8 +36,7 @@ def check(problem: Problem) -> None:
 
 
 def adapt(problem: Problem, latent: Latent) -> Latent:
-    """The latent with feature maps that are added at several depths, each where the choice fell on it, code and maps
-    moved together.
+    """The latent with feature maps added at several depths, optimised together with the code.
 
     Raises DivergedError.
     """
@@ -64,8 +64,9 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
     def objective(offset: Tensor, *offsets: Tensor) -> tuple[Tensor, Tensor]:
         moved, added = free_code.at(offset), maps(offsets)
         masked = [mask * x for mask, x in zip(masks, added, strict=True)]
+        styles = space.inputs(moved).styles
         with problem.execution.autocast(code.device):
-            image = synthesis(space.inputs(moved).styles, masked).float()
+            image = synthesis(styles, masked).float()
         size = torch.stack([(x / std).square().mean((1, 2, 3)) for x, std in zip(added, stds, strict=True)]).sum(0)
         cost = penalties(space, moved, None, None, settings) + settings.sam_weight * size
         return problem.distance(image) + cost, image
@@ -110,4 +111,4 @@ def error_map(
 def choose(error: Float[Tensor, "n 1 s s"], count: int, threshold: float) -> Float[Tensor, "n 1 s s"]:
     """For each segment 0, the code, where its error is below the threshold, else a depth 1..count, by its size."""
     smooth = F.avg_pool2d(F.pad(error, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return (1 + torch.log(smooth / threshold) / torch.log(torch.tensor(STEEP))).floor().clamp(0, count)
+    return (1 + torch.log(smooth / threshold) / math.log(STEEP)).floor().clamp(0, count)

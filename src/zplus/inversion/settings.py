@@ -6,7 +6,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.perception.lpips import MIN_SIDE
 
-OF_STAGE = {"sam": "sam_", "pti": "pti_"}  # what the names of the settings begin with that one stage alone reads
+STEPS = {"descend": "steps", "sam": "sam_steps", "pti": "pti_steps"}  # how many each stage makes
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,15 @@ class Settings:
     @property
     def all_steps(self) -> int:
         """Of all stages."""
-        steps = {"descend": self.steps, "sam": self.sam_steps, "pti": self.pti_steps}
-        return sum(steps.get(stage, 0) for stage in self.stages)
+        return sum(getattr(self, STEPS[stage]) for stage in self.stages if stage in STEPS)
 
     def __post_init__(self) -> None:
         if self.steps < 0 or (self.steps == 0 and self.init != "encoder"):
             raise ZplusError(f"Steps are {self.steps}: give 1 or more, or 0 for the encoder alone.")
+        if min(self.sam_steps, self.pti_steps) < 1 or self.candidates < 0 or not 0 <= self.code_only_fraction <= 1:
+            raise ZplusError(
+                "sam_steps and pti_steps are 1 or more, candidates 0 or more, code_only_fraction in [0, 1]."
+            )
         if self.lpips_size < MIN_SIDE:
             raise ZplusError(f"LPIPS is measured at {self.lpips_size} px: give {MIN_SIDE} or more.")
         for name, kind in get_type_hints(Settings).items():
@@ -108,8 +111,8 @@ def preset(name: str, **changes: object) -> Settings:
         if key not in names:
             raise UnknownNameError("setting", key, names)
     settings = replace(PRESETS[name], **known)  # type: ignore[arg-type]
-    for stage, prefix in OF_STAGE.items():
-        idle = [key for key in known if key.startswith(prefix)]
+    for stage in STEPS:
+        idle = [key for key in known if key.startswith(f"{stage}_")]
         if idle and stage not in settings.stages:
             raise ZplusError(
                 f"{idle[0]} does nothing in {name}, which has no stage {stage}: choose the method {stage}."

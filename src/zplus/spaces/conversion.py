@@ -1,4 +1,7 @@
-"""Conversion of codes: exact up the chain z -> z+ -> w+ -> s (and z -> w -> w+), by projection down it."""
+"""Conversion of codes: exact up the chain z -> z+ -> w+ -> s (and z -> w -> w+), by projection down it.
+
+Under another truncation it is exact in W, W+ and S; on the sphere the nearest code is looked for.
+"""
 
 import torch
 from jaxtyping import Float
@@ -45,8 +48,10 @@ def convert_code(source: Space, code: Float[Tensor, "n k d"], target: Space) -> 
 
 def _rescaling(source: Space, target: Space) -> Float[Tensor, "l 1"] | None:
     """What w - w_mean of each code in `source` must be multiplied by to show the same in `target`; None for 1."""
-    one, other = source.truncation, target.truncation
-    if ((other == 0) & (one != 0)).any():
+    pairs = list(zip(source.truncation, target.truncation, strict=True))
+    if any(other == 0 != one for one, other in pairs):
         raise LatentError("A truncation of 0 shows the mean face alone: choose a larger psi.")
-    factor = torch.where(one == other, 1.0, one / other)
-    return factor if (factor != 1).any() else None
+    factors = [1.0 if one == other else one / other for one, other in pairs]
+    if all(factor == 1 for factor in factors):
+        return None
+    return torch.tensor(factors, device=source.generator.device)[:, None]

@@ -26,10 +26,6 @@ class WPlus(Space):
         """See Space."""
         return self.onto_rows(w)
 
-    def tangent_along(self, code: Tensor, vector: Tensor, excluded: Tensor | None = None) -> Tensor:
-        """See Space."""
-        return self.onto_rows(vector)
-
     @cached_property
     def std(self) -> Tensor:
         """See Space; the mean over the coordinates, because w has no preferred axes."""
@@ -77,10 +73,14 @@ class S(Space):
 
     def _least_squares(self, code: Tensor, chosen: Tensor) -> Tensor:
         """w [N,1,w_dim] of the chosen channels."""
-        corners = torch.cat([torch.zeros(1, self.generator.w_dim), torch.eye(self.generator.w_dim)]).to(code)
-        styles = self.from_w(corners[:, None])[:, 0, chosen]
-        matrix, residual = styles[1:] - styles[:1], (code[:, 0] - self.statistics.style_mean)[:, chosen]
-        return (self.statistics.w_mean + residual @ torch.linalg.pinv(matrix, rtol=1e-5))[:, None]
+        residual = (code[:, 0] - self.statistics.style_mean)[:, chosen]
+        return (self.statistics.w_mean + residual @ torch.linalg.pinv(self._affine[:, chosen], rtol=1e-5))[:, None]
+
+    @cached_property
+    def _affine(self) -> Tensor:
+        """The affine layers without their offsets [w_dim, sum of C_k]."""
+        identity = torch.eye(self.generator.w_dim, device=self.generator.device)[:, None]
+        return (self.from_w(identity) - self.from_w(torch.zeros_like(identity[:1])))[:, 0]
 
     @property
     def _feeds(self) -> Tensor:

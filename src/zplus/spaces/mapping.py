@@ -1,5 +1,7 @@
 """The mapping network f as a chart of W: its Jacobian, the pull-back of vectors, the projection of codes."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +16,13 @@ DAMPING = 0.3  # of the mean diagonal of J^T J: with less, codes turn far along 
 def onto_sphere(z: Tensor) -> Tensor:
     """z / rms(z) over the last axis."""
     return z / z.square().mean(-1, keepdim=True).sqrt()
+
+
+def jvp(function: Callable[[Tensor], Tensor], x: Tensor, vector: Tensor) -> Tensor:
+    """d function / dx, times a vector of the shape of x: by two backward passes, in every mode of autograd."""
+    value, backward, *_ = torch.func.vjp(function, x)
+    _, forward, *_ = torch.func.vjp(lambda cotangent: backward(cotangent)[0], torch.zeros_like(value))
+    return forward(vector)[0]
 
 
 def mapping_jacobian(generator: Generator, z: Float[Tensor, "n k z"]) -> Float[Tensor, "n k w z"]:

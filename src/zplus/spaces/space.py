@@ -11,13 +11,13 @@ from typing import ClassVar
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.autograd.functional import jvp
 from torch.nn import functional as F
 
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator, State, Statistics, SynthesisInputs, statistics
 from zplus.generators.prior import feature_std, sample_w
 from zplus.latent import Decoding
+from zplus.spaces.mapping import jvp
 
 STD_SAMPLES = 2000  # of the prior, for the deviation of a coordinate
 
@@ -81,7 +81,7 @@ class Space:
         excluded: vectors of W whose part in the move of w must stay as it is, where the tangent is not exact.
         """
         w = self.to_w(code).expand_as(vector)
-        return jvp(self.from_w, w, vector)[1]
+        return jvp(self.from_w, w, vector)
 
     def sample(self, n: int, seed: int = 0) -> Float[Tensor, "n k d"]:
         """Codes drawn from the generator's prior; per layer independently where there is one code a layer."""
@@ -202,18 +202,18 @@ class Space:
         if self.decoding.psi == 1:
             return styles
         centre = self.statistics.style_mean.split(self.generator.style_sizes)
-        psi = self.truncation.flatten().tolist()  # of each code
+        psi = self.truncation
         return tuple(
             torch.lerp(mean.expand_as(style), style, psi[code]) if psi[code] != 1 else style
             for style, mean, code in zip(styles, centre, self.generator.style_codes, strict=True)
         )
 
     @property
-    def truncation(self) -> Float[Tensor, "l 1"]:
+    def truncation(self) -> list[float]:
         """psi of every code, 1 from the cutoff on."""
         count, decoding = self.generator.num_codes, self.decoding
-        codes = torch.arange(count, device=self.generator.device)[:, None]
-        return torch.where(codes < (count if decoding.cutoff is None else decoding.cutoff), decoding.psi, 1.0)
+        truncated = count if decoding.cutoff is None else min(decoding.cutoff, count)
+        return [decoding.psi] * truncated + [1.0] * (count - truncated)
 
 
 def same_chart(a: Space, b: Space) -> bool:

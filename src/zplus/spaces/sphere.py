@@ -32,6 +32,8 @@ class ZPlus(Space):
     def tangent_along(self, code: Tensor, vector: Tensor, excluded: Tensor | None = None) -> Tensor:
         """The damped pull-back of the vector through f, for the layers that it moves."""
         tangent, moving = torch.zeros_like(code), vector.abs().amax((0, 2)) > 0
+        if not moving.any():
+            return tangent
         others = None if excluded is None else excluded[:, moving]
         tangent[:, moving] = pull_back(self.generator, code[:, moving], vector[:, moving], others)
         return self.tangent(code, tangent)

@@ -103,7 +103,7 @@ def editing(session: "Session") -> Values:
             visible=True,
         )
     chosen = next(words for words, feature in FEATURES.items() if feature == opened.wish.feature)
-    values["feature"] = gr.update(value=chosen, visible=opened.latent.space.startswith("f/"))
+    values["feature"] = gr.update(value=chosen, visible=opened.latent.layer is not None)
     return values | steps(session)
 
 

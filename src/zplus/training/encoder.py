@@ -25,7 +25,6 @@ from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, vgg_fe
 from zplus.inversion.minimizer import schedule
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
-from zplus.spaces.mapping import onto_sphere
 from zplus.training.data import Pictures, to_batch
 from zplus.training.log import to_tensorboard
 from zplus.training.loop import Report, check_shared, descend, run
@@ -85,10 +84,11 @@ class EncoderTrainer:
         self.execution = best_execution(generator)
         self.space = make_space("f/w+", generator, config.layer)
         self.renderer = Renderer(self.space, self.execution)
+        self.spaces = {form: make_space(form, generator) for form in config.forms}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.encoder = Encoder(config, generator.fingerprint).to(generator.device)
-            critics = {form: critic(generator.z_dim if form == "z+" else generator.w_dim) for form in config.forms}
+            critics = {form: critic(space.dim) for form, space in self.spaces.items()}
         self.critics = {form: network.to(generator.device) for form, network in critics.items()}
         self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
         self.networks |= {f"critic of {form}": network for form, network in self.critics.items()}
@@ -130,7 +130,7 @@ class EncoderTrainer:
         encoded = {form: (code.float(), offsets.float()) for form, (code, offsets) in encoded.items()}
         wanted = torch.cat(self.generator.styles(codes), 1)
         for form, (code, offsets) in encoded.items():
-            styles = torch.cat(self.generator.styles(self._w(code, form)), 1)
+            styles = torch.cat(self.generator.styles(self.spaces[form].to_w(code)), 1)
             error = ((styles - wanted) / self.space.statistics.style_std).square().mean()
             length = offsets.norm(dim=2).sum(1).mean()
             fooled = generator_loss(self.critics[form](code.flatten(0, 1)))
@@ -151,9 +151,6 @@ class EncoderTrainer:
         with self.execution.autocast(pictures.device):
             return vgg_features(self.lpips, pictures).float()
 
-    def _w(self, code: Tensor, form: str) -> Tensor:
-        return self.generator.map(code) if form == "z+" else code
-
     def _compare(
         self, batch: Batch, step: int, encoded: dict[str, tuple[Tensor, Tensor]], features: Tensor
     ) -> dict[str, Tensor]:
@@ -166,7 +163,7 @@ class EncoderTrainer:
             shown, w = batch.pairs.pictures[:count], batch.pairs.codes[:count]
             if encoded:
                 form = output.removeprefix("f/")
-                w = self._w(encoded[form][0][:count], form)
+                w = self.spaces[form].to_w(encoded[form][0][:count])
         image = at(self._render(w, features[:count] if output.startswith("f") else None), self.config.side)
         with self.execution.autocast(image.device):
             perceptual = self.lpips(image, shown).mean()
@@ -178,7 +175,7 @@ class EncoderTrainer:
     def _encoded_w(self, output: str, seen: Tensor, known: Tensor) -> Tensor:
         """The codes in W+ under which an output is rendered: the encoder's, or known ones where it gives F alone."""
         form = output.removeprefix("f/")
-        return self._w(self.encoder.code(seen, form), form) if self.config.forms else known
+        return self.spaces[form].to_w(self.encoder.code(seen, form)) if self.config.forms else known
 
     def _render(self, w: Tensor, features: Tensor | None) -> Tensor:
         """The pictures of codes in W+, under F where it is given."""
@@ -189,9 +186,10 @@ class EncoderTrainer:
     def _improve_critic(self, form: str, fake: Tensor, step: int) -> dict[str, Tensor]:
         """The critic tells the prior's codes from the encoder's."""
         network, settings = self.critics[form], self.settings
-        random = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-        z = torch.randn(len(fake), 1, self.generator.z_dim, generator=random).to(fake.device)
-        real = (onto_sphere(z) if form == "z+" else self.generator.map(z))[:, 0]  # as the encoder's codes
+        space, seed = self.spaces[form], settings.seed * 1_000_003 + step
+        real = space.sample(-(-len(fake) // space.shape[0]), seed).flatten(0, 1)[
+            : len(fake)
+        ]  # on the sphere, like fake
         loss = discriminator_loss(network(real), network(fake))
         if step % R1_EVERY == 0:
             loss = loss + R1_WEIGHT / 2 * R1_EVERY * r1_penalty(network, real)
