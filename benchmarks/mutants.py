@@ -2,7 +2,8 @@
 
     python benchmarks/mutants.py [NAME ...]
 
-Without names all of MUTANTS are tried, which takes some minutes, and the outcome is saved. Ends with 1 where one survives.
+Without names all of MUTANTS are tried, which takes some minutes, and the outcome is saved.
+Ends with 1 where one survives.
 """
 
 import argparse
@@ -42,7 +43,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("consensus without its unit", "spaces/penalties.py",
      "(code - code.mean(1, keepdim=True)) / space.std)", "code - code.mean(1, keepdim=True))", "spaces"),
     ("excluded vectors ignored", "spaces/mapping.py",
-     "if excluded is None else excluded", "", "spaces editing"),
+     "if excluded is None else excluded", "", "editing/test_edit.py"),
     ("way against a vector measured along it", "editing/transport.py",
      "gone = side * (len(waypoints) - 1)", "gone = (len(waypoints) - 1)", "editing/test_edit.py"),
     ("a lost row stays where it was lost", "editing/transport.py",
@@ -64,26 +65,27 @@ MUTANTS = [Mutant(*row) for row in (
      "DISPLACEMENT_PENALTY = 0.002", "DISPLACEMENT_PENALTY = 0.0", "editing/test_warping.py"),
     ("an MSE weight of 0 while F moves ignored", "inversion/objective.py",
      "self.settings.mse_weight if mse_weight is None else mse_weight", "mse_weight or self.settings.mse_weight",
-     "inversion"),
+     "inversion/test_objective.py"),
     ("the MSE weight ignored", "inversion/objective.py",
-     "return weight * (image", "return (image", "inversion"),
+     "return weight * (image", "return (image", "inversion/test_objective.py"),
     ("the MSE weight of codes ignored", "inversion/objective.py",
-     "weight = self.settings.mse_weight if", "weight = 1.0 if", "inversion"),
+     "weight = self.settings.mse_weight if", "weight = 1.0 if", "inversion/test_objective.py"),
     ("the MSE weight while F moves ignored", "inversion/descent.py",
-     "settings.mse_weight if state is None else settings.feature_mse_weight", "settings.mse_weight", "inversion"),
+     "settings.mse_weight if state is None else settings.feature_mse_weight", "settings.mse_weight",
+     "inversion/test_methods.py"),
     ("P-norm never added", "inversion/objective.py",
-     "(settings.p_norm_weight, p_norm)", "(0.0, p_norm)", "inversion"),
+     "(settings.p_norm_weight, p_norm)", "(0.0, p_norm)", "inversion/test_objective.py"),
     ("the code not drawn to F", "inversion/objective.py",
      "feature_consistency(space, state, reference)", "feature_consistency(space, state, reference.map(Tensor.detach))",
-     "inversion"),
+     "inversion/test_objective.py"),
     ("F held to head(code) whatever the settings", "inversion/descent.py",
-     'state if problem.settings.consistency_target == "initial" else None', "None", "inversion"),
+     'state if problem.settings.consistency_target == "initial" else None', "None", "inversion/test_descent.py"),
     ("codes of a latent with F moved alone", "inversion/descent.py",
-     "if state is None and code_steps:", "if code_steps:", "inversion"),
+     "if state is None and code_steps:", "if code_steps:", "inversion/test_descent.py"),
     ("rows at rest drift to what is better", "inversion/minimizer.py",
      "better = moving & (loss.detach() < least)", "better = loss.detach() < least", "inversion/test_minimizer.py"),
     ("absolute rates ignored", "inversion/problem.py",
-     "return std if self.settings.relative_rates else 1.0", "return std", "inversion"),
+     "return std if self.settings.relative_rates else 1.0", "return std", "inversion/test_descent.py"),
     ("absolute rates ignored by SAM's code", "inversion/problem.py",
      "problem.unit(problem.space.std)", "problem.space.std", "inversion/test_sam.py"),
     ("absolute rates ignored by SAM's maps", "inversion/problem.py",
@@ -93,11 +95,11 @@ MUTANTS = [Mutant(*row) for row in (
     ("the weight of SAM's maps ignored", "inversion/sam.py",
      " + settings.sam_weight * size", "", "inversion/test_sam.py"),
     ("the worst start", "inversion/encoding.py",
-     "flatten(1)).argmin(1)]", "flatten(1)).argmax(1)]", "inversion"),
+     "flatten(1)).argmin(1)]", "flatten(1)).argmax(1)]", "inversion/test_descent.py"),
     ("the encoder's codes taken as if learnt under the caller's psi", "inversion/encoding.py",
-     "decoding=Decoding(noise=space.decoding.noise)", "decoding=space.decoding", "inversion"),
+     "decoding=Decoding(noise=space.decoding.noise)", "decoding=space.decoding", "inversion/test_descent.py"),
     ("generators kept alive", "generators/memory.py",
-     "= WeakKeyDictionary()", "= {}", "generators"),
+     "= WeakKeyDictionary()", "= {}", "generators/test_memory.py"),
 )]
 # fmt: on
 

@@ -22,7 +22,7 @@ ONE_STEP = Settings(
     steps=2, code_only_fraction=0.0, code_lr=RATE, feature_lr=RATE, feature_rule="adam", warmup=0.0, decay="constant",
     lpips_size=32, lpips_weight=0.0, candidates=2,
 )  # fmt: skip
-SILENT = dict.fromkeys(("mse_weight", "feature_mse_weight", "lpips_weight", "consistency_weight", "consensus_weight"), 0.0)
+SILENT = {f"{term}_weight": 0.0 for term in ("mse", "feature_mse", "lpips", "consistency", "consensus")}
 
 
 @pytest.mark.parametrize("relative", [True, False])
