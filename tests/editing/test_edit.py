@@ -1,6 +1,7 @@
 """Edits as a set: order, undo, ranges, moved features, transport between spaces, and what is refused."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -306,12 +307,13 @@ def test_w_moves_along_the_vector_that_was_carried(name, generator):
     assert (torch.cosine_similarity(change, wanted[None].expand_as(change), dim=-1) > 0.3).all()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("name", ["z", "z+"])
-def test_one_unit_is_one_unit_in_w(name, generator):
+def test_one_unit_is_one_unit_in_w(name, sign, generator):
     """f(z) moves along a direction of W by its full length, and the cosine told is that of the way gone."""
     space = make_space(name, generator)
-    code, wanted = space.sample(3), 0.05 * direction_of(generator).vector[None]
-    moved = path(space, code, wanted / 2).at(2.0)  # four strides
+    code, wanted = space.sample(3), sign * 0.05 * direction_of(generator).vector[None]
+    moved = path(space, code, sign * wanted / 2).at(sign * 2.0)  # four strides
     way = generator.map(moved) - generator.map(code)
     progress = (way * wanted).sum(-1) / wanted.square().sum()
     assert_close(progress, torch.ones_like(progress), atol=0.01, rtol=0)
@@ -334,6 +336,72 @@ def test_a_direction_that_f_cannot_follow_is_refused(generator, monkeypatch):
     monkeypatch.setattr("zplus.editing.transport.MIN_COSINE", 0.999)
     with pytest.raises(LatentError, match=r"cannot be followed in f/z\+ \(cosine 0\.\d\d\): edit in w\+"):
         edit(generator, latent, {direction_of(generator): 1.0})
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+@pytest.mark.parametrize("name", ["z", "f/z+"])
+def test_a_row_that_cannot_follow_stays_and_the_others_move_as_alone(name, lost, generator, monkeypatch):
+    """The bound lies between the row that follows worst, put to any place, and the next."""
+    space, a = make_space(name, generator), direction_of(generator)
+    drawn = latent_at(space, 3)
+    follows = path(space, drawn.point.code, a.vector[None]).reached(1.8).cosine
+    worst, *others = follows.argsort().tolist()
+    order = [*others[:lost], worst, *others[lost:]]
+    monkeypatch.setattr("zplus.editing.transport.MIN_COSINE", float(follows.sort().values[:2].mean()))
+    latent = replace(drawn, inverted=drawn.inverted.map(lambda x: x[order]))
+    with pytest.warns(UserWarning, match=f"Of these latents {lost} cannot follow w-7 and stay as they are"):
+        edited = edit(generator, latent, {a: 1.8})
+    assert_close(edited.point.code[lost], latent.point.code[lost], atol=1e-6, rtol=0)
+    assert_close(picture(generator, edited)[lost], picture(generator, latent)[lost], atol=1e-4, rtol=0)
+    for i in {0, 1, 2} - {lost}:
+        alone = edit(generator, latent[i], {a: 1.8})
+        assert_close(edited.point.code[i], alone.point.code[0], atol=1e-4, rtol=0)
+        assert not torch.allclose(edited.point.code[i], latent.point.code[i], atol=1e-2)
+    editor = Editor(generator, latent)
+    assert editor.followed(edited) == [i != lost for i in range(3)]
+    with pytest.raises(LatentError, match="cannot be followed"):
+        edit(generator, latent[lost], {a: 1.8})
+
+
+@pytest.mark.parametrize("name", ["z", "z+", "f/z+"])
+def test_what_a_direction_excludes_stays_where_it_is_on_the_sphere(name, generator):
+    """To the first order nothing of it is left, where the pull-back alone would turn towards it."""
+    space, (smile, plain, other) = make_space(name, generator), (direction_of(generator, seed=x) for x in (7, 8, 9))
+    normals = torch.stack([plain.vector, other.vector])
+    basis = torch.linalg.qr(normals[:, 0].T).Q  # [w_dim, 2]
+    smile = replace(smile, vector=smile.vector - smile.vector @ basis @ basis.T)
+    latent, leaks = latent_at(space, 4), []
+    for excluded in (None, normals):
+        edited = edit(generator, latent, {replace(smile, excluded=excluded): 0.01})
+        way = space.to_w(edited.point.code) - space.to_w(latent.point.code)
+        along = (way * smile.vector).sum(-1) / smile.vector.square().sum()
+        assert_close(along, torch.full_like(along, 0.01), rtol=0.1, atol=0)
+        leaks.append((way @ basis).norm(dim=-1).mean())
+    assert leaks[1] < 0.1 * leaks[0]
+
+
+@pytest.mark.parametrize("name", ["z+", "f/z+", "w+", "s"])
+def test_what_is_excluded_travels_with_the_latent(name, generator, tmp_path):
+    a, normals = direction_of(generator), torch.stack([direction_of(generator, seed=x).vector for x in (8, 9)])
+    edited = edit(generator, latent_at(make_space(name, generator)), {replace(a, excluded=normals): 0.8})
+    save_latent(edited, tmp_path / "x.safetensors")
+    loaded = load_latent(tmp_path / "x.safetensors")
+    assert torch.equal(loaded.edits[0].direction.excluded, normals)
+    assert torch.equal(picture(generator, loaded), picture(generator, edited))
+    more = (edit(generator, x, {direction_of(generator, seed=10): 0.5}) for x in (edited, loaded))
+    assert torch.equal(*(picture(generator, x) for x in more))
+
+
+@pytest.mark.parametrize("name", ["z", "w", "w+", "s"])
+def test_a_direction_of_some_layers_acts_by_its_vector_where_there_is_one_code(name, generator):
+    """The mean is over the layers that it moves: it is as strong as the same vector for all layers."""
+    whole = direction_of(generator)
+    part = whole.vector.repeat(generator.num_codes, 1)
+    part[2:] = 0
+    some = Direction("some", "w+", part, whole.belongs_to)
+    latent = latent_at(make_space(name, generator))
+    found, expected = (edit(generator, latent, {x: 0.7}).point.code for x in (some, whole))
+    assert torch.allclose(found, expected, atol=1e-5) == (name in ("z", "w"))
 
 
 @pytest.mark.parametrize(("kind", "name"), CARRIED)
@@ -413,9 +481,10 @@ def test_an_absurd_sum_is_cut_and_its_opposite_undoes_it(generator):
     assert edit(generator, twice, {a: -3.0}).edits[0].strength == 8.0
 
 
-def test_a_strength_that_is_no_number_is_refused(generator):
-    with pytest.raises(ZplusError, match="not a number"):
-        edit(generator, latent_at(make_space("z+", generator)), {direction_of(generator): float("nan")})
+@pytest.mark.parametrize("strength", [float("nan"), "much", None, []])
+def test_a_strength_that_is_no_number_is_refused(strength, generator):
+    with pytest.raises(ZplusError, match="The strength of w-7 is not a number"):
+        edit(generator, latent_at(make_space("z+", generator)), {direction_of(generator): strength})
 
 
 def test_names(generator, monkeypatch, tmp_path):
@@ -469,3 +538,21 @@ def test_a_mask_of_no_numbers_is_refused():
     generator = generator_of("skip")
     with pytest.raises(ZplusError, match="The mask is"):
         edit(generator, latent_at(make_space("w+", generator)), {}, mask=torch.full((2, 1, 8, 8), torch.nan))
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 8, 8), (2, 3, 8, 8), (2, 1, 8, 4), (1, 8, 8), (8, 8)])
+def test_a_mask_of_a_wrong_shape_is_refused(shape):
+    generator = generator_of("skip")
+    told = re.escape(f"The mask is {list(shape)}, but must be numbers in [0, 1] of [1 or 2, 1, side, side]")
+    with pytest.raises(ZplusError, match=told):
+        edit(generator, latent_at(make_space("w+", generator)), {}, mask=torch.ones(shape))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, bool])
+def test_a_mask_of_numpy_is_as_good(rows, dtype):
+    generator = generator_of("skip")
+    latent, a, mask = latent_at(make_space("w+", generator)), direction_of(generator), half_mask(32)
+    expected = edit(generator, latent, {a: 1.0}, mask=mask)
+    found = edit(generator, latent, {a: 1.0}, mask=mask.repeat(rows, 1, 1, 1).numpy().astype(dtype))
+    assert torch.equal(picture(generator, found), picture(generator, expected))

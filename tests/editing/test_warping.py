@@ -3,7 +3,11 @@
 import torch
 from torch.testing import assert_close
 
-from zplus.editing.warping import motion, warp_detail
+from points import generator_of
+from zplus.editing.warping import motion, warp_detail, with_code
+from zplus.generators import State
+from zplus.latent import Point
+from zplus.spaces import make_space
 
 SIDE = 24
 INSIDE = slice(8, 16)  # cells that neither the border nor the reach of the search touches
@@ -54,3 +58,29 @@ def test_a_large_map_moves_as_its_reduction_does_in_little_time():
     assert flow.shape == (2, 2, 192, 192)
     assert_close(flow[..., 64:128, 64:128].mean((2, 3)), torch.tensor([[-24.0, 0.0]] * 2), atol=2.4, rtol=0)
     assert motion(before, before.clone()).abs().max() == 0
+
+
+def test_of_two_motions_that_explain_a_pattern_the_nearer_is_found():
+    """Stripes that repeat after 8 cells and moved by 2 to the right may as well have moved by 6 to the left."""
+    random = torch.Generator().manual_seed(9)
+    stripes = torch.randn(2, 32, 1, 8, generator=random).repeat(1, 1, 48, 6)
+    flow = motion(stripes, stripes.roll(2, dims=3))[..., 16:32, 16:32]
+    assert_close(flow.mean((2, 3)), torch.tensor([[-2.0, 0.0]] * 2), atol=0.4, rtol=0)
+
+
+def test_the_detail_of_a_point_goes_where_its_head_goes(monkeypatch):
+    """A head that moves by 2 to the right takes the detail with it; "added" and "fixed" leave it where it was."""
+    space = make_space("f/w+", generator_of("skip"))
+    code, before, detail = space.sample(2), field(1), field(5)
+    after = before.roll(2, dims=3)
+    monkeypatch.setattr(space, "head", lambda _: State(after))
+    point = Point(code, State(before + detail))
+    found = {
+        feature: with_code(space, point, code + 1, feature, State(before)).state.features
+        for feature in ("moved", "added", "fixed")
+    }
+    moved = (found["moved"] - after)[..., INSIDE, INSIDE]
+    away = {shift: (moved - detail.roll(shift, dims=3)[..., INSIDE, INSIDE]).square().mean() for shift in (2, 0, -2)}
+    assert away[2] < 0.05 * min(away[0], away[-2])
+    assert_close(found["added"], after + detail)
+    assert torch.equal(found["fixed"], before + detail)

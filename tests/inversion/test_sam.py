@@ -10,6 +10,7 @@ from points import direction_of, generator_of, latent_at, normal, photos_of
 from zplus.editing import Editor, edit
 from zplus.errors import LatentError, ZplusError
 from zplus.execution import EAGER
+from zplus.generators.prior import feature_std
 from zplus.inversion import invert, preset
 from zplus.inversion.sam import choose, depths, error_map
 from zplus.latent import load_latent, save_latent
@@ -59,6 +60,76 @@ def test_nothing_is_added_where_the_code_is_good_enough(lpips):
     _, latent = adapted(generator, "w+", lpips, replace(SETTINGS, sam_threshold=1e6))
     assert all((x == 0).all() for x in latent.added.values())
     assert latent.figures["depth_0"] == [1.0, 1.0]
+
+
+EVERYWHERE, NOWHERE = 1e-9, 1e6  # thresholds under which the deepest maps are added to all of a picture, and none
+ALONE = replace(
+    SETTINGS, stages=("encode", "sam"), init="random", lpips_weight=0.0, consensus_weight=0.0, warmup=0.0,
+    decay="constant",
+)  # fmt: skip
+
+
+def seen_at(name, lpips, settings, n=2):
+    """The latent, and the losses and the pictures of all steps [steps, N, ...]."""
+    space, losses, images = make_space(name, generator_of("skip")), [], []
+    target = photos_of(space.generator, n)
+    latent = solved(
+        space, target, lpips, settings, callback=lambda p: losses.append(p.loss) or images.append(p.image)
+    )  # fmt: skip
+    return space, target, latent, torch.stack(losses), torch.stack(images)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.02, 1.0])
+def test_what_is_added_costs_its_mean_square_in_variances(weight, lpips):
+    """The loss is the MSE of the picture and that; with the deepest maps added everywhere, nothing masks them."""
+    settings = replace(ALONE, sam_threshold=EVERYWHERE, sam_weight=weight)
+    space, target, latent, losses, images = seen_at("w+", lpips, settings)
+    layers = depths(space.generator)
+    assert min(latent.figures[f"depth_{len(layers)}"]) == 1.0
+    maps = latent.added[space.generator.layers[layers[-1]].name]
+    cost = (maps / feature_std(space.generator, layers[-1])[0]).square().mean((1, 2, 3))
+    assert cost.min() > 1e-4
+    mse = (images - target).square().mean((2, 3, 4))
+    step = losses.argmin(0), torch.arange(2)
+    torch.testing.assert_close(losses[step] - mse[step], weight * cost, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_its_first_step_is_as_long_as_its_rates(relative, lpips):
+    """Adam's first step is rate * sign(gradient), in units of the prior's spread or absolute."""
+    rate = 1e-3  # so short a step that the loss falls
+    settings = replace(
+        ALONE, sam_threshold=EVERYWHERE, sam_steps=2, code_lr=rate, feature_lr=rate, feature_rule="adam",
+        relative_rates=relative,
+    )  # fmt: skip
+    space, _, latent, *_ = seen_at("w+", lpips, settings)
+    k = depths(space.generator)[-1]
+    moved = latent.inverted.code - space.sample(1, 0), latent.added[space.generator.layers[k].name]
+    for change, unit in zip(moved, (float(space.std), feature_std(space.generator, k)[0]), strict=True):
+        assert abs(unit - 1) > 0.05
+        expected = torch.tensor(rate * (unit if relative else 1.0))
+        torch.testing.assert_close(change.abs().amax(), expected, rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize("sphere", ["implicit", "riemannian"])
+def test_its_codes_keep_to_the_sphere_as_the_settings_say(sphere, lpips):
+    """Where nothing is added, against Adam by itself, whose offset is brought back onto the sphere or not."""
+    settings = replace(ALONE, sam_threshold=NOWHERE, sam_steps=6, code_lr=0.3, sphere=sphere)
+    space, target, latent, losses, _ = seen_at("z+", lpips, settings, 1)
+    first = space.sample(1, 0)
+    offset, expected, codes = torch.zeros_like(first, requires_grad=True), [], []
+    adam = torch.optim.Adam([offset], lr=0.3)
+    for _ in range(6):
+        codes.append(space.retract(first + offset))
+        expected.append((space.generator.synthesize(space.inputs(codes[-1])) - target).square().mean())
+        adam.zero_grad()
+        expected[-1].backward()
+        adam.step()
+        if sphere == "riemannian":
+            offset.data.copy_(space.retract(first + offset.data) - first)
+    torch.testing.assert_close(losses[:, 0], torch.stack(expected).detach(), rtol=1e-3, atol=1e-5)
+    best = codes[int(losses[:, 0].argmin())].detach()
+    torch.testing.assert_close(latent.inverted.code, best, rtol=1e-3, atol=1e-3)
 
 
 def test_the_file_rows_and_edits(generator, lpips, tmp_path):

@@ -172,6 +172,15 @@ def test_a_move_is_the_rotation_by_the_tangent_over_the_radius(sphere, amount):
     assert_close(sphere.tangent(code, vector), sphere.tangent(code, vector + 3 * code), atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("degrees", [1.0, 60.0, 120.0, 170.0])
+def test_the_logarithm_undoes_a_move(degrees, space):
+    """On the sphere for turns of up to 180 degrees; elsewhere for any vector."""
+    code = space.sample(2)
+    vector = space.tangent(code, normal(*code.shape))
+    vector = vector * (np.radians(degrees) / length(vector)[..., None])  # on the sphere of rms 1 the length is the turn
+    assert_close(space.log(code, space.move(code, vector)), vector, atol=1e-4, rtol=1e-3)
+
+
 def test_a_radial_vector_does_not_move(sphere):
     code = sphere.sample(2)
     for amount in (-2.0, 1e-3, 5.0):
