@@ -84,26 +84,26 @@ def to_tensor(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
 def as_batch(images: Images) -> Float[Tensor, "n 3 h w"]:
     """Images of one size as float32 [N,3,H,W] in [-1,1], RGB, from what is plainly images.
 
-    Tensors or arrays of floats [N,3,H,W] or [3,H,W] in [-1,1]; pixels uint8 [N,H,W,3] or [H,W,3]; Pillow images; a list
-    of these. Raises ImageError for anything else.
+    Tensors or arrays of floats [N,3,H,W] or [3,H,W] in [-1,1]; pixels uint8 [N,H,W,3] or [H,W,3]; Pillow images, as
+    `read_image` would read them; a list of these. Raises ImageError for anything else.
     """
     if isinstance(images, Image.Image):
-        return to_tensor(np.array(images.convert("RGB")))
-    if isinstance(images, list | tuple):
+        return to_tensor(_upright_rgb(images, "The image"))
+    if isinstance(images, list | tuple) and images:
         batches = [as_batch(image) for image in images]
         if len({x.shape[1:] for x in batches}) != 1:
             raise ImageError("Images of one size are needed for a batch: align them, or give them one by one.")
         return torch.cat(batches)
-    if isinstance(images, Tensor | np.ndarray):
-        batch = torch.as_tensor(images)
-        batch = batch[None] if batch.ndim == 3 else batch
+    if isinstance(images, np.ndarray) and images.dtype.kind in "fu":
+        plain = np.uint8 if images.dtype == np.uint8 else np.float32
+        images = torch.from_numpy(np.array(images, plain))  # a copy, in a layout and byte order that torch knows
+    if isinstance(images, Tensor) and images.numel():
+        batch = images[None] if images.ndim == 3 else images
         if batch.ndim == 4 and batch.is_floating_point() and batch.shape[1] == 3:
             return batch.float()
         if batch.ndim == 4 and batch.dtype == torch.uint8 and batch.shape[3] == 3:
             return batch.permute(0, 3, 1, 2).float() / 127.5 - 1
-        got = f"{str(batch.dtype).removeprefix('torch.')} {list(images.shape)}"
-    else:
-        got = type(images).__name__
+    got = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor | np.ndarray) else type(images).__name__
     raise ImageError(f"Images are {got}: give floats [N,3,H,W] in [-1,1], or pixels uint8 [H,W,3].")
 
 
@@ -183,8 +183,13 @@ def _decode(path: Path, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
             raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
         _check_size(path, image.size, max_pixels)
         image.load()
-        upright = UPRIGHT.get(_orientation(image))
-        rgb = _to_srgb(_to_8_bit(path, image), image.info.get("icc_profile"))
+        return _upright_rgb(image, path)
+
+
+def _upright_rgb(image: Image.Image, name: str | Path) -> UInt8[np.ndarray, "h w 3"]:
+    """The pixels of an image: upright by EXIF, in sRGB, on white where transparent."""
+    upright = UPRIGHT.get(_orientation(image))
+    rgb = _to_srgb(_to_8_bit(name, image), image.info.get("icc_profile"))
     return np.array(rgb if upright is None else rgb.transpose(upright))
 
 
@@ -223,9 +228,9 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_8_bit(path: Path, image: Image.Image) -> Image.Image:
+def _to_8_bit(name: str | Path, image: Image.Image) -> Image.Image:
     if image.mode == "F":
-        raise ImageError(f"{path} holds floating-point pixels: save it with 8 or 16 bits a channel.")
+        raise ImageError(f"{name} holds floating-point pixels: save it with 8 or 16 bits a channel.")
     if image.mode.startswith("I"):  # greyscale of 16 bits
         return Image.fromarray((np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
     return image

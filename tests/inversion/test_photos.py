@@ -2,19 +2,20 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from points import generator_of, photos_of
+from points import generator_of, latent_at, photos_of
 from tiny import tiny_stylegan2
 from zplus.errors import ImageError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
-from zplus.images import to_pixels
+from zplus.images import as_batch, to_pixels
 from zplus.inversion import invert, methods
-from zplus.spaces import render
+from zplus.spaces import make_space, render
 
 BRIEF = {"steps": 2, "lpips_size": 32, "candidates": 1, "execution": EAGER}
 
@@ -148,3 +149,36 @@ def test_the_smallest_generators_can_be_inverted_with(side, space, method):
     assert (torch.stack(losses).amin(0) < losses[0]).all()
     assert render(generator, latent).shape == (2, 3, side, side)
     assert bool(latent.added) == (method == "sam")
+
+
+def test_views_other_byte_orders_and_read_only_arrays_are_photos(recwarn):
+    pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    expected = as_batch(pixels)
+    flipped = as_batch(pixels[:, ::-1])
+    assert torch.equal(flipped, expected.flip(3))
+    assert torch.equal(as_batch(pixels[..., ::-1]), expected.flip(1))
+    frozen = pixels.copy()
+    frozen.flags.writeable = False
+    assert torch.equal(as_batch(frozen), expected)
+    assert torch.equal(as_batch(expected.numpy().astype(">f8")), expected)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "array", [np.array(["a"]), np.array([{}]), np.zeros((1, 3, 8, 8), complex), np.zeros((0, 3, 8, 8))]
+)
+def test_arrays_of_anything_else_are_none(array):
+    with pytest.raises(ImageError, match="Images are"):
+        as_batch(array)
+
+
+def test_pillow_images_are_read_as_files_are():
+    grey = Image.fromarray(np.full((8, 8), 40_000, np.uint16))
+    assert as_batch(grey).unique().tolist() == [pytest.approx(round(40_000 / 257) / 127.5 - 1)]
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    assert (as_batch(clear) == 1).all()
+
+
+def test_a_latent_of_a_very_long_name_shows_nothing():
+    latent = latent_at(make_space("w", generator_of("skip")), 1)
+    assert replace(latent, generator="x" * 5000)._repr_png_() is None

@@ -17,6 +17,7 @@ from zplus.generators.memory import keep_freed_memory
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.store import save_generator
 
+LONGEST_NAME = 250  # of a file, in most systems
 SHIPPED = Path(__file__).parent / "models"  # of this package, trained by ourselves; a card lies beside each
 
 
@@ -120,7 +121,7 @@ def load_generator(
     keep_freed_memory()
     device = chosen_device(device) if isinstance(device, str) else device
     path = Path(name)
-    if str(name) in MODELS or not (path.suffix or path.is_file()):
+    if str(name) in MODELS or not (path.suffix or (len(path.name) < LONGEST_NAME and path.is_file())):
         path = model_path(str(name))
         if not path.exists():
             raise CheckpointError(f"The model {name} is not on this machine: run 'zplus pull {name}' first.")
