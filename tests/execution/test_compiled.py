@@ -127,7 +127,7 @@ def test_bfloat16_stays_near_and_leaves_colours_alone(kind):
 
 def test_losses_are_in_fp32():
     target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    lpips, settings = random_lpips("vgg"), replace(SETTINGS, lpips=0.0)
+    lpips, settings = random_lpips("vgg"), replace(SETTINGS, lpips_weight=0.0)
     near = target + 1e-3
     wanted = (near - target).square().mean()
     assert_close(Distance(target, lpips, settings, HALF)(near)[0], wanted, rtol=1e-4, atol=0)
