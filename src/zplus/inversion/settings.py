@@ -76,8 +76,8 @@ PRESETS = {
     "hybrid": Settings(steps=40, code_only_fraction=0.0, init="encoder"),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
     "e4e": Settings(stages=("encode",), init="encoder"),
-    # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+
-    "sam": Settings(stages=("encode", "descend", "sam"), steps=30),
+    # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+; its maps begin at nothing and have further to go than F
+    "sam": Settings(stages=("encode", "descend", "sam"), steps=30, feature_lr=0.23),
     # pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744), made for w
     "pti": Settings(stages=("encode", "descend", "pti")),
     # the paper's release: Adam 0.01 constant on codes and F from the first step, random start, F held to the base code
