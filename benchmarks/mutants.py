@@ -98,7 +98,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("the worst start", "inversion/encoding.py",
      "flatten(1)).argmin(1)]", "flatten(1)).argmax(1)]", "inversion/test_descent.py"),
     ("the encoder's codes taken as if learnt under the caller's psi", "inversion/encoding.py",
-     "decoding=Decoding(noise=space.decoding.noise)", "decoding=space.decoding", "inversion/test_descent.py"),
+     "generator, decoding=plain)", "generator, decoding=space.decoding)", "inversion/test_descent.py"),
     ("generators kept alive", "generators/memory.py",
      "= WeakKeyDictionary()", "= {}", "generators/test_memory.py"),
 )]
