@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zplus.execution import Renderer
 from zplus.generators import State
 from zplus.inversion.minimizer import Objective, Variable, minimize
 from zplus.inversion.objective import penalties
@@ -34,7 +35,7 @@ class _Descent:
     """The loss as a function of what moves."""
 
     def __init__(self, problem: Problem):
-        self.problem, self.renderer = problem, problem.renderer()
+        self.problem, self.renderer = problem, Renderer(problem.space, problem.execution)
 
     def move_code(self, code: Float[Tensor, "n k d"], steps: int) -> Float[Tensor, "n k d"]:
         """The code after descending while F, if any, follows it."""

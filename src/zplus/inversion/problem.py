@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import ZplusError
-from zplus.execution import Execution, Renderer
+from zplus.execution import Execution
 from zplus.generators import Generator, State
 from zplus.inversion.encoder import Encoder
 from zplus.inversion.encoding import EncoderOutput
@@ -115,10 +115,6 @@ class Problem:
         """What a rate of 1 moves in a step: the prior's standard deviation, or 1 where rates are absolute."""
         return std if self.settings.relative_rates else 1.0
 
-    def renderer(self) -> Renderer:
-        """From codes and F to images."""
-        return Renderer(self.space, self.execution)
-
     def initial_state(self, code: Float[Tensor, "n k d"]) -> State:
         """Where F begins: as the encoder gives it, or head(code)."""
         if self.encoded is not None and self.settings.base == "encoder":
@@ -132,11 +128,9 @@ class FreeCode:
 
     def __init__(self, problem: Problem, code: Float[Tensor, "n k d"]):
         self.space, self.first, self.unit = problem.space, code.detach(), problem.unit(problem.space.std)
-        riemannian = (
-            problem.settings.sphere == "riemannian" and self.space.has_angles
-        )  # the gradient is tangent already
-        offset, constrain = torch.zeros_like(self.first), self._onto_space if riemannian else None
-        self.variable = Variable(offset, problem.settings.code_lr, constrain=constrain)
+        riemannian = self.space.has_angles and problem.settings.sphere == "riemannian"
+        constrain = self._onto_space if riemannian else None  # the gradient is tangent already
+        self.variable = Variable(torch.zeros_like(self.first), problem.settings.code_lr, constrain=constrain)
 
     def at(self, offset: Tensor) -> Float[Tensor, "n k d"]:
         """The code of an offset."""
