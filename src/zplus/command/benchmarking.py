@@ -71,7 +71,7 @@ def run_bench(plan: Plan, asked: Asked, show: Show) -> int:
         networks = MetricNetworks(lpips.__getitem__, lpips_side=min(LPIPS_SIDE, generator.resolution))
     settings = asdict(plan) | {
         "tune": asked.tune, "device": asked.device, "others": {x.source: x.digest for x in others},
-        "directions": {x.name: fingerprint({"": x.vector}) for x in directions},
+        "directions": {x.name: _digest(x, bool(asked.directions)) for x in directions},
         "gauges": [x.meaning for x in gauges], "identity": people is not None,
     }  # fmt: skip
     recorder = Recorder(output_folder(asked.out), plan.bench, generator, settings, _command(), asked.minutes)
@@ -151,6 +151,12 @@ def _directions(generator: Generator, names: Sequence[str]) -> list[Direction]:
         if not space_class(one.space).has_w_vectors:
             raise ZplusError(f"{one.name} is of {one.space}: only directions of w and w+ reach every space.")
     return found
+
+
+def _digest(direction: Direction, given: bool) -> str:
+    """What tells a direction from others of its name; components have last bits of their own in every run."""
+    computed = direction.card.get("method") == "principal" and not given
+    return "computed" if computed else fingerprint({"": direction.vector})
 
 
 def _gauges(generator: Generator, directions: Sequence[Direction], told: Callable[[str], None]) -> tuple[Gauge, Gauge]:
