@@ -20,12 +20,13 @@ KIND = Kind(
     version="1", dtypes=frozenset({"F32"}),
 )  # fmt: skip
 FeatureMove = Literal["moved", "added", "fixed"]
+Move = Literal["straight", "sphere"]
 MAX_EDITS = 100  # each takes time
 MAX_CODES = 1 << 16  # more than any generator has
 ADDED, OFFSET, EXCLUDED = "added.", "offset.", "excluded."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
-    "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "mode": dict, "settings": dict,
+    "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "move": str, "mode": dict, "settings": dict,
     "figures": dict, "edits": list,
 }  # fmt: skip
 DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor is the vector of a direction, with 2
@@ -83,6 +84,8 @@ class Edit(NamedTuple):
 class Latent:
     """N points of a space. Edits are a set applied jointly to `inverted`; `edited` is what they gave, kept as tensors.
 
+    move says in which space the edits were made, thus where `edited` lies: "straight" in W or W+ where the space of
+    `inverted` bends (`zplus.spaces.registry.straight`), "sphere" in that space itself.
     mask, where there is one, is where the edits show: [N,1,s,s] in [0,1], of any side s.
     layer names where F sits ("b32.conv1"), None without F; fingerprint and mapping_fingerprint name the generator.
     added is what is added to the state after other layers, by their names, whatever the edits (SAM).
@@ -101,6 +104,7 @@ class Latent:
     edits: tuple[Edit, ...] = ()
     mask: Tensor | None = None
     feature: FeatureMove = "moved"
+    move: Move = "straight"
     added: dict[str, Tensor] = field(default_factory=dict)
     offsets: dict[str, Tensor] = field(default_factory=dict)
     mode: dict[str, Any] = field(default_factory=dict)
@@ -162,6 +166,7 @@ def save_latent(latent: Latent, path: str | Path) -> None:
         "mapping_fingerprint",
         "layer",
         "feature",
+        "move",
         "mode",
         "settings",
         "figures",
@@ -175,7 +180,7 @@ def load_latent(path: str | Path) -> Latent:
     """Read a latent that `save_latent` wrote. Raises LatentError for anything else."""
     with read_record(path, KIND) as (texts, tensors):
         added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
-        header = json.loads(texts["latent"])
+        header = {"move": "sphere"} | json.loads(texts["latent"])  # older ones do not say
         _check(header, tensors)
         decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise")))
         header["edits"] = tuple(
@@ -193,7 +198,8 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name, kind in KINDS.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is of a wrong type")
-    if header["feature"] not in get_args(FeatureMove) or len(header["edits"]) > MAX_EDITS:
+    known = header["feature"] in get_args(FeatureMove) and header["move"] in get_args(Move)
+    if not known or len(header["edits"]) > MAX_EDITS:
         raise ValueError("its edits are none of zplus")
     if not 0 <= header["psi"] <= 1:
         raise ValueError("psi does not lie in [0, 1]")

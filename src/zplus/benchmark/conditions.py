@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from zplus.editing.editor import FeatureMove
+from zplus.latent import FeatureMove, Move
 from zplus.spaces import SPACES
 
 
@@ -15,8 +15,8 @@ class Condition:
 
     name: what it is compared as. settings: those of `invert` that differ from its defaults. psi: truncation.
     depth: the side of F, as a multiple of the usual one. into: the space that the latent is converted to before it is
-    edited. feature: how F goes along with an edit. keep_norm: whether an edit keeps the length of w - mean(w) of every
-    code, as a move on a sphere around it would.
+    edited. feature: how F goes along with an edit. move: how codes go, by default within the space itself. keep_norm:
+    whether an edit keeps the length of w - mean(w) of every code, as a move on a sphere around it would.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Condition:
     psi: float = 1.0
     into: str | None = None
     feature: FeatureMove = "moved"
+    move: Move = "sphere"
     keep_norm: bool = False
 
 
@@ -66,10 +67,12 @@ ABLATIONS = (
     Condition("F at twice the size", "f/z+", depth=2.0),
     Condition("F fixed", "f/z+", feature="fixed"),
     Condition("F added", "f/z+", feature="added"),
+    Condition("moved straight", "f/z+", move="straight"),
     Condition("as it is", "f/w+"),
     Condition("P-norm .01", "f/w+", {"p_norm_weight": 0.01}),
     Condition("onto f(sphere)", "f/w+", into="f/z+"),
     Condition("as it is", "z+"),
+    Condition("moved straight", "z+", move="straight"),
     Condition("as it is", "w+"),
     Condition("P-norm .01", "w+", {"p_norm_weight": 0.01}),
     Condition("onto f(sphere)", "w+", into="z+"),

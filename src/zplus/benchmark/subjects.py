@@ -105,7 +105,7 @@ def _moved(generator: Generator, latents: Sequence[Latent], moves: Mapping[Direc
     found = []
     for latent in latents:
         try:
-            found.append(render(generator, edit(generator, latent, moves) if moves else latent))
+            found.append(render(generator, edit(generator, latent, moves, move="sphere") if moves else latent))
         except LatentError:
             one = len(latent) == 1
             rows = [latent[i] for i in range(len(latent))]

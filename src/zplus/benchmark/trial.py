@@ -111,7 +111,8 @@ class Edited:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that rows cannot follow is told by `followed`
-                edited = self.editor.edit({direction: strength}, feature=self.condition.feature)
+                how = self.condition
+                edited = self.editor.edit({direction: strength}, feature=how.feature, move=how.move)
         except LatentError:
             return render(self.generator, self.latent), [False] * len(self.latent)
         return self._image(edited), self.editor.followed(edited)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +27,7 @@ from zplus.faces.regions import REGIONS, region_mask
 from zplus.faces.regions import SIDE as MASK_SIDE
 from zplus.generators import Generator
 from zplus.images import WRITTEN, read_image, to_pixels, to_tensor, write_animation, write_image
-from zplus.latent import Latent, load_latent, save_latent
+from zplus.latent import FeatureMove, Latent, Move, load_latent, save_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.lpips import at
 from zplus.spaces import render
@@ -42,7 +42,8 @@ class Wish:
     """What is to become of a photo or latent; directions as on the command line, paste None for the crop alone."""
 
     directions: tuple[str, ...]
-    feature: Literal["moved", "added", "fixed"] | None = None  # as the latent had it
+    feature: FeatureMove | None = None  # as the latent had it
+    move: Move | None = None
     paste: str | None = "keep"
     photo: Path | None = None
     latent: Path | None = None
@@ -74,7 +75,7 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
     with show.heard():
-        edited = edit(generator, latent, strengths, feature=wish.feature)
+        edited = edit(generator, latent, strengths, feature=wish.feature, move=wish.move)
     if sweep:
         found, note = _write_sweep(generator, edited, sweep, out, show), wish.sweep
     else:
@@ -168,7 +169,7 @@ def _reach(
     for name, target in targets.items():
         direction, attribute = _judged(name, generator)
         with show.stage(f"Looking for {attribute} {target:g}"):
-            begun = edit(generator, latent, strengths, feature=wish.feature)
+            begun = edit(generator, latent, strengths, feature=wish.feature, move=wish.move)
             found = solve_strength(generator, begun, direction, target, partial(_read, scorers, attribute))
         if not found.within:
             show.warn(f"{attribute} {target:g} is out of reach of {name}: {found.score:.3g} at {found.strength:+.2f}.")

@@ -9,7 +9,7 @@ from zplus.errors import LatentError
 from zplus.generators import MODELS, load_generator
 from zplus.generators.checkpoints.codes import read_codes, write_codes
 from zplus.latent import Point, load_latent, save_latent
-from zplus.spaces import latent_of, make_space, space_of
+from zplus.spaces import latent_of, make_space, shown, space_of
 from zplus.spaces.conversion import convert_code
 
 
@@ -45,6 +45,7 @@ def export_codes(path: Path, out: Path, model: str | None, label: int | None, sh
         show.warn("Tuned weights (PTI) and added maps (SAM) stay behind: the codes alone show another picture.")
     if space.layer is not None:
         show.warn(f"The feature map of {space.name} stays behind: the codes alone show less of the photo.")
-    codes = convert_code(space, latent.point.code, make_space("w+", generator))
+    where, point = shown(generator, latent)
+    codes = convert_code(where, point.code, make_space("w+", generator))
     write_codes(codes, out)
     show.result({"codes": out, "shape": list(codes.shape), "warnings": show.warnings}, f"{out}: {tuple(codes.shape)}")

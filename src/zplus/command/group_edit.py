@@ -35,6 +35,13 @@ def edit(
             help="How F goes with the edit: detail moved, added to, or left; by default the latent's own, or moved.",
         ),
     ] = None,
+    move: Annotated[
+        Literal["straight", "sphere"] | None,
+        typer.Option(
+            "--move",
+            help="How the code goes: straight in W, or on the sphere of z; by default the latent's own, or straight.",
+        ),
+    ] = None,
     mask: Annotated[
         str | None,
         typer.Option(
@@ -92,5 +99,5 @@ def edit(
         model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label, encoder
     )
     pasted = None if no_paste else paste
-    wish = Wish(tuple(direction or ()), feature, pasted, photo, keep, tuple(to or ()), sweep, mask)
+    wish = Wish(tuple(direction or ()), feature, move, pasted, photo, keep, tuple(to or ()), sweep, mask)
     edit_source(source, out, wish, request, Show(as_json))

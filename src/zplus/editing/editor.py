@@ -20,10 +20,10 @@ from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
-from zplus.latent import Edit, FeatureMove, Latent, Point
-from zplus.spaces import Space, make_space, same_chart, space_class, space_of
-from zplus.spaces.registry import extended
-from zplus.spaces.rendering import masked, rendered
+from zplus.latent import Edit, FeatureMove, Latent, Move, Point
+from zplus.spaces import Space, convert, make_space, same_chart, space_class, space_of
+from zplus.spaces.registry import extended, straight
+from zplus.spaces.rendering import edited_space, masked, rendered
 from zplus.spaces.sphere import angles
 
 LIMIT = 10.0  # standard deviations; further out no generator shows a face
@@ -38,6 +38,7 @@ def edit(
     layers: tuple[int, int] | None = None,
     feature: FeatureMove | None = None,
     mask: Tensor | np.ndarray | None = None,
+    move: Move | None = None,
 ) -> Latent:
     """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
 
@@ -48,10 +49,13 @@ def edit(
     edit carried by the codes below F cannot show). None is what the latent had, at first "moved".
     mask: where the edits show, [1 or N,1,s,s] in [0,1], of any side s; outside is the reconstruction. None is what the
     latent had.
+    move: "straight" moves w straight along vectors of W, wherever the code was found: codes leave the sphere, and the
+    latent records that `edited` lies in W or W+. "sphere" keeps codes on it, by the pull-back through the mapping
+    network (`EditPath`). None is what the latent's edits had, at first "straight" where every direction is of W.
     A sum beyond 10 deviations acts as 10, with a warning. A row that cannot follow a direction in this space stays as
     it is, with a warning; where none can, and else: raises UnknownNameError, LatentError, ZplusError.
     """
-    return Editor(generator, latent).edit(strengths, layers, feature, mask)
+    return Editor(generator, latent).edit(strengths, layers, feature, mask, move)
 
 
 class Editor:
@@ -63,7 +67,7 @@ class Editor:
     def __init__(self, generator: Generator, latent: Latent, execution: Execution | None = None):
         self.latent, self.space, self.execution = latent, space_of(generator, latent), execution
         self.point = latent.inverted.contiguous_copy(generator.device)
-        self._paths: dict[tuple[str, ...], EditPath] = {}
+        self._starts: dict[Move, _Start] = {}
 
     def edit(
         self,
@@ -71,6 +75,7 @@ class Editor:
         layers: tuple[int, int] | None = None,
         feature: FeatureMove | None = None,
         mask: Tensor | np.ndarray | None = None,
+        move: Move | None = None,
     ) -> Latent:
         """See `edit`. Once a direction was applied, other strengths of it are quick, beside other directions too."""
         generator, moved = self.space.generator, feature or self.latent.feature
@@ -82,18 +87,27 @@ class Editor:
             direction = key if isinstance(key, Direction) else find_direction(str(key), generator)
             wanted.append(Edit(direction, _number(strength, direction.name), layers))
         edits = [_checked(one, generator) for one in _added_up(wanted)]
-        edited = self._moved(edits, moved) if edits else None
-        found = replace(self.latent, edits=tuple(edits), edited=edited, feature=moved, mask=where)
+        move = self._move(edits, move)
+        edited = self._start(move).moved(edits, moved) if edits else None
+        found = replace(self.latent, edits=tuple(edits), edited=edited, feature=moved, mask=where, move=move)
         for one in edits:
             self._warn_of(one, found)
         return found
 
+    def _move(self, edits: Sequence[Edit], asked: Move | None) -> Move:
+        """How edits move codes, where `asked` leaves it open. Raises UnknownNameError."""
+        if asked not in (None, *get_args(Move)):
+            raise UnknownNameError("move", str(asked), get_args(Move))
+        if asked is None and not all(space_class(one.direction.space).has_w_vectors for one in edits):
+            return "sphere"
+        return asked or (self.latent.move if self.latent.edits else "straight")
+
     def _warn_of(self, one: Edit, edited: Latent) -> None:
         """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
-        name, end = one.direction.name, self._path(one).reached(_limited(one.strength))
+        name, end = one.direction.name, self._start(edited.move).path(one).reached(_limited(one.strength))
         if end.lost.all():
             message = f"{name} cannot be followed in {self.space.name} (cosine {float(end.cosine.max()):.2f})"
-            raise LatentError(f"The direction {message}: edit in w+.")
+            raise LatentError(f"The direction {message}: move straight, or edit in w+.")
         if end.lost.any():
             rows = ", ".join(str(i) for i in end.lost.nonzero()[:, 0].tolist())
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
@@ -105,7 +119,7 @@ class Editor:
         """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
         lost = torch.zeros(len(edited), dtype=torch.bool, device=self.space.generator.device)
         for one in edited.edits:
-            lost = lost | self._path(one).reached(_limited(one.strength)).lost
+            lost = lost | self._start(edited.move).path(one).reached(_limited(one.strength)).lost
         return (~lost).tolist()
 
     @torch.inference_mode()
@@ -113,31 +127,50 @@ class Editor:
         """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
         if self.execution is None or self.latent.added:
             return rendered(self.space, edited)
-        image = self._rendered(edited.point.contiguous_copy(self.space.generator.device))
-        return image if edited.edited is None else masked(edited.mask, image, lambda: self._reconstruction)
+        if edited.edited is None:
+            return self._reconstruction
+        point = edited.edited.contiguous_copy(self.space.generator.device)
+        image = self._rendered(edited_space(self.space, edited), point)
+        return masked(edited.mask, image, lambda: self._reconstruction)
 
     @cached_property
     def _reconstruction(self) -> Tensor:
-        return self._rendered(self.point)
+        return self._rendered(self.space, self.point)
 
-    def _rendered(self, point: Point) -> Tensor:
-        return self._renderer(self.space.inputs(point.code), point.state).clamp(-1, 1)
+    def _rendered(self, space: Space, point: Point) -> Tensor:
+        return self._renderer(space.inputs(point.code), point.state).clamp(-1, 1)
 
     @cached_property
     def _renderer(self) -> Renderer:
         assert self.execution is not None
         return Renderer(self.space, self.execution)
 
+    def _start(self, move: Move) -> "_Start":
+        if move not in self._starts:
+            space = straight(self.space) if move == "straight" else self.space
+            self._starts[move] = _Start(space, convert(self.space, self.point, space)[0])
+        return self._starts[move]
+
+
+class _Start:
+    """The inverted point in the space that its edits are made in, and the ways that begin there."""
+
+    def __init__(self, space: Space, point: Point):
+        self.space, self.point = space, point
+        self._paths: dict[tuple[str, ...], EditPath] = {}
+
     @torch.no_grad()
-    def _moved(self, edits: Sequence[Edit], feature: FeatureMove) -> Point:
-        tangents = [self._path(one).tangent(_limited(one.strength)) for one in edits]
+    def moved(self, edits: Sequence[Edit], feature: FeatureMove) -> Point:
+        """The point after all edits at once."""
+        tangents = [self.path(one).tangent(_limited(one.strength)) for one in edits]
         code = self.space.move(self.point.code, torch.stack(tangents).sum(0))
         point = with_code(self.space, self.point, code, feature, self._head)
         if not all(x.isfinite().all() for x in point.tensors.values()):
             raise LatentError("This edit leads to values that are not numbers: the latent or a direction is damaged.")
         return point
 
-    def _path(self, one: Edit) -> EditPath:
+    def path(self, one: Edit) -> EditPath:
+        """The way along an edit's direction, on its layers."""
         key = _identity(one)
         if key not in self._paths:
             self._paths[key] = EditPath(self.space, self.point.code, *_vectors(one, self.space))
@@ -150,8 +183,8 @@ class Editor:
 
 
 def angle_degrees(latent: Latent) -> list[float]:
-    """How far the edits turned each row: the largest angle of its z codes; 0 in spaces without angles."""
-    if latent.edited is None or not space_class(latent.space).has_angles:
+    """How far the edits turned each row on the sphere: the largest angle of its z codes; 0 where they left it."""
+    if latent.edited is None or latent.move == "straight" or not space_class(latent.space).has_angles:
         return [0.0] * len(latent)
     before, after = latent.inverted.code, latent.edited.code
     return angles(before.to(after), after).amax(1).tolist()
@@ -160,7 +193,7 @@ def angle_degrees(latent: Latent) -> list[float]:
 @torch.no_grad()
 def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
     """How well each row's way in W agrees with its W directions: 1 in the spaces where they apply as they are."""
-    if latent.edited is None:
+    if latent.edited is None or latent.move == "straight":
         return [1.0] * len(latent)
     space = space_of(generator, latent)
     vectors = [(_limited(one.strength), *_vectors(_checked(one, generator), space)[:2]) for one in latent.edits]

@@ -21,7 +21,7 @@ from zplus.inversion.problem import Callback, Problem, no_encoder
 from zplus.inversion.settings import preset
 from zplus.latent import Decoding, Latent, Point
 from zplus.perception.lpips import LPIPS
-from zplus.spaces import Space, convert, latent_of, make_space, space_of
+from zplus.spaces import Space, convert, latent_of, make_space, shown
 
 MAX_BRIGHTNESS = 10.0  # what generators draw may lie beyond 1, but not so far
 DRIFT_BOUND = 0.5  # |F - head(code)| / |F| above which moving F with an edit is doubtful
@@ -134,8 +134,7 @@ def _started(where: Space, start: Latent, photos: int) -> Point:
         raise LatentError("A latent of PTI or SAM cannot be gone on from: its code alone shows another picture.")
     if len(start) not in (1, photos):
         raise LatentError(f"{photos} photos cannot begin at {len(start)} latents: give as many, or one.")
-    point = start.point.contiguous_copy(where.generator.device)
-    found, _ = convert(space_of(where.generator, start), point, where)
+    found, _ = convert(*shown(where.generator, start), where)
     return found.map(lambda x: x.expand(photos, *x.shape[1:]))
 
 

@@ -38,6 +38,16 @@ def make_space(name: str, generator: Generator, layer: str | None = None, decodi
     return kind(generator, generator.layer(layer) if layer else default_layer(generator), decoding)
 
 
+def straight(space: Space) -> Space:
+    """Where every move along W is straight, with exact codes for all of this space: W or W+ for one whose chart bends.
+
+    What stands beside the code (F and its layer, the decoding) stays.
+    """
+    if space.linear:
+        return space
+    return (WPlus if space.extended else W)(space.generator, space.layer, space.decoding)
+
+
 def default_layer(generator: Generator) -> int:
     """After the last convolution at 1/32 of the generator's side (32x32 of 1024 px), and at 8x8 at least."""
     return generator.layer(str(min(generator.resolution, max(8, generator.resolution // 32))))

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Feature, Generator, State
 from zplus.latent import Latent, Point
-from zplus.spaces.registry import make_space
+from zplus.spaces.registry import make_space, straight
 from zplus.spaces.space import Space
 
 
@@ -25,9 +25,25 @@ def space_of(generator: Generator, latent: Latent) -> Space:
     if latent.offsets:
         generator = _tuned(generator, latent)
     space = make_space(latent.space, generator, latent.layer, latent.decoding)
-    if not (_fits(space, latent.inverted) and _fits(space, latent.point) and _fit(space, latent.added, len(latent))):
+    points = [
+        (space, latent.inverted),
+        *([] if latent.edited is None else [(edited_space(space, latent), latent.edited)]),
+    ]
+    if not (all(_fits(*pair) for pair in points) and _fit(space, latent.added, len(latent))):
         raise LatentError(f"This latent is damaged (its sizes are not those of {space.name}): invert the photo again.")
     return space
+
+
+def edited_space(space: Space, latent: Latent) -> Space:
+    """The space that `latent.edited` is a point of, where `space` is that of `latent.inverted`."""
+    return straight(space) if latent.move == "straight" else space
+
+
+def shown(generator: Generator, latent: Latent) -> tuple[Space, Point]:
+    """The point that a latent shows, on the generator's device, and its space. Raises LatentError as `space_of`."""
+    space = space_of(generator, latent)
+    where = space if latent.edited is None else edited_space(space, latent)
+    return where, latent.point.contiguous_copy(generator.device)
 
 
 def _tuned(generator: Generator, latent: Latent) -> Generator:
@@ -80,8 +96,10 @@ def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
 @torch.inference_mode()
 def rendered(space: Space, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     """`render` where the latent's space is known, as `space_of` gives it: on a generator tuned to its offsets."""
-    image = _image(space, latent, latent.point)
-    return masked(latent.mask, image, lambda: _image(space, latent, latent.inverted)) if latent.edited else image
+    if latent.edited is None:
+        return _image(space, latent, latent.inverted)
+    image = _image(edited_space(space, latent), latent, latent.edited)
+    return masked(latent.mask, image, lambda: _image(space, latent, latent.inverted))
 
 
 def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
