@@ -35,7 +35,7 @@ def warp(
     piece, corner = _looked_up(image, matrix, size, math.ceil(MARGIN * reduction))
     piece, ratio = _reduced(piece.float()[None], reduction)
     points = _grid(size, fine) @ (linear.T * ratio) + (offset - corner) * ratio  # [h, w, 2] in pixels of the piece
-    grid = torch.from_numpy(2 * points / (piece.shape[-1], piece.shape[-2]) - 1).to(piece)
+    grid = torch.from_numpy(2 * points / (piece.shape[-1], piece.shape[-2]) - 1).float()
     seen = F.grid_sample(piece, grid[None], mode="bicubic", padding_mode=beyond, align_corners=False)
     return F.avg_pool2d(seen, fine)[0] if fine > 1 else seen[0]
 

@@ -2,14 +2,19 @@
 
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
-from zplus.faces.warp import warp
+from zplus.generators.resample import downsample, fir_kernel
 from zplus.perception import age_gender, emotion, identity
 from zplus.perception.face_input import FaceInput
 from zplus.perception.weights import age_tensors, emotion_tensors, gender_tensors, identity_tensors
+
+BINOMIAL = (1, 4, 6, 4, 1)  # dlib's filter before every second pixel is dropped
+ASIDE = np.array([-0.25, 0.25])  # x, y in pixels: dlib's account of where it then looks is wrong by this
 
 Images = Float[Tensor, "n 3 h w"]
 
@@ -41,12 +46,11 @@ class DifferentiableFace:
         return emotion.smile(self._emotion, self.chips(images, emotion.SIZE, emotion.PADDING))
 
     def chips(self, images: Images, size: int, padding: float) -> Float[Tensor, "n 3 {size} {size}"]:
-        """The faces upright in `size` pixels, as `FaceInput.chip` cuts them but for the filter."""
+        """The faces upright in `size` pixels, as `FaceInput.chip` cuts them but for its rounding."""
         height, width = self.face.pixels.shape[:2]
         if images.shape[-2:] != (height, width):
             raise ValueError(f"The images have {tuple(images.shape[-2:])} pixels, and the face's {(height, width)}.")
-        seen = warp(images.flatten(0, 1), self.face.chip_matrix(size, padding), (size, size))
-        return seen.unflatten(0, (-1, 3))
+        return _cut(images, self.face.chip_matrix(size, padding), size)
 
     @cached_property
     def _identity(self) -> dict[str, Tensor]:
@@ -66,3 +70,16 @@ class DifferentiableFace:
 
     def _moved(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: x.to(self.device) for name, x in weights.items()}
+
+
+def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
+    """What is seen at matrix (p, 1), halved by dlib's filter while its pixels are less than half of the chip's; black beyond."""
+    linear, offset = matrix[:, :2], matrix[:, 2]
+    while np.hypot(*linear[:, 0]) > 2:
+        images = downsample(images, fir_kernel(BINOMIAL).to(images))  # the first pixel's centre stays at the first's
+        linear, offset = linear / 2, (offset - 0.5) / 2 + 0.5 + ASIDE
+    sides = np.array([[images.shape[-1]], [images.shape[-2]]])
+    centre = linear @ [size / 2, size / 2] + offset
+    theta = np.hstack([linear * size, 2 * centre[:, None] - sides]) / sides  # from -1 to 1, in the chip and in the image
+    grid = F.affine_grid(torch.from_numpy(theta)[None].to(images), [1, 3, size, size], align_corners=False)
+    return F.grid_sample(images + 1, grid.expand(len(images), -1, -1, -1), align_corners=False) - 1

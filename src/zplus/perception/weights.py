@@ -184,7 +184,7 @@ def _fold_emotion(file: Any) -> dict[str, Tensor]:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
 def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
