@@ -73,13 +73,15 @@ class DifferentiableFace:
 
 
 def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
-    """What is seen at matrix (p, 1), halved by dlib's filter while its pixels are less than half of the chip's; black beyond."""
+    """What is seen at matrix (p, 1), black beyond; halved first while a chip's pixel is more than two of the image's."""
     linear, offset = matrix[:, :2], matrix[:, 2]
     while np.hypot(*linear[:, 0]) > 2:
         images = downsample(images, fir_kernel(BINOMIAL).to(images))  # the first pixel's centre stays at the first's
         linear, offset = linear / 2, (offset - 0.5) / 2 + 0.5 + ASIDE
     sides = np.array([[images.shape[-1]], [images.shape[-2]]])
     centre = linear @ [size / 2, size / 2] + offset
-    theta = np.hstack([linear * size, 2 * centre[:, None] - sides]) / sides  # from -1 to 1, in the chip and in the image
+    theta = (
+        np.hstack([linear * size, 2 * centre[:, None] - sides]) / sides
+    )  # from -1 to 1, in the chip and in the image
     grid = F.affine_grid(torch.from_numpy(theta)[None].to(images), [1, 3, size, size], align_corners=False)
     return F.grid_sample(images + 1, grid.expand(len(images), -1, -1, -1), align_corners=False) - 1

@@ -12,9 +12,8 @@ from torch import Tensor
 from zplus.archives import Archive, require
 from zplus.cache import cached
 from zplus.errors import CheckpointError, MissingExtraError
-from zplus.files import atomic
 from zplus.faces.weights import FACE_MODELS
-from zplus.files import regular
+from zplus.files import atomic, regular
 from zplus.generators.checkpoints.arrays import read_arrays
 from zplus.perception.dlib_file import read_identity
 from zplus.perception.residual import AGE, convolutions
