@@ -73,7 +73,7 @@ class DifferentiableFace:
 
 
 def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
-    """What is seen at matrix (p, 1), black beyond; halved first while a chip's pixel is more than two of the image's."""
+    """What is seen at matrix (p, 1), black beyond; halved first while a chip's pixel is more than two of the image."""
     linear, offset = matrix[:, :2], matrix[:, 2]
     while np.hypot(*linear[:, 0]) > 2:
         images = downsample(images, fir_kernel(BINOMIAL).to(images))  # the first pixel's centre stays at the first's
