@@ -76,7 +76,9 @@ def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[T
     """What is seen at matrix (p, 1), black beyond; halved first while a chip's pixel is more than two of the image."""
     linear, offset = matrix[:, :2], matrix[:, 2]
     while np.hypot(*linear[:, 0]) > 2:
-        images = downsample(images, fir_kernel(BINOMIAL).to(images))  # the first pixel's centre stays at the first's
+        planes = images.flatten(0, 1)[:, None]  # [3N, 1, H, W]: faster than depthwise
+        planes = downsample(planes, fir_kernel(BINOMIAL).to(images))  # the first pixel's centre stays at the first's
+        images = planes[:, 0].unflatten(0, (-1, 3))
         linear, offset = linear / 2, (offset - 0.5) / 2 + 0.5 + ASIDE
     sides = np.array([[images.shape[-1]], [images.shape[-2]]])
     centre = linear @ [size / 2, size / 2] + offset
