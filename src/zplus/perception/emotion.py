@@ -5,12 +5,12 @@ Seven emotions of a grey face of 64 px; the weights' batch normalisations are fo
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zplus.images import to_tensor
 from zplus.perception.face_input import FaceInput
 from zplus.perception.weights import emotion_tensors
 
@@ -18,6 +18,7 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 HAPPY = EMOTIONS.index("happy")
 SIZE, PADDING = 64, 0.2  # of paddings 0 to 0.5 this agrees best with the geometry of the mouth
 BLOCKS = 4
+GREY = (0.299, 0.587, 0.114)
 
 
 def emotions(weights: Mapping[str, Tensor], image: Float[Tensor, "n 1 64 64"]) -> Float[Tensor, "n 7"]:
@@ -37,6 +38,14 @@ def emotions(weights: Mapping[str, Tensor], image: Float[Tensor, "n 1 64 64"]) -
     return conv(x, "last", padding=1).mean((2, 3))
 
 
+def smile(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, " n"]:
+    """The log-odds of "happy" of faces in [-1,1], cut by `FaceInput.chip(SIZE, PADDING)`; differentiable."""
+    grey = (image * torch.tensor(GREY).to(image)[:, None, None]).sum(1, keepdim=True)
+    logits = emotions(weights, torch.cat([grey, grey.flip(3)]))
+    others = torch.cat([logits[:, :HAPPY], logits[:, HAPPY + 1 :]], 1)
+    return (logits[:, HAPPY] - others.logsumexp(1)).unflatten(0, (2, -1)).mean(0)
+
+
 class SmileNetwork:
     """Scores a face by the log-odds of "happy" against the six others: graded where the probability is 0 or 1."""
 
@@ -46,11 +55,7 @@ class SmileNetwork:
     @torch.inference_mode()
     def __call__(self, face: FaceInput) -> float:
         """The mean of the score over the face and its mirror image."""
-        chip = torch.from_numpy(face.chip(SIZE, PADDING).astype(np.float32))  # [64, 64, 3]
-        grey = (chip @ torch.tensor([0.299, 0.587, 0.114])) / 127.5 - 1
-        logits = emotions(self.weights, torch.stack([grey, grey.flip(1)])[:, None])
-        others = torch.cat([logits[:, :HAPPY], logits[:, HAPPY + 1 :]], 1)
-        return float((logits[:, HAPPY] - others.logsumexp(1)).mean())
+        return float(smile(self.weights, to_tensor(face.chip(SIZE, PADDING))))
 
 
 def _pool(x: Tensor) -> Tensor:

