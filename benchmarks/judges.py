@@ -24,7 +24,7 @@ from zplus.perception.identity import Identity, rank
 from zplus.perception.pose import MIRRORED
 
 TRAINERS = {
-    "smile": "smile_network", "age": "age", "yaw": "yaw", "gender": "gender", "eyeglasses": None,
+    "smile": "smile_network", "age": "age", "yaw": "yaw", "gender": "gender", "eyeglasses": "",
     "mouth_open": "mouth_open", "pitch": "pitch",
 }  # fmt: skip
 JUDGES = {"smile": "smile_geometry", "age": "age_faceres", "yaw": "yaw_five", "gender": "gender_faceres"}
@@ -84,7 +84,7 @@ class Judges:
         )  # fmt: skip
 
     def _mirror(self, face: FaceInput) -> float:
-        """Root mean square of how far the landmarks are from those of the mirror image, in distances between the eyes."""
+        """How far landmarks are from those of the mirror image, root mean square in distances between the eyes."""
         other = largest_face(np.ascontiguousarray(face.pixels[:, ::-1]), self.detector)
         if other is None:
             return np.inf

@@ -1,6 +1,7 @@
 """A direction of editing: the data and its file; finding and applying directions is the business of `editing`."""
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from zplus.errors import LatentError
 from zplus.records import Kind, read_record, write_record
 
 KIND = Kind("direction", LatentError, damaged="is not a readable direction")
+MOST = 10.0  # standard deviations; further out no generator shows a face
 SPACE = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there is one is seen where it is used
 
 
@@ -45,6 +47,23 @@ class Direction:
     def tensors(self) -> dict[str, Tensor]:
         """Its tensors by name: "vector", and "excluded" where there are any."""
         return {"vector": self.vector} | ({} if self.excluded is None else {"excluded": self.excluded})
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The strengths between which the card says that faces held; None where it says nothing.
+
+        Raises LatentError for one that makes no sense.
+        """
+        told = self.card.get("range")
+        if told is None:
+            return None
+        try:
+            low, high = map(float, told)
+        except (TypeError, ValueError):
+            low = high = math.nan
+        if not -MOST <= low < 0 < high <= MOST:
+            raise LatentError(f"The card of {self.name} tells a range that makes no sense: learn it again.")
+        return low, high
 
     @property
     def unit(self) -> float:

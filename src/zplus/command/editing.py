@@ -17,10 +17,9 @@ from zplus.command.photo import aligned_face
 from zplus.command.pulling import generator_of, needed, pull_missing
 from zplus.command.show import Show
 from zplus.command.words import Sweep, parse_strengths, parse_sweep, parse_targets
-from zplus.direction import Direction
+from zplus.direction import MOST, Direction
 from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, solve_strength
-from zplus.editing.editor import LIMIT
-from zplus.errors import DownloadError, MissingExtraError, UnknownNameError, ZplusError
+from zplus.errors import DownloadError, LatentError, MissingExtraError, UnknownNameError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
 from zplus.faces.regions import REGIONS, region_mask
@@ -74,12 +73,14 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         latent = replace(latent, mask=mask_of(wish.mask, generator, latent))
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
+    for name, strength in strengths.items():
+        _check_range(find_direction(name, generator), strength, show)
     with show.heard():
         edited = edit(generator, latent, strengths, feature=wish.feature, move=wish.move)
     if sweep:
         found, note = _write_sweep(generator, edited, sweep, out, show), wish.sweep
     else:
-        amounts = {name: min(max(x, -LIMIT), LIMIT) for name, x in strengths.items()}
+        amounts = {name: min(max(x, -MOST), MOST) for name, x in strengths.items()}
         note = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
         with show.stage("Editing"):
             before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
@@ -113,6 +114,18 @@ def _one_or_all(values: Iterable[Any]) -> Any:
 def _warned(facts: dict[str, Any], show: Show) -> dict[str, list[str]]:
     """What was warned of, by the inversion or since, each once."""
     return {"warnings": list(dict.fromkeys([*facts.get("warnings", []), *show.warnings]))}
+
+
+def _check_range(direction: Direction, strength: float, show: Show) -> None:
+    """Say so where faces did not hold in the measurements."""
+    try:
+        low, high = direction.range or (-MOST, MOST)
+    except LatentError as error:
+        return show.warn(f"{error} The edit is made all the same.")
+    if not low <= strength <= high:
+        show.warn(
+            f"{direction.name} {strength:+g} lies beyond {low:+g} to {high:+g}, where most faces held: look closely."
+        )
 
 
 def check_mask(wish: str) -> None:

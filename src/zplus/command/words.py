@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from zplus.editing.editor import LIMIT
+from zplus.direction import MOST
 from zplus.errors import ZplusError
 
 MAX_FRAMES = 200
@@ -49,8 +49,8 @@ def parse_sweep(text: str) -> Sweep:
         ends, steps = (float(first), float(last)), int(count)
     except ValueError:
         raise ZplusError(f"{text!r} is no sweep: write it like smile=-2:2:5.") from None
-    if not name or not 2 <= steps <= MAX_FRAMES or not max(map(abs, ends)) <= LIMIT:  # nor NaN
-        raise ZplusError(f"{text!r} needs 2 to {MAX_FRAMES} pictures, and strengths in -{LIMIT:g}..{LIMIT:g}.")
+    if not name or not 2 <= steps <= MAX_FRAMES or not max(map(abs, ends)) <= MOST:  # nor NaN
+        raise ZplusError(f"{text!r} needs 2 to {MAX_FRAMES} pictures, and strengths in -{MOST:g}..{MOST:g}.")
     return Sweep(name, tuple(ends[0] + (ends[1] - ends[0]) * i / (steps - 1) for i in range(steps)))
 
 

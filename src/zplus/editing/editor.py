@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zplus.direction import Direction
+from zplus.direction import MOST, Direction
 from zplus.editing.builtin import belongs, find_direction
 from zplus.editing.transport import EditPath, cosine, onto_rows, w_rows
 from zplus.editing.warping import with_code
@@ -26,7 +26,6 @@ from zplus.spaces.registry import extended, straight
 from zplus.spaces.rendering import edited_space, masked, rendered
 from zplus.spaces.sphere import angles
 
-LIMIT = 10.0  # standard deviations; further out no generator shows a face
 MAX_RECORDED = 1e6  # beyond the limit a sum is still kept, so that its opposite undoes it
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
 
@@ -111,8 +110,8 @@ class Editor:
         if end.lost.any():
             rows = ", ".join(str(i) for i in end.lost.nonzero()[:, 0].tolist())
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
-        if abs(one.strength) > LIMIT:
-            message = f"The strength of {name} was cut from {one.strength:g} to {LIMIT:g} deviations"
+        if abs(one.strength) > MOST:
+            message = f"The strength of {name} was cut from {one.strength:g} to {MOST:g} deviations"
             warnings.warn(f"{message}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
 
     def followed(self, edited: Latent) -> list[bool]:
@@ -234,8 +233,8 @@ def _number(strength: object, name: str) -> float:
 
 
 def _limited(strength: float) -> float:
-    """The strength that acts, of at most LIMIT deviations."""
-    return min(max(strength, -LIMIT), LIMIT)
+    """The strength that acts, of at most MOST deviations."""
+    return min(max(strength, -MOST), MOST)
 
 
 def _vectors(one: Edit, space: Space) -> tuple[Space, Tensor, Tensor | None]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from zplus.errors import sentence
+from zplus.errors import LatentError, sentence
 from zplus.studio import AS_IT_IS, MAX_SLIDERS
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
+    from zplus.direction import Direction
     from zplus.studio.job import Seen
     from zplus.studio.session import Session
 
@@ -93,18 +94,27 @@ def editing(session: "Session") -> Values:
     if opened is None:
         return values
     for i, (slider, strength) in enumerate(zip(opened.sliders, opened.wish.strengths, strict=True)):
-        reach = max(REACH, math.ceil(abs(strength)))
+        low, high = _ends(slider, strength)
         values[f"slider{i}"] = gr.update(
             label=slider.name.replace("_", " "),
             info=HINTS.get(slider.name),
-            minimum=-reach,
-            maximum=reach,
+            minimum=low,
+            maximum=high,
             value=strength,
             visible=True,
         )
     chosen = next(words for words, feature in FEATURES.items() if feature == opened.wish.feature)
     values["feature"] = gr.update(value=chosen, visible=opened.latent.layer is not None)
     return values | steps(session)
+
+
+def _ends(slider: "Direction", strength: float) -> tuple[float, float]:
+    """Between which strengths a slider goes: where faces held, and as far as it stands already."""
+    try:
+        low, high = slider.range or (-REACH, REACH)
+    except LatentError:
+        low, high = -REACH, REACH
+    return min(low, math.floor(strength)), max(high, math.ceil(strength))
 
 
 def steps(session: "Session") -> Values:
