@@ -19,9 +19,8 @@ from faceres import FaceRes
 from zplus.faces.detector import FaceDetector
 from zplus.faces.weights import dlib
 from zplus.perception.attributes import ATTRIBUTES, Scorers
-from zplus.perception.face_input import FaceInput, largest_face
+from zplus.perception.face_input import largest_face, mirror_gap
 from zplus.perception.identity import Identity, rank
-from zplus.perception.pose import MIRRORED
 
 TRAINERS = {
     "smile": "smile_network", "age": "age", "yaw": "yaw", "gender": "gender", "eyeglasses": "",
@@ -79,19 +78,9 @@ class Judges:
         small = np.ascontiguousarray(pixels[::factor, ::factor])
         confidence = max(self.frontal.run(small, 0, -1.0)[1], default=-1.0)
         return Reading(
-            scores, self.identity.describe(face), seen.descriptor, face.pose.residual, self._mirror(face), confidence,
-            face.face.landmarks, pixels.mean(2),
+            scores, self.identity.describe(face), seen.descriptor, face.pose.residual, mirror_gap(face, self.detector),
+            confidence, face.face.landmarks, pixels.mean(2),
         )  # fmt: skip
-
-    def _mirror(self, face: FaceInput) -> float:
-        """How far landmarks are from those of the mirror image, root mean square in distances between the eyes."""
-        other = largest_face(np.ascontiguousarray(face.pixels[:, ::-1]), self.detector)
-        if other is None:
-            return np.inf
-        back = other.face.landmarks[list(MIRRORED)] * [-1, 1] + [face.pixels.shape[1], 0]
-        own = face.face.landmarks
-        eyes = np.hypot(*(own[36:42].mean(0) - own[42:48].mean(0)))
-        return float(np.sqrt(((back - own)[17:] ** 2).sum(1).mean()) / eyes)
 
 
 def ghost(before: Reading, after: Reading) -> float:

@@ -41,10 +41,10 @@ def gallery(folder: Path, work: Path) -> tuple[list[str], np.ndarray]:
     return names, np.load(kept)
 
 
-def portraits(folder: Path, work: Path) -> dict[str, np.ndarray]:
-    """The aligned crops of the portraits that are inverted."""
+def portraits(folder: Path, work: Path, first: int = FIRST) -> dict[str, np.ndarray]:
+    """The aligned crops of the portraits that are inverted: every tenth from the `first` on."""
     detector, crops = FaceDetector(), {}
-    for path in sorted(folder.glob("**/*.jpg"), key=lambda path: path.stem)[FIRST::EVERY]:
+    for path in sorted(folder.glob("**/*.jpg"), key=lambda path: path.stem)[first::EVERY]:
         kept = work / f"{path.stem}.aligned.png"
         if not kept.exists():
             write_image(kept, align(read_image(path), detector).pixels)
@@ -52,12 +52,12 @@ def portraits(folder: Path, work: Path) -> dict[str, np.ndarray]:
     return crops
 
 
-def run(folder: Path, work: Path, space: str, generator) -> list[dict]:
+def run(folder: Path, work: Path, space: str, generator, first: int) -> list[dict]:
     names, descriptors = gallery(folder, work)
     identity, rows = Identity(), []
     place = work / space.replace("/", "-")
     place.mkdir(parents=True, exist_ok=True)
-    for name, pixels in portraits(folder, work).items():
+    for name, pixels in portraits(folder, work, first).items():
         target = to_tensor(pixels)
         kept = place / f"{name}.latent.safetensors"
         if not kept.exists():
@@ -81,13 +81,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--spaces", nargs="+", default=["f/z+", "w+", "z+"])
+    parser.add_argument("--first", type=int, default=FIRST, help="others than the default are for learning: no figures")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     generator = load_generator("ffhq-mobile")
     kept = RESULTS / "portraits.json"
     spaces = json.loads(kept.read_text(encoding="utf-8"))["spaces"] if kept.exists() else {}
     for space in given.spaces:
-        rows = run(given.folder, given.work, space, generator)
+        rows = run(given.folder, given.work, space, generator, given.first)
+        if given.first != FIRST:
+            continue
         figures = [key for key in rows[0] if key not in ("name", "rank")]
         spaces[space] = {
             "median": {key: round(median(row[key] for row in rows), 5) for key in figures},

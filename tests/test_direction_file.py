@@ -80,3 +80,19 @@ def test_a_direction_made_in_a_program_is_checked_too():
         Direction("smile", "f/w", torch.zeros(1, 16), "abc")
     with pytest.raises(LatentError, match="damaged"):
         Direction("smile", "w", torch.zeros(16), "abc")
+
+
+def test_the_range_is_what_the_card_says():
+    def told(**card):
+        return Direction("a", "w", torch.ones(1, 4), "abc", card).range
+
+    assert told() is None
+    assert told(range=[-1, 2.5]) == (-1.0, 2.5)
+
+
+@pytest.mark.parametrize("wrong", [[1, 2], [-1, 0], [2, -2], [-1], [-1, 1, 2], "ab", 3, [None, 1], [-1, 11], [-1e9, 1]])
+def test_a_range_that_makes_no_sense_is_refused_where_it_is_asked_for(wrong, tmp_path):
+    save_direction(Direction("smile", "w", torch.ones(1, 4), "abc", {"range": wrong}), tmp_path / "d.safetensors")
+    loaded = load_direction(tmp_path / "d.safetensors")
+    with pytest.raises(LatentError, match="The card of smile tells a range that makes no sense"):
+        _ = loaded.range

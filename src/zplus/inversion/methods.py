@@ -24,7 +24,6 @@ from zplus.perception.lpips import LPIPS
 from zplus.spaces import Space, convert, latent_of, make_space, shown
 
 MAX_BRIGHTNESS = 10.0  # what generators draw may lie beyond 1, but not so far
-DRIFT_BOUND = 0.5  # |F - head(code)| / |F| above which moving F with an edit is doubtful
 
 
 def encode(problem: Problem, latent: Latent | None) -> Latent:

@@ -1,6 +1,7 @@
 """Who is seen, age, gender and smile as terms of a loss: the scorers' networks on faces that are cut with gradients."""
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -31,19 +32,25 @@ class DifferentiableFace:
 
     def identity(self, images: Images) -> Float[Tensor, "n 128"]:
         """Descriptors, which lie within 0.6 for one person."""
-        return identity.descriptors(self._identity, self.chips(images, identity.SIZE, identity.PADDING))
+        return identity.descriptors(
+            _weights(identity_tensors, self.device), self.chips(images, identity.SIZE, identity.PADDING)
+        )
 
     def age(self, images: Images) -> Float[Tensor, " n"]:
         """Perceived ages in years."""
-        return age_gender.age(self._age, self.chips(images, age_gender.AGE_SIZE, age_gender.PADDING))
+        return age_gender.age(
+            _weights(age_tensors, self.device), self.chips(images, age_gender.AGE_SIZE, age_gender.PADDING)
+        )
 
     def gender(self, images: Images) -> Float[Tensor, " n"]:
         """Log-odds of being perceived as a man against as a woman."""
-        return age_gender.gender(self._gender, self.chips(images, age_gender.GENDER_SIZE, age_gender.PADDING))
+        return age_gender.gender(
+            _weights(gender_tensors, self.device), self.chips(images, age_gender.GENDER_SIZE, age_gender.PADDING)
+        )
 
     def smile(self, images: Images) -> Float[Tensor, " n"]:
         """Log-odds of "happy"."""
-        return emotion.smile(self._emotion, self.chips(images, emotion.SIZE, emotion.PADDING))
+        return emotion.smile(_weights(emotion_tensors, self.device), self.chips(images, emotion.SIZE, emotion.PADDING))
 
     def chips(self, images: Images, size: int, padding: float) -> Float[Tensor, "n 3 {size} {size}"]:
         """The faces upright in `size` pixels, as `FaceInput.chip` cuts them but for its rounding."""
@@ -52,24 +59,11 @@ class DifferentiableFace:
             raise ValueError(f"The images have {tuple(images.shape[-2:])} pixels, and the face's {(height, width)}.")
         return _cut(images, self.face.chip_matrix(size, padding), size)
 
-    @cached_property
-    def _identity(self) -> dict[str, Tensor]:
-        return self._moved(identity_tensors())
 
-    @cached_property
-    def _age(self) -> dict[str, Tensor]:
-        return self._moved(age_tensors())
-
-    @cached_property
-    def _gender(self) -> dict[str, Tensor]:
-        return self._moved(gender_tensors())
-
-    @cached_property
-    def _emotion(self) -> dict[str, Tensor]:
-        return self._moved(emotion_tensors())
-
-    def _moved(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: x.to(self.device) for name, x in weights.items()}
+@cache
+def _weights(read: Callable[[], dict[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
+    """A network's weights, read once for all faces."""
+    return {name: x.to(device) for name, x in read().items()}
 
 
 def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
@@ -82,8 +76,6 @@ def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[T
         linear, offset = linear / 2, (offset - 0.5) / 2 + 0.5 + ASIDE
     sides = np.array([[images.shape[-1]], [images.shape[-2]]])
     centre = linear @ [size / 2, size / 2] + offset
-    theta = (
-        np.hstack([linear * size, 2 * centre[:, None] - sides]) / sides
-    )  # from -1 to 1, in the chip and in the image
+    theta = np.hstack([linear * size, 2 * centre[:, None] - sides]) / sides  # from -1 to 1 in chip and image
     grid = F.affine_grid(torch.from_numpy(theta)[None].to(images), [1, 3, size, size], align_corners=False)
     return F.grid_sample(images + 1, grid.expand(len(images), -1, -1, -1), align_corners=False) - 1
