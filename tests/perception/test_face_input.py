@@ -1,6 +1,7 @@
 """What is told of a face before anything is scored."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_landmarks_of_a_face_agree_with_those_of_its_mirror_image(mirrored):
 def test_landmarks_that_are_elsewhere_in_the_mirror_image_show():
     face = face_of(read_image(ASTRONAUT))
     between = np.hypot(*(face.face.landmarks[36:42].mean(0) - face.face.landmarks[42:48].mean(0)))
-    moved = type(face.face)(face.face.box, face.face.landmarks + [0.3 * between, 0.0], face.face.five)
+    moved = replace(face.face, landmarks=face.face.landmarks + np.array([0.3 * between, 0.0]))
     assert mirror_gap(FaceInput(face.pixels, moved), detector()) == pytest.approx(0.3, abs=0.03)
 
 
