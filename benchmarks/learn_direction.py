@@ -6,7 +6,8 @@ NAME: age, gender or smile. FOLDER holds latents of aligned portraits in F/Z+, n
 A subject moves by s units, between .5 and 1.6 either way, and its F with it. Of its picture it is asked that
 - the score moves by s deviations over the prior (age: by the network and by the regression on the descriptor),
 - the identity descriptor stays (for age: but for the part that tells age), and so do the other scores,
-- skin and what lies outside the head keep their colours, and the latter its detail too.
+- skin and what lies outside the head keep their colours; the latter and the eyes keep their detail too (a closed eye
+  pleases a network that looks for another age).
 The vector is learnt in deviations of w over the prior, from today's direction of that name. In the end its unit is made
 to move the score of the photos by one deviation.
 """
@@ -42,14 +43,18 @@ SIDE, FINE, COARSE = 256, 128, 32  # pixels at which faces are scored, detail is
 AGES = (18.0, 75.0)  # years that a subject is not to leave
 STRENGTHS = (0.5, 1.6)
 RATE = 0.03
-IDENTITY, OTHERS, DETAIL, COLOUR = 6.0, 2.0, 10.0, 10.0  # weights
+IDENTITY, OTHERS, DETAIL, COLOUR = 8.0, 1.0, 10.0, 10.0  # weights
+EYES = 10.0  # times the weight of other detail
 SAMPLES_PSI = 0.85  # truncation of the samples
 MOST_TURNED = 35.0  # degrees: others are no subjects
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A point of F/W+ and what its picture [1,3,SIDE,SIDE] shows; skin and beyond are 1 where the image is to stay."""
+    """A point of F/W+ and what its picture [1,3,SIDE,SIDE] shows.
+
+    skin [COARSE,COARSE] and detail [FINE,FINE] weigh where the picture is to stay as it is.
+    """
 
     point: Point
     head: State
@@ -58,7 +63,7 @@ class Subject:
     scores: dict[str, Tensor]
     identity: Tensor
     skin: Tensor
-    beyond: Tensor
+    detail: Tensor
 
 
 class Lesson:
@@ -86,8 +91,20 @@ class Lesson:
         width, height = (points[16] - points[0]).norm(), (points[8] - points[27]).norm()
         outside = [ellipse(points[27], 0.75 * width, 1.15 * height, side) > 1 for side in (COARSE, FINE)]
         skin = ellipse(points[30], 0.45 * width, 0.8 * height, COARSE) < 1
+        eyes = [
+            ellipse(points[eye].mean(0), 0.13 * width, 0.08 * width, FINE) < 1 for eye in (slice(36, 42), slice(42, 48))
+        ]
         head = self.space.head(point.code)
-        return Subject(point, head, seen, image, scores, seen.identity(image), skin | outside[0], outside[1])
+        return Subject(
+            point,
+            head,
+            seen,
+            image,
+            scores,
+            seen.identity(image),
+            (skin | outside[0]).float(),
+            outside[1] + EYES * (eyes[0] | eyes[1]),
+        )
 
     def loss(self, one: Subject, vector: Tensor, strength: float) -> Tensor:
         """How far a picture is from what is asked of it."""
@@ -104,7 +121,7 @@ class Lesson:
             wrong.append((along - strength) ** 2)
             descriptor = descriptor - along * self.years / self.years.square().sum()
         still = IDENTITY * descriptor.square().sum() + OTHERS * sum(x.square().sum() for x in changes.values())
-        detail, colour = (difference(image, one.image, *x) for x in ((one.beyond, FINE), (one.skin, COARSE)))
+        detail, colour = (difference(image, one.image, *x) for x in ((one.detail, FINE), (one.skin, COARSE)))
         return torch.stack(wrong).sum() + still / strength**2 + (DETAIL * detail + COLOUR * colour) / abs(strength)
 
     def moved(self, one: Subject, vector: Tensor, strength: float) -> Tensor:
