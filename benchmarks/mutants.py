@@ -62,7 +62,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("an older file's edits taken for straight", "latent.py",
      '"sphere" if header["edits"] else "straight"', '"straight"', "test_latent_file.py"),
     ("the end of a way brought back onto the sphere", "editing/mixing.py",
-     'b.edited is not None and b.move == "straight"', "False", "editing/test_mixing.py"),
+     "own if other.name == b.space else straight(own)", "own", "editing/test_mixing.py"),
     ("no length corrected by how far w came", "editing/transport.py",
      "if not self.bends:\n            return moved", "if True:\n            return moved", "editing/test_edit.py"),
     ("motion in cells of the reduced map", "editing/warping.py",

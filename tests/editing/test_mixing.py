@@ -67,6 +67,8 @@ def test_the_ends_of_the_way_show_straight_edits(name, generator):
         assert_close(ways[1].point.code, (ways[0].point.code + ways[2].point.code) / 2)
     sphere = edit(generator, plain, {direction_of(generator): 1.2}, move="sphere")
     assert interpolate(generator, plain, sphere, 0.5).space == name
+    free = edit(generator, latent_at(make_space(name.replace("z", "w"), generator)), {direction_of(generator): 1.2})
+    assert interpolate(generator, plain, free, 0.5).space == name  # it was never on the sphere
 
 
 @pytest.mark.parametrize("name", ["z+", "f/z+"])

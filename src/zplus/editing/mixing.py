@@ -46,7 +46,7 @@ def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Po
             "mixed: invert by another method, or edit without a mask."
         )
     (own, point), (other, end) = shown(generator, a), shown(generator, b)
-    space = straight(own) if b.edited is not None and b.move == "straight" else own
+    space = own if other.name == b.space else straight(own)
     (first, _), (second, _) = convert(own, point, space), convert(other, end, space)
     rows = max(len(a), len(b))
     return space, first.map(lambda x: _repeated(x, rows)), second.map(lambda x: _repeated(x, rows))
