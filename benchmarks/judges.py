@@ -84,7 +84,7 @@ class Judges:
         )  # fmt: skip
 
     def _mirror(self, face: FaceInput) -> float:
-        """Root mean square of how far landmarks are from those of the mirror image, in distances between the eyes."""
+        """Root mean square of how far the landmarks are from those of the mirror image, in distances between the eyes."""
         other = largest_face(np.ascontiguousarray(face.pixels[:, ::-1]), self.detector)
         if other is None:
             return np.inf
