@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.spaces import SPACES as SHIPPED
-from zplus.spaces import Space
+from zplus.spaces import Space, space_class
 from zplus.spaces.registry import CODES
 
 
@@ -28,3 +28,5 @@ class PPlus(Space):
 
 CODES["p+"] = PPlus
 SPACES = (*SHIPPED, "p+", "f/p+")
+WAYS = [(name, "straight") for name in SPACES]  # how edits move in each: both ways where the two differ
+WAYS += [(name, "sphere") for name in SPACES if not space_class(name).linear]

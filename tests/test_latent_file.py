@@ -15,12 +15,13 @@ from safetensors.torch import save_file
 
 from p_plus import SPACES
 from points import direction_of, generator_of, latent_at, point_of
+from tiny import tiny_stylegan2
 from zplus.direction import save_direction
 from zplus.editing import edit
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.store import save_generator
 from zplus.latent import Decoding, Latent, Point, load_latent, save_latent
-from zplus.spaces import latent_of, make_space
+from zplus.spaces import latent_of, make_space, render
 
 
 @pytest.fixture
@@ -172,6 +173,7 @@ def test_tensors_that_do_not_belong_together(path, name, tensor):
     [
         {"psi": "0.7"}, {"psi": None}, {"cutoff": 2.5}, {"layer": 3}, {"space": ["z"]}, {"generator": None},
         {"noise": 7}, {"figures": [1]}, {"figures": {"mse": 0.5}}, {"mode": "fast"}, {"settings": None},
+        {"move": "sideways"}, {"move": None}, {"move": ["sphere"]},
         {"surprise": 1}, {"space": ...}, {"psi": ...}, {"edits": ...}, {"edits": None}, {"edits": [1]},
         {"edits": {}, "inverted": 1}, {"edits": [{"direction": {}, "strength": 1.0, "layers": None}]},
     ],
@@ -223,6 +225,47 @@ def test_no_mutation_gets_past_the_readers_without_type_checks(latent, path, tmp
     counts = {kind: (int(a), int(b)) for kind, a, b in map(str.split, done.stdout.splitlines())}
     assert sorted(counts) == ["direction", "latent", "tiny"]
     assert all(refused > 200 for refused, _ in counts.values())
+
+
+def without_move(path: Path) -> Latent:
+    """The latent of a file as it was written before edits could move straight."""
+    return load_latent(rewrite(path, record={"move": ...}))
+
+
+@pytest.mark.parametrize("name", ["z", "z+", "f/z+", "w+"])
+def test_an_older_file_shows_its_picture_and_goes_on_on_the_sphere(name, tmp_path):
+    generator, path = generator_of("skip"), tmp_path / "x.safetensors"
+    latent, a = latent_at(make_space(name, generator)), direction_of(generator)
+    sphere = edit(generator, latent, {a: 0.8}, move="sphere")
+    save_latent(sphere, path)
+    older = without_move(path)
+    assert older.move == "sphere"
+    assert torch.equal(render(generator, older), render(generator, sphere))
+    more = edit(generator, older, {a: 0.4})
+    assert more.move == "sphere"
+    expected = edit(generator, latent, {a: 1.2}, move="sphere")
+    assert torch.allclose(render(generator, more), render(generator, expected), atol=1e-5)
+
+
+def test_an_older_file_without_edits_moves_as_a_new_latent_does(tmp_path):
+    generator = generator_of("skip")
+    latent, a = latent_at(make_space("f/z+", generator)), direction_of(generator)
+    save_latent(latent, tmp_path / "x.safetensors")
+    found, expected = (edit(generator, x, {a: 1.0}) for x in (without_move(tmp_path / "x.safetensors"), latent))
+    assert found.move == "straight" and torch.equal(render(generator, found), render(generator, expected))
+
+
+@pytest.mark.parametrize(("made", "claimed"), [("straight", "sphere"), ("sphere", "straight")])
+def test_a_move_that_the_sizes_deny_is_refused(made, claimed, tmp_path):
+    """Codes of z and of w are of other lengths here."""
+    generator = tiny_stylegan2(z_dim=12)
+    latent = edit(generator, latent_at(make_space("f/z+", generator)), {direction_of(generator): 1.0}, move=made)
+    save_latent(latent, tmp_path / "x.safetensors")
+    loaded = load_latent(tmp_path / "x.safetensors")
+    assert torch.equal(render(generator, loaded), render(generator, latent))
+    forged = load_latent(rewrite(tmp_path / "x.safetensors", record={"move": claimed}))
+    with pytest.raises(LatentError, match="damaged"):
+        render(generator, forged)
 
 
 def test_one_direction_on_two_ranges_of_layers_is_kept(tmp_path):

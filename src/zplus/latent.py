@@ -180,7 +180,8 @@ def load_latent(path: str | Path) -> Latent:
     """Read a latent that `save_latent` wrote. Raises LatentError for anything else."""
     with read_record(path, KIND) as (texts, tensors):
         added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
-        header = {"move": "sphere"} | json.loads(texts["latent"])  # older ones do not say
+        header = json.loads(texts["latent"])
+        header.setdefault("move", "sphere" if header["edits"] else "straight")  # older ones do not say
         _check(header, tensors)
         decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise")))
         header["edits"] = tuple(

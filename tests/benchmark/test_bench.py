@@ -63,10 +63,10 @@ def test_codes_that_cannot_follow_cost_only_their_own_truth(generator, direction
     whole = oracle(generator, "z", 3, 0, directions[:1], 1.5)
     stuck, edit = whole.images[1], subjects_module.edit
 
-    def follows(generator, latent, moves):
+    def follows(generator, latent, moves, **how):
         if (render(generator, latent) - stuck).abs().amax((1, 2, 3)).min() < 1e-4:
             raise LatentError("it cannot follow")
-        return edit(generator, latent, moves)
+        return edit(generator, latent, moves, **how)
 
     monkeypatch.setattr(subjects_module, "edit", follows)
     found = oracle(generator, "z", 3, 0, directions[:1], 1.5)

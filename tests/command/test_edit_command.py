@@ -51,7 +51,8 @@ def test_a_photo_goes_the_whole_way(zplus, model, direction, photo, tmp_path):
     assert result.code == 0
     record = result.json
     assert (record["strength"], record["direction"], record["picture"]) == (2.0, str(direction), str(out))
-    assert record["angle_degrees"] > 0 and record["scores_before"] == {"smile": 0.0}
+    assert record["angle_degrees"] == 0 and record["cosine"] == 1  # straight
+    assert record["scores_before"] == {"smile": 0.0}
     assert {"space", "model", "method", "steps", "mse", "psnr", "lpips_vgg", "warnings"} <= set(record)
     before, after = read_image(photo), read_image(out)
     assert before.shape == after.shape  # the crop is pasted back into the photo
@@ -139,6 +140,24 @@ def test_several_directions_are_listed(zplus, model, direction, latent, tmp_path
     arguments = ["-d", direction, "-d", f"{other}=-1", "-o", tmp_path / "out.png", "--model", model, "--json"]
     record = zplus("edit", latent, *arguments).json
     assert record["direction"] == [str(direction), str(other)] and record["strength"] == [1.0, -1.0]
+
+
+def test_a_move_is_as_asked_and_stays_with_the_latent(zplus, model, direction, latent, tmp_path):
+    common = ["-d", f"{direction}=1", "--model", model, "--json", "-o"]
+    kept = {move: tmp_path / f"{move}.safetensors" for move in ("straight", "sphere")}
+    found = {x: zplus("edit", latent, *common, tmp_path / f"{x}.png", "--move", x, "--latent", kept[x]) for x in kept}
+    assert found["sphere"].json["angle_degrees"] > 0 and found["sphere"].json["cosine"] < 1
+    assert found["straight"].json["angle_degrees"] == 0 and found["straight"].json["cosine"] == 1
+    assert [load_latent(path).move for path in kept.values()] == ["straight", "sphere"]
+    pictures = [read_image(tmp_path / f"{move}.png") for move in kept]
+    assert (pictures[0] != pictures[1]).any()
+    zplus("edit", latent, *common, tmp_path / "default.png")
+    assert (read_image(tmp_path / "default.png") == pictures[0]).all()
+    for move, turned in (("straight", False), ("sphere", True)):
+        more = zplus("edit", kept[move], *common, tmp_path / "more.png")
+        assert (more.json["angle_degrees"] > 0) == turned
+    refused = zplus("edit", latent, *common, tmp_path / "no.png", "--move", "stright")
+    assert refused.code == 2 and "'stright' is not one of 'straight', 'sphere'" in refused.err
 
 
 @pytest.mark.parametrize("text", ["smile=much", "=1", "smile=nan", ""])
@@ -270,6 +289,14 @@ def test_names_that_are_not_ascii(zplus, model, direction, tmp_path):
     assert result.code == 0 and result.json["picture"] == str(out) and out.is_file()
 
 
+@pytest.mark.parametrize("move", ["straight", "sphere"])
+def test_a_sweep_moves_as_an_edit_does(zplus, model, direction, latent, tmp_path, move):
+    common = ["--model", model, "--move", move, "-o"]
+    assert zplus("edit", latent, "--sweep", f"{direction}=-2:2:3", *common, tmp_path / "sweep.png").code == 0
+    assert zplus("edit", latent, "-d", f"{direction}=2", *common, tmp_path / "one.png").code == 0
+    assert (read_image(tmp_path / "sweep.png")[:, 64:] == read_image(tmp_path / "one.png")).all()
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
 def test_a_sweep_is_a_strip_or_an_animation(zplus, model, direction, latent, tmp_path, suffix):
     out = tmp_path / f"sweep{suffix}"
@@ -287,7 +314,8 @@ def test_a_sweep_is_a_strip_or_an_animation(zplus, model, direction, latent, tmp
         assert (read_image(out)[:, 96:128] == read_image(render)).all()
 
 
-def test_a_target_is_met_and_one_out_of_reach_is_said(zplus, model, direction, latent, tmp_path, monkeypatch):
+@pytest.mark.parametrize("move", [(), ("--move", "sphere")])
+def test_a_target_is_met_and_one_out_of_reach_is_said(zplus, model, direction, latent, tmp_path, monkeypatch, move):
     """The score is the mean red of the picture."""
 
     class Reds(Scorers):
@@ -301,9 +329,9 @@ def test_a_target_is_met_and_one_out_of_reach_is_said(zplus, model, direction, l
     scored = tmp_path / "scored.safetensors"
     save_direction(replace(load_direction(direction), card={"attribute": "age"}), scored)
     start = _red(zplus, model, latent, f"{scored}=0", tmp_path)
-    goal = (start + _red(zplus, model, latent, f"{scored}=2", tmp_path)) / 2
+    goal = (start + _red(zplus, model, latent, f"{scored}=2", tmp_path, *move)) / 2
     out = tmp_path / "out.png"
-    result = zplus("edit", latent, "--to", f"{scored}={goal}", "--model", model, "-o", out, "--json")
+    result = zplus("edit", latent, "--to", f"{scored}={goal}", "--model", model, "-o", out, "--json", *move)
     assert result.code == 0 and not result.json["warnings"], result.err
     assert abs(read_image(out)[..., 0].mean() - goal) < 0.1 * abs(goal - start) + 0.5
     result = zplus("edit", latent, "--to", f"{scored}=1000", "--model", model, "-o", out, "--json")
@@ -311,9 +339,9 @@ def test_a_target_is_met_and_one_out_of_reach_is_said(zplus, model, direction, l
     assert_refused(zplus("edit", latent, "--to", f"{direction}=1", "--model", model, "-o", out))
 
 
-def _red(zplus, model, latent, edit, tmp_path):
+def _red(zplus, model, latent, edit, tmp_path, *options):
     out = tmp_path / "red.png"
-    assert zplus("edit", latent, "-d", edit, "--model", model, "-o", out).code == 0
+    assert zplus("edit", latent, "-d", edit, "--model", model, "-o", out, *options).code == 0
     return read_image(out)[..., 0].mean()
 
 

@@ -7,9 +7,11 @@ import torch
 from checkpoint_files import write
 from command_line import assert_refused
 from tiny import tiny_stylegan2
+from zplus.direction import load_direction
+from zplus.editing import edit
 from zplus.generators import load_generator, save_generator
-from zplus.latent import load_latent
-from zplus.spaces import render
+from zplus.latent import Point, load_latent, save_latent
+from zplus.spaces import latent_of, make_space, render
 
 
 def test_a_checkpoint_is_converted_and_described(zplus, tmp_path):
@@ -66,6 +68,20 @@ def test_codes_are_taken_over_and_handed_on(zplus, model, tmp_path, rows, space)
         assert zplus("latent", "export", latent, "-o", out, "--model", model).code == 0
     found = torch.from_numpy(np.load(tmp_path / "out.npy"))
     assert found.equal(codes[:, :8].expand(-1, 8, -1))
+
+
+@pytest.mark.parametrize("move", ["straight", "sphere"])
+@pytest.mark.parametrize("name", ["z", "z+", "w+"])
+def test_the_codes_of_an_edit_show_its_picture(zplus, model, direction, tmp_path, name, move):
+    generator = load_generator(model)
+    space = make_space(name, generator)
+    latent = latent_of(space, Point(space.sample(2, 3)))
+    edited = edit(generator, latent, {load_direction(direction): 1.0}, move=move)
+    save_latent(edited, tmp_path / "a.safetensors")
+    assert zplus("latent", "export", tmp_path / "a.safetensors", "-o", tmp_path / "a.npy", "--model", model).code == 0
+    codes = latent_of(make_space("w+", generator), Point(torch.from_numpy(np.load(tmp_path / "a.npy"))))
+    assert torch.allclose(render(generator, codes), render(generator, edited), atol=1e-5)
+    assert not torch.allclose(render(generator, codes), render(generator, latent), atol=1e-2)
 
 
 @pytest.mark.parametrize("shape", [(3, 16), (8, 15), (1, 1, 1, 16)])

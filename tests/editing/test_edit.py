@@ -1,6 +1,9 @@
 """Edits as a set: order, undo, ranges, moved features, transport between spaces, and what is refused."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from p_plus import SPACES
+from p_plus import WAYS
 from points import direction_of, generator_of, latent_at, normal
 from zplus.direction import Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
@@ -16,9 +19,10 @@ from zplus.editing.transport import MIN_PROGRESS, EditPath, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
 from zplus.generators import State
-from zplus.latent import Point, load_latent, save_latent
-from zplus.spaces import make_space, render
+from zplus.latent import Decoding, Point, load_latent, save_latent
+from zplus.spaces import convert, latent_of, make_space, render, shown
 from zplus.spaces.mapping import DAMPING
+from zplus.spaces.rendering import edited_space
 from zplus.spaces.sphere import ZPlus, angles
 
 CARRIED = [
@@ -42,9 +46,25 @@ def generator(request):
     return generator_of(request.param)
 
 
-@pytest.fixture(params=SPACES)
-def space(request, generator):
-    return make_space(request.param, generator)
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request):
+    """A space, and how edits move in it: both ways where the two differ."""
+    return request.param
+
+
+@pytest.fixture
+def space(way, generator):
+    return make_space(way[0], generator)
+
+
+@pytest.fixture
+def move(way):
+    return way[1]
+
+
+def ways(wanted):
+    """The ways of the spaces that are wanted, as parameters `name` and `move`."""
+    return pytest.mark.parametrize(("name", "move"), [way for way in WAYS if wanted(way[0])])
 
 
 def picture(generator, latent):
@@ -58,38 +78,38 @@ def close(a, b):
 # A set of edits
 
 
-def test_edits_commute(space):
+def test_edits_commute(space, move):
     generator, latent = space.generator, latent_at(space)
     a, b = direction_of(generator), direction_of(generator, seed=8)
-    one = edit(generator, edit(generator, latent, {a: 1.0}), {b: -0.7})
-    other = edit(generator, edit(generator, latent, {b: -0.7}), {a: 1.0})
-    both = edit(generator, latent, {a: 1.0, b: -0.7})
+    one = edit(generator, edit(generator, latent, {a: 1.0}, move=move), {b: -0.7})
+    other = edit(generator, edit(generator, latent, {b: -0.7}, move=move), {a: 1.0})
+    both = edit(generator, latent, {a: 1.0, b: -0.7}, move=move)
     expected = picture(generator, both)
     close(picture(generator, one), expected)
     close(picture(generator, other), expected)
-    assert not torch.allclose(expected, picture(generator, edit(generator, latent, {a: 1.0})), atol=1e-3)
+    assert not torch.allclose(expected, picture(generator, edit(generator, latent, {a: 1.0}, move=move)), atol=1e-3)
     assert len(both.edits) == 2
 
 
-def test_the_same_direction_adds_up(space):
+def test_the_same_direction_adds_up(space, move):
     generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
-    twice = edit(generator, edit(generator, latent, {a: 0.5}), {a: 0.75})
-    close(picture(generator, twice), picture(generator, edit(generator, latent, {a: 1.25})))
+    twice = edit(generator, edit(generator, latent, {a: 0.5}, move=move), {a: 0.75})
+    close(picture(generator, twice), picture(generator, edit(generator, latent, {a: 1.25}, move=move)))
     assert [one.strength for one in twice.edits] == [1.25]
 
 
-def test_taking_an_edit_back_leaves_the_others(space):
+def test_taking_an_edit_back_leaves_the_others(space, move):
     generator, latent = space.generator, latent_at(space)
     a, b = direction_of(generator), direction_of(generator, seed=8)
-    left = edit(generator, edit(generator, latent, {a: 1.0, b: -0.7}), {b: 0.7})
-    assert torch.equal(picture(generator, left), picture(generator, edit(generator, latent, {a: 1.0})))
+    left = edit(generator, edit(generator, latent, {a: 1.0, b: -0.7}, move=move), {b: 0.7})
+    assert torch.equal(picture(generator, left), picture(generator, edit(generator, latent, {a: 1.0}, move=move)))
     assert torch.equal(latent.inverted.code, left.inverted.code)
 
 
-def test_an_edit_does_not_change_the_latent_it_is_made_on(space):
+def test_an_edit_does_not_change_the_latent_it_is_made_on(space, move):
     generator, latent = space.generator, latent_at(space)
     before = latent.inverted.map(torch.clone)
-    edited = edit(generator, latent, {direction_of(generator): 2.0})
+    edited = edit(generator, latent, {direction_of(generator): 2.0}, move=move)
     assert latent.edited is None
     assert latent.edits == ()
     assert all(
@@ -99,10 +119,10 @@ def test_an_edit_does_not_change_the_latent_it_is_made_on(space):
     assert edited.point is edited.edited
 
 
-def test_undo_after_a_file(space, tmp_path):
+def test_undo_after_a_file(space, move, tmp_path):
     """The directions travel with the latent, so that their edits can be taken back on another day."""
     generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
-    save_latent(edit(generator, latent, {a: 0.9}, layers=None), tmp_path / "x.safetensors")
+    save_latent(edit(generator, latent, {a: 0.9}, move=move), tmp_path / "x.safetensors")
     loaded = load_latent(tmp_path / "x.safetensors")
     assert torch.equal(picture(generator, edit(generator, loaded, {a: -0.9})), picture(generator, latent))
 
@@ -116,15 +136,123 @@ def test_two_directions_of_one_name_are_two(generator):
     assert_close(moved, (a.vector + b.vector).expand_as(moved))
 
 
+# How codes go
+
+BENT = [(x, f"{head}{end}") for head in ("", "f/") for x, end in ((f"{head}z+", "w+"), (f"{head}z", "w"))]
+
+
+@pytest.mark.parametrize("feature", ["moved", "added", "fixed"])
+@pytest.mark.parametrize(("name", "into"), BENT)
+def test_a_straight_edit_is_that_of_the_same_latent_in_w(name, into, feature, generator):
+    """Found in F/Z+ and moved straight, or brought into F/W+ and moved there: the same styles, F and picture."""
+    space, target = (make_space(x, generator, decoding=Decoding(0.7, 3)) for x in (name, into))
+    latent, a = latent_at(space), direction_of(generator)
+    other = latent_of(target, convert(space, latent.point, target)[0])
+    layers = (1, 5) if space.extended else None
+    found, expected = (edit(generator, x, {a: 1.3}, layers=layers, feature=feature) for x in (latent, other))
+    assert (found.space, found.move, shown(generator, found)[0].name) == (name, "straight", into)
+    for x, y in zip(found.point.tensors.values(), expected.point.tensors.values(), strict=True):
+        close(x, y)
+    for x, y in zip(styles(generator, found), styles(generator, expected), strict=True):
+        close(x, y)
+    close(picture(generator, found), picture(generator, expected))
+    assert not torch.allclose(picture(generator, found), picture(generator, latent), atol=1e-2)
+    sphere = edit(generator, latent, {a: 1.3}, layers=layers, feature=feature, move="sphere")
+    assert sphere.move == "sphere" and shown(generator, sphere)[0].name == name
+    assert not torch.allclose(picture(generator, sphere), picture(generator, found), atol=1e-3)
+
+
+def test_w_moves_by_the_whole_vector_when_straight(generator):
+    space, a = make_space("f/z+", generator), direction_of(generator)
+    latent = latent_at(space)
+    edited = edit(generator, latent, {a: 1.5})
+    close(edited.point.code - space.to_w(latent.point.code), 1.5 * a.vector.expand_as(edited.point.code))
+    assert angle_degrees(edited) == [0.0, 0.0] and cosine_reached(generator, edited) == [1.0, 1.0]
+
+
+def test_a_move_stays_with_its_latent_until_another_is_asked_for(generator):
+    latent, a = latent_at(make_space("z+", generator)), direction_of(generator)
+    sphere, straight = (edit(generator, latent, {a: 1.0}, move=x) for x in ("sphere", "straight"))
+    more = edit(generator, sphere, {a: 0.5})
+    assert more.move == "sphere"
+    assert torch.equal(more.point.code, edit(generator, latent, {a: 1.5}, move="sphere").point.code)
+    for one, other, wanted in ((sphere, straight, "straight"), (straight, sphere, "sphere")):
+        again = edit(generator, one, {}, move=wanted)
+        assert again.move == wanted and torch.equal(picture(generator, again), picture(generator, other))
+    asked = edit(generator, latent, {}, move="sphere")  # as of a mask or how F goes: before there is any edit
+    assert torch.equal(edit(generator, asked, {a: 1.0}).point.code, sphere.point.code)
+
+
+@pytest.mark.parametrize("name", ["z", "z+", "f/z", "f/z+"])
+def test_undo_of_a_straight_edit_gives_the_inverted_code(name, generator):
+    latent, a = latent_at(make_space(name, generator)), direction_of(generator)
+    undone = edit(generator, edit(generator, latent, {a: 0.9}), {a: -0.9})
+    assert undone.edited is None and undone.edits == ()
+    space, point = shown(generator, undone)
+    assert space.name == name and torch.equal(point.code, latent.inverted.code)
+    assert torch.equal(picture(generator, undone), picture(generator, latent))
+
+
+@pytest.mark.parametrize("name", ["z", "z+", "f/z+"])
+def test_with_a_direction_of_z_all_move_on_the_sphere_in_any_order(name, generator):
+    latent, a, b = latent_at(make_space(name, generator)), direction_of(generator), direction_of(generator, "z")
+    both = edit(generator, latent, {a: 1.0, b: 0.6})
+    one = edit(generator, edit(generator, latent, {a: 1.0}), {b: 0.6})
+    other = edit(generator, edit(generator, latent, {b: 0.6}), {a: 1.0})
+    for found in (both, one, other):
+        assert found.move == "sphere" and min(angle_degrees(found)) > 1
+        close(found.point.code.square().mean(-1), torch.ones(latent.point.code.shape[:2]))
+        close(picture(generator, found), picture(generator, both))
+    close(picture(generator, both), picture(generator, edit(generator, latent, {a: 1.0, b: 0.6}, move="sphere")))
+    with pytest.raises(LatentError, match=r"direction of z cannot be applied in (f/)?w"):
+        edit(generator, latent, {b: 0.6}, move="straight")
+
+
+def test_the_file_of_a_straight_edit_gives_its_picture_bit_for_bit(space, move, tmp_path):
+    generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
+    edited = edit(generator, latent, {a: 0.8}, move=move)
+    save_latent(edited, tmp_path / "x.safetensors")
+    loaded = load_latent(tmp_path / "x.safetensors")
+    assert loaded.move == edited.move == move
+    assert torch.equal(picture(generator, loaded), picture(generator, edited))
+    more = (edit(generator, x, {direction_of(generator, seed=8): 0.5}) for x in (edited, loaded))
+    assert torch.equal(*(picture(generator, x) for x in more))
+
+
+def test_a_straight_edit_is_rendered_with_the_weights_of_its_latent(generator):
+    weights = dict(generator.named_parameters())
+    name = next(x for x in weights if x.endswith(("b32.conv1.bias", "convolutions.4.bias")))
+    offsets = {name: torch.full_like(weights[name], 0.2)}
+    plain, a = latent_at(make_space("f/z+", generator)), direction_of(generator)
+    found, expected = (edit(generator, x, {a: 1.0}) for x in (replace(plain, offsets=offsets), plain))
+    close(picture(generator, found), picture(generator.tuned(offsets), expected))
+    assert not torch.allclose(picture(generator, found), picture(generator, expected), atol=1e-3)
+
+
+def test_an_unknown_move_is_refused_with_a_hint():
+    """In a program of its own, because here the types of arguments are checked before."""
+    program = """
+from points import generator_of, latent_at
+from zplus.editing import edit
+from zplus.spaces import make_space
+generator = generator_of("skip")
+edit(generator, latent_at(make_space("z+", generator)), {}, move="stright")
+"""
+    there = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=there)
+    assert done.returncode == 1
+    assert "UnknownNameError: Unknown move 'stright': did you mean 'straight'?" in done.stderr
+
+
 # An editor
 
 
-def test_an_editor_gives_what_edits_give_in_any_order_of_strengths(space):
+def test_an_editor_gives_what_edits_give_in_any_order_of_strengths(space, move):
     generator, latent = space.generator, latent_at(space)
     a, b = direction_of(generator), direction_of(generator, seed=8)
     editor = Editor(generator, latent)
     for strengths in ({a: 1.7}, {a: 0.4}, {a: 2.6}, {a: -1.0}, {a: 1.0, b: 0.5}, {a: 0.4}, {}):
-        found, expected = editor.edit(strengths), edit(generator, latent, strengths)
+        found, expected = editor.edit(strengths, move=move), edit(generator, latent, strengths, move=move)
         assert torch.equal(found.point.code, expected.point.code)
         assert torch.equal(picture(generator, found), picture(generator, expected))
 
@@ -134,20 +262,20 @@ def test_an_editor_carries_a_direction_over_once(generator, monkeypatch):
     along = ZPlus.tangent_along
     monkeypatch.setattr(ZPlus, "tangent_along", lambda *given: calls.append(1) or along(*given))
     editor, a = Editor(generator, latent_at(make_space("z+", generator))), direction_of(generator)
-    editor.edit({a: 1.4})
+    editor.edit({a: 1.4}, move="sphere")
     assert len(calls) == 3  # at 0, 0.5 and 1
     for strength in (1.4, 1.3, 0.2, 1.45):
-        editor.edit({a: strength})
+        editor.edit({a: strength}, move="sphere")
     assert len(calls) == 3
 
 
-def test_the_pictures_of_an_editor_are_those_of_render(space):
+def test_the_pictures_of_an_editor_are_those_of_render(space, move):
     generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
     editor = Editor(generator, latent, EAGER)
     for edited in (
         editor.edit({}),
-        editor.edit({a: 1.0}),
-        editor.edit({a: 1.0}, mask=half_mask(32)),
+        editor.edit({a: 1.0}, move=move),
+        editor.edit({a: 1.0}, mask=half_mask(32), move=move),
         editor.edit({}, mask=half_mask()),
     ):
         close(editor.image(edited), picture(generator, edited))
@@ -157,7 +285,9 @@ def test_the_pictures_of_an_editor_are_those_of_render(space):
 def test_edits_are_continuous_where_a_stride_ends(name, generator):
     editor, a = Editor(generator, latent_at(make_space(name, generator))), direction_of(generator)
     for strength in (0.5, 1.0):
-        below, at, above = (editor.edit({a: s}).point.code for s in (strength - 1e-4, strength, strength + 1e-4))
+        below, at, above = (
+            editor.edit({a: s}, move="sphere").point.code for s in (strength - 1e-4, strength, strength + 1e-4)
+        )
         assert_close(below, at, atol=1e-3, rtol=0)
         assert_close(above, at, atol=1e-3, rtol=0)
 
@@ -170,9 +300,9 @@ def half_mask(side=8):
     return (torch.arange(side) < side // 2).float().expand(1, 1, side, side).clone()
 
 
-def test_outside_the_mask_is_the_reconstruction(space, tmp_path):
+def test_outside_the_mask_is_the_reconstruction(space, move, tmp_path):
     generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
-    whole, part = (edit(generator, latent, {a: 1.0}, mask=mask) for mask in (None, half_mask(32)))
+    whole, part = (edit(generator, latent, {a: 1.0}, mask=mask, move=move) for mask in (None, half_mask(32)))
     before, everywhere, there = (picture(generator, x) for x in (latent, whole, part))
     assert torch.equal(there[..., 16:], before[..., 16:])
     close(there[..., :16], everywhere[..., :16])
@@ -194,12 +324,17 @@ def test_a_mask_stays_with_its_latent_until_another_is_given(generator):
 # Ranges of layers
 
 
-@pytest.mark.parametrize("name", [x for x in SPACES if "+" in x or x.endswith("s")])
-def test_a_range_of_layers_moves_these_codes_alone(name, generator):
-    space = make_space(name, generator)
-    latent, a = latent_at(space), direction_of(generator)
-    moved = edit(generator, latent, {a: 1.0}, layers=(2, 4)).point.code
-    before, after = space.untruncated_styles(latent.point.code), space.untruncated_styles(moved)
+def styles(generator, latent):
+    """The untruncated styles of what a latent shows."""
+    space, point = shown(generator, latent)
+    return space.untruncated_styles(point.code)
+
+
+@ways(lambda name: "+" in name or name.endswith("s"))
+def test_a_range_of_layers_moves_these_codes_alone(name, move, generator):
+    latent, a = latent_at(make_space(name, generator)), direction_of(generator)
+    before = styles(generator, latent)
+    after = styles(generator, edit(generator, latent, {a: 1.0}, layers=(2, 4), move=move))
     for code, x, y in zip(generator.style_codes, before, after, strict=True):
         assert torch.allclose(x, y, atol=1e-5) != (code in (2, 3))
 
@@ -220,10 +355,11 @@ def test_a_range_of_an_s_direction_is_of_the_styles_that_these_codes_feed(genera
     assert_close(moved[:, 0], (a.vector * inside).expand(2, -1), atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["z", "w", "f/z", "f/w"])
-def test_a_range_needs_a_code_for_each_layer(name, generator):
+@ways(lambda name: name.removeprefix("f/") in ("z", "w"))
+def test_a_range_needs_a_code_for_each_layer(name, move, generator):
+    latent, a = latent_at(make_space(name, generator)), direction_of(generator)
     with pytest.raises(LatentError, match="one code for all"):
-        edit(generator, latent_at(make_space(name, generator)), {direction_of(generator): 1.0}, layers=(0, 2))
+        edit(generator, latent, {a: 1.0}, layers=(0, 2), move=move)
 
 
 @pytest.mark.parametrize("layers", [(3, 3), (4, 2), (-1, 2), (0, 99)])
@@ -235,12 +371,12 @@ def test_a_range_lies_inside(layers, generator):
 # Moved and fixed features
 
 
-@pytest.mark.parametrize("name", [x for x in SPACES if x.startswith("f/")])
-def test_f_moves_by_the_change_of_the_head(name, generator):
+@ways(lambda name: name.startswith("f/"))
+def test_f_moves_by_the_change_of_the_head(name, move, generator):
     space = make_space(name, generator)
     latent, a = latent_at(space), direction_of(generator)
-    moved, fixed = (edit(generator, latent, {a: 1.0}, feature=feature) for feature in ("added", "fixed"))
-    before, after = space.head(latent.point.code), space.head(moved.point.code)
+    moved, fixed = (edit(generator, latent, {a: 1.0}, feature=feature, move=move) for feature in ("added", "fixed"))
+    before, after = space.head(latent.point.code), shown(generator, moved)[0].head(moved.point.code)
     close(moved.point.state.features, latent.point.state.features + after.features - before.features)
     if before.rgb is not None:
         close(moved.point.state.rgb, latent.point.state.rgb + after.rgb - before.rgb)
@@ -331,11 +467,14 @@ def test_layers_that_a_direction_leaves_alone_stay(generator):
     assert not moved[:, :2].isclose(code[:, :2]).all(-1).any()
 
 
-def test_a_direction_that_f_cannot_follow_is_refused(generator, monkeypatch):
-    latent = latent_at(make_space("f/z+", generator))
+def test_a_direction_that_f_cannot_follow_is_refused_on_the_sphere_alone(generator, monkeypatch):
+    latent, a = latent_at(make_space("f/z+", generator)), direction_of(generator)
     monkeypatch.setattr("zplus.editing.transport.MIN_COSINE", 0.999)
-    with pytest.raises(LatentError, match=r"cannot be followed in f/z\+ \(cosine 0\.\d\d\): edit in w\+"):
-        edit(generator, latent, {direction_of(generator): 1.0})
+    told = r"cannot be followed in f/z\+ \(cosine 0\.\d\d\): move straight, or edit in w\+"
+    with pytest.raises(LatentError, match=told):
+        edit(generator, latent, {a: 1.0}, move="sphere")
+    editor = Editor(generator, latent)
+    assert editor.followed(editor.edit({a: 1.0}, move="straight")) == [True, True]
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
@@ -350,17 +489,17 @@ def test_a_row_that_cannot_follow_stays_and_the_others_move_as_alone(name, lost,
     monkeypatch.setattr("zplus.editing.transport.MIN_COSINE", float(follows.sort().values[:2].mean()))
     latent = replace(drawn, inverted=drawn.inverted.map(lambda x: x[order]))
     with pytest.warns(UserWarning, match=f"Of these latents {lost} cannot follow w-7 and stay as they are"):
-        edited = edit(generator, latent, {a: 1.8})
+        edited = edit(generator, latent, {a: 1.8}, move="sphere")
     assert_close(edited.point.code[lost], latent.point.code[lost], atol=1e-6, rtol=0)
     assert_close(picture(generator, edited)[lost], picture(generator, latent)[lost], atol=1e-4, rtol=0)
     for i in {0, 1, 2} - {lost}:
-        alone = edit(generator, latent[i], {a: 1.8})
+        alone = edit(generator, latent[i], {a: 1.8}, move="sphere")
         assert_close(edited.point.code[i], alone.point.code[0], atol=1e-4, rtol=0)
         assert not torch.allclose(edited.point.code[i], latent.point.code[i], atol=1e-2)
     editor = Editor(generator, latent)
     assert editor.followed(edited) == [i != lost for i in range(3)]
     with pytest.raises(LatentError, match="cannot be followed"):
-        edit(generator, latent[lost], {a: 1.8})
+        edit(generator, latent[lost], {a: 1.8}, move="sphere")
 
 
 @pytest.mark.parametrize("name", ["z", "z+", "f/z+"])
@@ -372,7 +511,7 @@ def test_what_a_direction_excludes_stays_where_it_is_on_the_sphere(name, generat
     smile = replace(smile, vector=smile.vector - smile.vector @ basis @ basis.T)
     latent, leaks = latent_at(space, 4), []
     for excluded in (None, normals):
-        edited = edit(generator, latent, {replace(smile, excluded=excluded): 0.01})
+        edited = edit(generator, latent, {replace(smile, excluded=excluded): 0.01}, move="sphere")
         way = space.to_w(edited.point.code) - space.to_w(latent.point.code)
         along = (way * smile.vector).sum(-1) / smile.vector.square().sum()
         assert_close(along, torch.full_like(along, 0.01), rtol=0.1, atol=0)
@@ -380,10 +519,10 @@ def test_what_a_direction_excludes_stays_where_it_is_on_the_sphere(name, generat
     assert leaks[1] < 0.1 * leaks[0]
 
 
-@pytest.mark.parametrize("name", ["z+", "f/z+", "w+", "s"])
-def test_what_is_excluded_travels_with_the_latent(name, generator, tmp_path):
+@ways(lambda name: name in ("z+", "f/z+", "w+", "s"))
+def test_what_is_excluded_travels_with_the_latent(name, move, generator, tmp_path):
     a, normals = direction_of(generator), torch.stack([direction_of(generator, seed=x).vector for x in (8, 9)])
-    edited = edit(generator, latent_at(make_space(name, generator)), {replace(a, excluded=normals): 0.8})
+    edited = edit(generator, latent_at(make_space(name, generator)), {replace(a, excluded=normals): 0.8}, move=move)
     save_latent(edited, tmp_path / "x.safetensors")
     loaded = load_latent(tmp_path / "x.safetensors")
     assert torch.equal(loaded.edits[0].direction.excluded, normals)
@@ -392,15 +531,15 @@ def test_what_is_excluded_travels_with_the_latent(name, generator, tmp_path):
     assert torch.equal(*(picture(generator, x) for x in more))
 
 
-@pytest.mark.parametrize("name", ["z", "w", "w+", "s"])
-def test_a_direction_of_some_layers_acts_by_its_vector_where_there_is_one_code(name, generator):
+@ways(lambda name: name in ("z", "w", "w+", "s"))
+def test_a_direction_of_some_layers_acts_by_its_vector_where_there_is_one_code(name, move, generator):
     """The mean is over the layers that it moves: it is as strong as the same vector for all layers."""
     whole = direction_of(generator)
     part = whole.vector.repeat(generator.num_codes, 1)
     part[2:] = 0
     some = Direction("some", "w+", part, whole.belongs_to)
     latent = latent_at(make_space(name, generator))
-    found, expected = (edit(generator, latent, {x: 0.7}).point.code for x in (some, whole))
+    found, expected = (edit(generator, latent, {x: 0.7}, move=move).point.code for x in (some, whole))
     assert torch.allclose(found, expected, atol=1e-5) == (name in ("z", "w"))
 
 
@@ -431,10 +570,11 @@ def test_what_cannot_be_carried_is_refused(kind, name, generator):
         edit(generator, latent, {direction_of(generator, kind): 1.0})
 
 
-def test_opposite_strengths_go_opposite_ways(space):
+def test_opposite_strengths_go_opposite_ways(space, move):
     generator, latent, a = space.generator, latent_at(space), direction_of(space.generator)
-    code = latent.point.code
-    up, down = (edit(generator, latent, {a: strength}).point.code - code for strength in (0.05, -0.05))
+    edited = [edit(generator, latent, {a: strength}, move=move) for strength in (0.05, -0.05)]
+    begin, _ = convert(space, latent.point, edited_space(space, edited[0]))
+    up, down = (x.point.code - begin.code for x in edited)
     assert (torch.cosine_similarity(up.flatten(1), -down.flatten(1)) > 0.8).all()
 
 
@@ -454,9 +594,9 @@ def test_spaces_without_angles_tell_none(generator):
     assert angle_degrees(edit(generator, latent, {direction_of(generator): 1.0})) == [0.0, 0.0]
 
 
-def test_rows_of_an_edit_do_not_depend_on_their_company(space):
+def test_rows_of_an_edit_do_not_depend_on_their_company(space, move):
     generator, latent, a = space.generator, latent_at(space, n=3), direction_of(space.generator)
-    whole, alone = edit(generator, latent, {a: 1.0}), edit(generator, latent[1], {a: 1.0})
+    whole, alone = (edit(generator, x, {a: 1.0}, move=move) for x in (latent, latent[1]))
     assert_close(picture(generator, alone), picture(generator, whole)[1:2], atol=1e-4, rtol=0)
 
 

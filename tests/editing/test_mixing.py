@@ -54,6 +54,40 @@ def test_edits_are_part_of_the_ends(generator):
     assert_close(render(generator, interpolate(generator, a, a, 0.5)), render(generator, a), atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["z", "z+", "f/z", "f/z+"])
+def test_the_ends_of_the_way_show_straight_edits(name, generator):
+    """Wherever one of the two left the sphere, the way is straight, in W or W+, and ends at what is shown."""
+    plain = latent_at(make_space(name, generator))
+    edited = edit(generator, plain, {direction_of(generator): 1.2})
+    for a, b in ((plain, edited), (edited, plain), (edited, edited)):
+        ways = [interpolate(generator, a, b, t) for t in (0.0, 0.5, 1.0)]
+        assert [x.space for x in ways] == [name.replace("z", "w")] * 3
+        for way, end in ((ways[0], a), (ways[2], b)):
+            assert_close(render(generator, way), render(generator, end), atol=2e-5, rtol=0)
+        assert_close(ways[1].point.code, (ways[0].point.code + ways[2].point.code) / 2)
+    sphere = edit(generator, plain, {direction_of(generator): 1.2}, move="sphere")
+    assert interpolate(generator, plain, sphere, 0.5).space == name
+    free = edit(generator, latent_at(make_space(name.replace("z", "w"), generator)), {direction_of(generator): 1.2})
+    assert interpolate(generator, plain, free, 0.5).space == name  # it was never on the sphere
+
+
+@pytest.mark.parametrize("name", ["z+", "f/z+"])
+def test_mixing_takes_codes_of_what_straight_edits_show(name, generator):
+    space, a = make_space(name, generator), direction_of(generator)
+    plain, other = latent_at(space, seed=1), latent_at(space, seed=2)
+    edited = edit(generator, other, {a: 1.2})
+    w, moved = space.to_w(plain.point.code), edited.point.code
+    for first, second, codes in ((plain, edited, (w, moved)), (edited, plain, (moved, w))):
+        mixed = mix(generator, first, second, (2, 4))
+        assert mixed.space == name.replace("z", "w")
+        assert_close(mixed.point.code[:, 2:4], codes[1][:, 2:4])
+        assert_close(mixed.point.code[:, 4:], codes[0][:, 4:])
+        assert_close(mixed.point.code[:, :2], codes[0][:, :2])
+    if name == "z+":
+        whole = mix(generator, plain, edited, (0, generator.num_codes))
+        assert_close(render(generator, whole), render(generator, edited), atol=2e-5, rtol=0)
+
+
 def test_the_other_latent_is_brought_into_the_space_of_the_first(generator):
     z = make_space("z", generator)
     a, b = latent_at(make_space("w+", generator)), latent_of(z, Point(z.sample(2, 5)))

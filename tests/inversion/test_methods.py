@@ -4,17 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from inverting import solved
 from networks import random_encoder
 from p_plus import SPACES
-from points import generator_of, photos_of, point_of
+from points import direction_of, generator_of, latent_at, photos_of, point_of
+from zplus.editing import edit
 from zplus.errors import DivergedError, UnknownNameError, ZplusError
 from zplus.execution import EAGER
-from zplus.inversion import PRESETS, Settings, preset
+from zplus.inversion import PRESETS, Settings, invert, methods, preset
 from zplus.inversion.encoding import EncoderOutput, initial_code
 from zplus.latent import load_latent, save_latent
-from zplus.spaces import make_space
+from zplus.spaces import make_space, render
 from zplus.spaces.conversion import convert
 from zplus.spaces.penalties import feature_consistency
 
@@ -96,6 +98,18 @@ def test_a_start_from_another_space_is_converted(generator, lpips):
     losses = []
     run(make_space("f/w+", generator), target, lpips, start=point, callback=lambda p: losses.append(p.loss))
     assert (losses[-1] < losses[0]).all()
+
+
+@pytest.mark.parametrize(("name", "into"), [("z+", "w+"), ("f/z+", "f/w+"), ("f/z", "f/w+"), ("f/z", "f/w")])
+def test_a_start_shows_what_its_straight_edit_shows(name, into, generator, lpips, monkeypatch):
+    monkeypatch.setattr(methods, "shared_lpips", lambda device: lpips)
+    latent = latent_at(make_space(name, generator))
+    edited = edit(generator, latent, {direction_of(generator): 1.2})
+    target, seen = photos_of(generator), []
+    short = {"method": "default", "execution": EAGER, "steps": 2, "lpips_size": 32}
+    invert(generator, target, into, start=edited, callback=lambda p: seen.append(p.image), **short)
+    assert_close(seen[0].clamp(-1, 1), render(generator, edited), atol=1e-4, rtol=0)
+    assert not torch.allclose(seen[0], render(generator, latent), atol=1e-2)
 
 
 def test_a_callback_can_stop_it(lpips):

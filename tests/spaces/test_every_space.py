@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from p_plus import SHIPPED, SPACES
+from p_plus import SHIPPED, SPACES, WAYS
 from points import direction_of, generator_of, image_of, latent_at, normal, point_of
 from tiny import TINY
 from zplus.editing import edit
@@ -30,6 +30,12 @@ def generator(request):
 @pytest.fixture(params=SPACES)
 def space(request, generator):
     return make_space(request.param, generator)
+
+
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request, generator):
+    """A space, and how edits move in it."""
+    return make_space(request.param[0], generator), request.param[1]
 
 
 @pytest.fixture(params=SPHERES)
@@ -225,31 +231,34 @@ def test_interpolation_between_nearly_equal_codes_beside_others(sphere):
 # Latents
 
 
-def test_strength_0_is_the_reconstruction_bit_for_bit(space):
+def test_strength_0_is_the_reconstruction_bit_for_bit(way):
+    space, move = way
     generator, latent = space.generator, latent_at(space)
     reconstruction = render(generator, latent)
     smile, age = direction_of(generator), direction_of(generator, seed=8)
     for same in (
-        edit(generator, latent, {smile: 0.0}),
-        edit(generator, edit(generator, latent, {smile: 1.3, age: 0.4}), {smile: -1.3, age: -0.4}),
-        edit(generator, edit(generator, edit(generator, latent, {smile: 0.1}), {smile: 0.2}), {smile: -0.3}),
+        edit(generator, latent, {smile: 0.0}, move=move),
+        edit(generator, edit(generator, latent, {smile: 1.3, age: 0.4}, move=move), {smile: -1.3, age: -0.4}),
+        edit(generator, edit(generator, edit(generator, latent, {smile: 0.1}, move=move), {smile: 0.2}), {smile: -0.3}),
     ):
         assert same.edited is None
         assert torch.equal(render(generator, same), reconstruction)
 
 
-def test_a_saved_latent_renders_the_same_pixels(space, tmp_path):
+def test_a_saved_latent_renders_the_same_pixels(way, tmp_path):
+    space, move = way
     generator = space.generator
     latent = latent_at(make_space(space.name, generator, decoding=Decoding(psi=0.7, cutoff=3, noise="7")))
-    for i, one in enumerate((latent, edit(generator, latent, {direction_of(generator): 1.0}))):
+    for i, one in enumerate((latent, edit(generator, latent, {direction_of(generator): 1.0}, move=move))):
         save_latent(one, tmp_path / f"{i}.safetensors")
         loaded = load_latent(tmp_path / f"{i}.safetensors")
         assert torch.equal(render(generator, loaded), render(generator, one))
 
 
-def test_a_row_of_a_latent_is_a_latent(space):
+def test_a_row_of_a_latent_is_a_latent(way):
+    space, move = way
     generator, latent = space.generator, latent_at(space, n=3)
-    latent = edit(generator, latent, {direction_of(generator): 1.0})
+    latent = edit(generator, latent, {direction_of(generator): 1.0}, move=move)
     assert len(latent) == 3
     assert len(latent[-1]) == 1
     assert_close(render(generator, latent[1]), render(generator, latent)[1:2], atol=1e-4, rtol=0)

@@ -256,6 +256,20 @@ def test_a_saved_latent_opens_with_its_sliders(open_session, models):
     assert (other.opened.after(False) == other.opened.target.pixels).all()
 
 
+@pytest.mark.parametrize("move", ["straight", "sphere"])
+def test_a_saved_latent_opens_with_its_move(open_session, models, move):
+    generator, latent = models.generator("tiny.safetensors"), open_session.opened.latent
+    slider, other = open_session.opened.sliders[:2]
+    edited = edit(generator, latent, {slider: 1.5}, move=move)
+    open_session.open_latent(edited, "with")
+    opened = open_session.opened
+    assert np.abs(opened.after(False).astype(int) - to_pixels(render(generator, edited)[0])).max() <= 1
+    opened.move(wish(open_session, 1.5, -1.0))
+    expected = edit(generator, edited, {other: -1.0})
+    assert expected.move == opened.edited(opened.wish).move == move
+    assert np.abs(opened.after(False).astype(int) - to_pixels(render(generator, expected)[0])).max() <= 1
+
+
 def test_edits_without_a_slider_stay(open_session, models):
     generator = models.generator("tiny.safetensors")
     foreign = FINDERS["principal"](generator, Search(count=8))[7]

@@ -50,7 +50,7 @@ def edit(
     latent had.
     move: "straight" moves w straight along vectors of W, wherever the code was found: codes leave the sphere, and the
     latent records that `edited` lies in W or W+. "sphere" keeps codes on it, by the pull-back through the mapping
-    network (`EditPath`). None is what the latent's edits had, at first "straight" where every direction is of W.
+    network (`EditPath`). None is what the latent had, at first "straight"; "sphere" where a direction is not of W.
     A sum beyond 10 deviations acts as 10, with a warning. A row that cannot follow a direction in this space stays as
     it is, with a warning; where none can, and else: raises UnknownNameError, LatentError, ZplusError.
     """
@@ -99,7 +99,7 @@ class Editor:
             raise UnknownNameError("move", str(asked), get_args(Move))
         if asked is None and not all(space_class(one.direction.space).has_w_vectors for one in edits):
             return "sphere"
-        return asked or (self.latent.move if self.latent.edits else "straight")
+        return asked or self.latent.move
 
     def _warn_of(self, one: Edit, edited: Latent) -> None:
         """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""

@@ -8,14 +8,15 @@ from zplus.errors import LatentError
 from zplus.generators import Generator
 from zplus.latent import Latent, Point
 from zplus.spaces import Space, convert, latent_of, shown
+from zplus.spaces.registry import straight
 
 
 @torch.no_grad()
 def mix(generator: Generator, a: Latent, b: Latent, layers: tuple[int, int]) -> Latent:
     """`a` with the codes first..last-1 of `b` (style mixing: Karras et al. 2019, arXiv 1812.04948, section 3.1).
 
-    In the space of what `a` shows; F goes along as with an edit. Edits of both are part of what is mixed. Raises
-    LatentError.
+    In the space of what `a` shows, or W or W+ where an edit of `b` left the sphere; F goes along as with an edit. Edits
+    of both are part of what is mixed. Raises LatentError.
     """
     space, first, second = _side_by_side(generator, a, b)
     point = with_code(space, first, torch.where(space.layer_mask(layers), second.code, first.code), a.feature)
@@ -26,7 +27,8 @@ def mix(generator: Generator, a: Latent, b: Latent, layers: tuple[int, int]) -> 
 def interpolate(generator: Generator, a: Latent, b: Latent, t: float) -> Latent:
     """The latent at fraction t of the way: codes on the sphere by slerp, layer by layer, else linear; F linear.
 
-    In the space of what `a` shows; at 0 and 1 the two latents themselves, edits included. Raises LatentError.
+    In the space of what `a` shows, or W or W+ where an edit of `b` left the sphere; at 0 and 1 what the two show, edits
+    included, where that space holds it. Raises LatentError.
     """
     space, first, second = _side_by_side(generator, a, b)
     state = first.state and second.state and first.state.map(lambda x, y: torch.lerp(x, y, t), second.state)
@@ -35,7 +37,7 @@ def interpolate(generator: Generator, a: Latent, b: Latent, t: float) -> Latent:
 
 
 def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Point, Point]:
-    """The space of what `a` shows, and the points of both in it."""
+    """The space of what `a` shows, or W or W+ where an edit of `b` left the sphere, and the points of both in it."""
     if len(a) != len(b) and 1 not in (len(a), len(b)):
         raise LatentError(f"{len(a)} latents cannot be paired with {len(b)}: give as many, or one.")
     if any(x.offsets or x.added or x.mask is not None for x in (a, b)):
@@ -43,8 +45,9 @@ def _side_by_side(generator: Generator, a: Latent, b: Latent) -> tuple[Space, Po
             "What a latent has beside its code and F (tuned weights of PTI, added maps of SAM, a mask) cannot be "
             "mixed: invert by another method, or edit without a mask."
         )
-    (space, first), (other, point) = shown(generator, a), shown(generator, b)
-    second, _ = convert(other, point, space)
+    (own, point), (other, end) = shown(generator, a), shown(generator, b)
+    space = own if other.name == b.space else straight(own)
+    (first, _), (second, _) = convert(own, point, space), convert(other, end, space)
     rows = max(len(a), len(b))
     return space, first.map(lambda x: _repeated(x, rows)), second.map(lambda x: _repeated(x, rows))
 
