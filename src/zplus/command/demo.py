@@ -95,7 +95,7 @@ def _report(results: Results, found: list[Direction], seconds: Mapping[str, floa
     edits = [
         {
             "title": o.title, "direction": list(o.strengths), "strength": list(o.strengths.values()),
-            "angle_degrees": o.angle, "scores_before": results.scores, "scores_after": o.scores,
+            "scores_before": results.scores, "scores_after": o.scores,
             "identity_distance": o.identity_distance,
         }
         for o in results.outcomes

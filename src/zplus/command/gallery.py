@@ -49,9 +49,7 @@ def write_gallery(path: Path, results: Results, licence: str = "") -> None:
         quality=_table(
             [label for label, _, _ in QUALITY], [[_number(facts.get(key), form) for _, key, form in QUALITY]]
         ),
-        edits=_table(
-            ("edit", "strength", "angle", "score", "judge", "identity"), [_row(o, results) for o in results.outcomes]
-        ),
+        edits=_table(("edit", "strength", "score", "judge", "identity"), [_row(o, results) for o in results.outcomes]),
         licence=escape(f"The model: {licence}." if licence else ""),
     )
     with atomic(path) as temporary:
@@ -86,7 +84,7 @@ def _row(outcome: Outcome, results: Results) -> list[str]:
         for judge in judges
     ]
     strengths = " ".join(signed(strength) for strength in outcome.strengths.values())
-    return [outcome.title, strengths, f"{outcome.angle:.0f}°", *moved, _number(outcome.identity_distance, ".2f")]
+    return [outcome.title, strengths, *moved, _number(outcome.identity_distance, ".2f")]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

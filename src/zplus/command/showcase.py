@@ -10,7 +10,7 @@ from zplus.command.inverting import Inverter
 from zplus.command.sheet import Pixels
 from zplus.command.show import Show
 from zplus.direction import Direction
-from zplus.editing import Editor, angle_degrees, find_direction
+from zplus.editing import Editor, find_direction
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
@@ -45,7 +45,6 @@ class Outcome:
     strengths: Mapping[str, float]
     crop: Pixels
     photo: Pixels
-    angle: float
     score: str  # by which the first direction was learnt
     scores: Mapping[str, float]
     identity_distance: float
@@ -103,7 +102,6 @@ class Retoucher:
             strengths=strengths,
             crop=crop,
             photo=paste(self.aligned, self.reconstruction, image),
-            angle=angle_degrees(edited)[0],
             score=str(first.card.get("attribute", "")),
             scores=self.scores(crop),
             identity_distance=distance(self.owner, self.identity.embed(crop)),

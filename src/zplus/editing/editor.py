@@ -112,7 +112,8 @@ class Editor:
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
         if abs(one.strength) > MOST:
             message = f"The strength of {name} was cut from {one.strength:g} to {MOST:g} deviations"
-            warnings.warn(f"{message}; codes turned by {max(angle_degrees(edited)):.0f} degrees.", stacklevel=3)
+            turned = f"; codes turned by {max(angle_degrees(edited)):.0f} degrees" if edited.move == "sphere" else ""
+            warnings.warn(f"{message}{turned}.", stacklevel=3)
 
     def followed(self, edited: Latent) -> list[bool]:
         """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
