@@ -31,7 +31,6 @@ def results() -> Results:
             strengths,
             pixels(1),
             pixels(2, 80, 120),
-            12.5,
             "smile_network",
             {"smile_network": -1.0},
             float("nan"),
