@@ -1,6 +1,6 @@
 """Learn a direction of W+ by gradient through the generator, over samples of the prior and photos that were inverted.
 
-    python benchmarks/learn_direction.py NAME --latents FOLDER -o FILE [--steps 280] [--samples 24] [--layers 3 9]
+    python benchmarks/learn_direction.py NAME --latents FOLDER -o FILE [--steps 240] [--samples 24] [--layers 3 9]
 
 NAME: age, gender or smile. FOLDER holds latents of aligned portraits in F/Z+, none of those that edits are judged on.
 A subject moves by s units, between .5 and 1.6 either way, and its F with it. Of its picture it is asked that
@@ -8,8 +8,9 @@ A subject moves by s units, between .5 and 1.6 either way, and its F with it. Of
 - the identity descriptor stays (for age: but for the part that tells age), and so do the other scores,
 - skin and what lies outside the head keep their colours; the latter and the eyes keep their detail too (a closed eye
   pleases a network that looks for another age).
-The vector is learnt in deviations of w over the prior, from today's direction of that name. In the end its unit is made
-to move the score of the photos by one deviation, median.
+The vector is learnt in deviations of w over the prior, from today's direction of that name. The mean of both is kept,
+which keeps the person better than either: their faults differ (a skin that turns pale and one that turns dark). Its
+unit moves the score of the photos by one deviation, median.
 """
 
 import argparse
@@ -134,13 +135,15 @@ class Lesson:
         return at(self.render(self.space.inputs(code), state), SIDE)
 
     @torch.no_grad()
-    def quick(self, photos: list[Subject], vector: Tensor) -> float:
-        """By how many deviations a unit moves the score of the photos, median."""
-        moved = []
-        for one in photos:
-            less, more = (getattr(one.face, self.name)(self.moved(one, vector, x)) for x in (-1.0, 1.0))
-            moved.append(float(more - less) / 2 / self.spread[self.name])
-        return float(np.median(moved))
+    def scaled(self, photos: list[Subject], vector: Tensor) -> Tensor:
+        """The vector whose unit moves the score of the photos by one deviation, median."""
+        for _ in range(3):  # a longer way moves the score by less a unit
+            moved = []
+            for one in photos:
+                less, more = (getattr(one.face, self.name)(self.moved(one, vector, x)) for x in (-1.0, 1.0))
+                moved.append(float(more - less) / 2 / self.spread[self.name])
+            vector = vector / float(np.median(moved))
+        return vector
 
     def strength(self, one: Subject) -> float:
         """At random; the other way where a subject would leave the ages."""
@@ -193,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=SCORES)
     parser.add_argument("--latents", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=280)
+    parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--layers", type=int, nargs=2, default=(3, 9))
@@ -218,7 +221,7 @@ def main() -> None:
     rows = torch.zeros(generator.num_codes, 1)
     rows[first:last] = 1
     today = directions_of(generator)[given.name]
-    whitened = (today.vector.abs().max(0).values * today.vector[3].sign() * rows @ inverse).requires_grad_()
+    whitened = (today.vector.expand(generator.num_codes, -1) * rows @ inverse).requires_grad_()
     optimiser = torch.optim.Adam([whitened], lr=RATE, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, given.steps)
     for step in range(given.steps):
@@ -234,12 +237,12 @@ def main() -> None:
         if step % 20 == 19:
             print(step + 1, round(float(np.mean(losses)), 3), flush=True)
 
-    vector = rows * whitened.detach() @ root
-    for _ in range(3):  # a longer way moves the score by less a unit
-        vector = vector / lesson.quick(photos, vector)
+    vector = lesson.scaled(photos, rows * whitened.detach() @ root)
+    vector = lesson.scaled(photos, (vector + rows * today.vector) / 2)
     card = {
         "method": "gradient", "attribute": SCORES[given.name], "photos": len(photos), "samples": len(drawn),
-        "steps": given.steps, "score_std": lesson.spread[given.name], "unit": "one deviation on photos, median",
+        "steps": given.steps, "score_std": lesson.spread[given.name],
+        "unit": "one deviation on photos, median",
         "model": generator.name, "layers": [first, last],
     }  # fmt: skip
     save_direction(Direction(given.name, "w+", vector, today.belongs_to, card), given.out)

@@ -25,7 +25,7 @@ from zplus.latent import load_latent
 from zplus.perception.identity import rank
 from zplus.spaces import render
 
-STRENGTHS = (1.0, 1.5, 2.0, 2.5, 3.0)
+STRENGTHS = (1.0, 1.5, 2.0, 3.0)
 SHARE = 0.75
 DIRECTIONS = Path(str(files("zplus.editing"))) / "directions" / "ffhq-mobile"
 
