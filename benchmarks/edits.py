@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,15 @@ def summary(rows: list[dict], direction: str) -> dict[str, Any]:
     """Counts over all portraits, and medians."""
     edits = [row["edits"][direction] for row in rows]
     counts = {
-        "success": [e["success"] for e in edits], "moved_by_trainer": [e["moved_by_trainer"] >= 1 for e in edits],
-        "moved_by_judge": [e["moved_by_judge"] >= 1 for e in edits], "found_first": [e["rank"] == 1 for e in edits],
-        "found_first_by_second": [e["second_rank"] == 1 for e in edits], "whole": [e["whole"] for e in edits],
-    }  # fmt: skip
+        "success": [e["success"] for e in edits],
+        "moved_by_trainer": [e.get("moved_by_trainer", 0) >= 1 for e in edits],
+        "moved_by_judge": [e.get("moved_by_judge", 0) >= 1 for e in edits],
+        "found_first": [e["rank"] == 1 for e in edits],
+        "found_first_by_second": [e["second_rank"] == 1 for e in edits],
+        "whole": [e["whole"] for e in edits],
+    }
     numbers = ("moved_by_trainer", "moved_by_judge", "moved_by_second", "identity", "second_identity", "ghost")
-    medians = {key: round(float(np.nanmedian([e.get(key, np.nan) for e in edits])), 3) for key in numbers}
+    medians = {key: round(median(e[key] for e in edits), 3) for key in numbers if key in edits[0]}
     return {key: sum(values) for key, values in counts.items()} | {"median": medians}
 
 

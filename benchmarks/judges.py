@@ -125,21 +125,17 @@ def verdict(
     before: Reading, after: Reading, direction: str, sign: int, spreads: Mapping[str, float], people: Any, own: int
 ) -> dict[str, Any]:
     """All that is told of one edit, and whether it is a success. people: the galleries of both descriptors."""
-    trainer, judge = TRAINERS[direction], JUDGES.get(direction)
-    row: dict[str, Any] = {
-        "moved_by_trainer": moved(before, after, trainer, spreads[trainer], sign) if trainer else np.nan,
-        "moved_by_judge": moved(before, after, judge, spreads[judge], sign) if judge else np.nan,
+    scores = {"trainer": TRAINERS[direction], "judge": JUDGES.get(direction), "second": SECOND.get(direction)}
+    shifts = {f"moved_by_{who}": moved(before, after, s, spreads[s], sign) for who, s in scores.items() if s}
+    row: dict[str, Any] = shifts | {
         "identity": float(np.linalg.norm(after.identity - before.identity)),
         "second_identity": float(np.linalg.norm(after.second_identity - before.second_identity)),
         "rank": rank(after.identity, people[0], own), "second_rank": rank(after.second_identity, people[1], own),
         "residual": after.residual, "mirror": after.mirror, "confidence": after.confidence,
         "ghost": ghost(before, after), "whole": after.whole,
     }  # fmt: skip
-    if direction in SECOND:
-        second = SECOND[direction]
-        row["moved_by_second"] = moved(before, after, second, spreads[second], sign)
     row = {key: value if isinstance(value, bool) else round(value, 3) for key, value in row.items()}
-    both = [row[key] >= 1 for key, score in (("moved_by_trainer", trainer), ("moved_by_judge", judge)) if score]
+    both = [shifts[key] >= 1 for key in ("moved_by_trainer", "moved_by_judge") if key in shifts]
     first = row["rank"] == row["second_rank"] == 1
     row["success"] = all(both) and first and row["whole"] and row["ghost"] <= MAX_GHOST
     return row

@@ -214,6 +214,26 @@ def test_an_absurd_strength_is_cut_and_told(zplus, model, direction, latent, tmp
         assert f"{direction} {made:+g}" in found.text["Comment"]
 
 
+@pytest.mark.parametrize(
+    ("told", "asked", "words"),
+    [
+        ([-1, 2], 2.5, "lies beyond -1 to +2"),
+        ([-1, 2], 2, None),
+        (None, 9, None),
+        ([2, 1], 1, "a range that makes no sense"),
+    ],
+)
+def test_a_strength_beyond_the_range_of_the_card_is_told_and_the_edit_made(
+    zplus, model, direction, latent, tmp_path, told, asked, words
+):
+    one = load_direction(direction)
+    path, out = tmp_path / "ranged.safetensors", tmp_path / "out.png"
+    save_direction(replace(one, card={"range": told} if told else {}), path)
+    result = zplus("edit", latent, "-d", f"{path}={asked}", "-o", out, "--model", model, "--json")
+    assert result.code == 0 and out.exists()
+    assert [words in line for line in result.json["warnings"]] == [True] if words else not result.json["warnings"]
+
+
 def test_strengths_add_up():
     assert parse_strengths(("smile", "smile=0.5", "a=b=-2")) == {"smile": 1.5, "a=b": -2.0}
 

@@ -109,12 +109,12 @@ def editing(session: "Session") -> Values:
 
 
 def _ends(slider: "Direction", strength: float) -> tuple[float, float]:
-    """Between which strengths a slider goes: where faces held, and as far as it stands already."""
+    """Between which strengths a slider goes: one beyond where faces held, and as far as it stands already."""
     try:
         low, high = slider.range or (-REACH, REACH)
     except LatentError:
         low, high = -REACH, REACH
-    return min(low, math.floor(strength)), max(high, math.ceil(strength))
+    return min(max(low - 1, -REACH), math.floor(strength)), max(min(high + 1, REACH), math.ceil(strength))
 
 
 def steps(session: "Session") -> Values:
