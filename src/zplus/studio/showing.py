@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch comes with these, and the page is up before it
 
 Values = dict[str, Any]
 SHOWN_ON_SHELF = 24
-REACH = 3  # standard deviations to either side, more only where a latent has more
+REACH = 3.0  # standard deviations to either side, more only where a latent has more
 FEATURES = {"Moved with the edit": "moved", "Only added to": "added", "Left as it is": "fixed"}
 HINTS = {
     "smile": "less or more",
@@ -114,7 +114,8 @@ def _ends(slider: "Direction", strength: float) -> tuple[float, float]:
         low, high = slider.range or (-REACH, REACH)
     except LatentError:
         low, high = -REACH, REACH
-    return min(max(low - 1, -REACH), math.floor(strength)), max(min(high + 1, REACH), math.ceil(strength))
+    low, high = max(low - 1, -REACH), min(high + 1, REACH)
+    return min(low, float(math.floor(strength))), max(high, float(math.ceil(strength)))
 
 
 def steps(session: "Session") -> Values:
