@@ -2,9 +2,9 @@
 
     python benchmarks/direction_cards.py [--samples 16]
 
-Fresh samples of the prior move from one unit below to one above in Z+; half of that change, in standard deviations of
-each score over the prior, is a row of the matrix, which goes into the card of each. Writes docs/images/directions.jpg:
-two of the faces at -3 to 3.
+Fresh samples of the prior move from one unit below to one above, straight from codes of Z+; half of that change, in
+standard deviations of each score over the prior, is a row of the matrix, which goes into the card of each. Writes
+docs/images/directions.jpg: two of the faces at -3 to 3.
 """
 
 import argparse

@@ -108,12 +108,11 @@ def _outline(points: np.ndarray) -> np.ndarray:
 
 
 def _across(grey: np.ndarray, points: np.ndarray, normal: np.ndarray, width: float) -> np.ndarray:
-    """The greatest slope across an outline, sought a little to either side of where landmarks say that it is."""
+    """The slopes across an outline a little to either side of where landmarks say that it is, [6, points]."""
     smooth = gaussian_filter(grey.astype(float), 0.015 * width)
     steps = np.linspace(-0.03, 0.03, 7) * width
     values = [map_coordinates(smooth, (points + s * normal)[:, ::-1].T - 0.5, order=1, mode="nearest") for s in steps]
-    slopes = np.diff(values, axis=0)  # [6, points]
-    return slopes
+    return np.diff(values, axis=0)
 
 
 def moved(before: Reading, after: Reading, score: str, spread: float, sign: int) -> float:

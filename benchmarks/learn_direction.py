@@ -1,6 +1,7 @@
 """Learn a direction of W+ by gradient through the generator, over samples of the prior and photos that were inverted.
 
-    python benchmarks/learn_direction.py NAME --latents FOLDER -o FILE [--steps 240] [--samples 24] [--layers 3 9]
+    python benchmarks/learn_direction.py NAME --latents FOLDER -o FILE [--start FILE] [--steps 240] [--samples 24]
+                                         [--layers 3 9]
 
 NAME: age, gender or smile. FOLDER holds latents of aligned portraits in F/Z+, none of those that edits are judged on.
 A subject moves by s units, between .5 and 1.6 either way, and its F with it. Of its picture it is asked that
@@ -8,7 +9,8 @@ A subject moves by s units, between .5 and 1.6 either way, and its F with it. Of
 - the identity descriptor stays (for age: but for the part that tells age), and so do the other scores,
 - skin and what lies outside the head keep their colours; the latter and the eyes keep their detail too (a closed eye
   pleases a network that looks for another age).
-The vector is learnt in deviations of w over the prior, from today's direction of that name. The mean of both is kept,
+The vector is learnt in deviations of w over the prior, from a direction in W (--start; that of age began with the
+boundary of `zplus directions learn --attribute age --layers 3:9 --samples 2650`). The mean of both is kept,
 which keeps the person better than either: their faults differ (a skin that turns pale and one that turns dark). Its
 unit moves the score of the photos by one deviation, median.
 """
@@ -24,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from machine import RESULTS
-from zplus.direction import Direction, save_direction
+from zplus.direction import Direction, load_direction, save_direction
 from zplus.editing import directions_of
 from zplus.editing.warping import motion, warp_detail
 from zplus.execution import Renderer, best_execution
@@ -200,6 +202,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--layers", type=int, nargs=2, default=(3, 9))
+    parser.add_argument("--start", type=Path, help="by default the direction of that name that ships")
     parser.add_argument("-o", "--out", type=Path, required=True)
     given = parser.parse_args()
     torch.manual_seed(0)
@@ -220,8 +223,8 @@ def main() -> None:
     first, last = given.layers
     rows = torch.zeros(generator.num_codes, 1)
     rows[first:last] = 1
-    today = directions_of(generator)[given.name]
-    whitened = (today.vector.expand(generator.num_codes, -1) * rows @ inverse).requires_grad_()
+    start = load_direction(given.start) if given.start else directions_of(generator)[given.name]
+    whitened = (start.vector.expand(generator.num_codes, -1) * rows @ inverse).requires_grad_()
     optimiser = torch.optim.Adam([whitened], lr=RATE, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, given.steps)
     for step in range(given.steps):
@@ -238,14 +241,14 @@ def main() -> None:
             print(step + 1, round(float(np.mean(losses)), 3), flush=True)
 
     vector = lesson.scaled(photos, rows * whitened.detach() @ root)
-    vector = lesson.scaled(photos, (vector + rows * today.vector) / 2)
+    vector = lesson.scaled(photos, (vector + rows * start.vector) / 2)
     card = {
         "method": "gradient", "attribute": SCORES[given.name], "photos": len(photos), "samples": len(drawn),
-        "steps": given.steps, "score_std": lesson.spread[given.name],
+        "steps": given.steps, **{key: start.card[key] for key in ("score_mean", "score_std")},
         "unit": "one deviation on photos, median",
         "model": generator.name, "layers": [first, last],
     }  # fmt: skip
-    save_direction(Direction(given.name, "w+", vector, today.belongs_to, card), given.out)
+    save_direction(Direction(given.name, "w+", vector, start.belongs_to, card), given.out)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--spaces", nargs="+", default=["f/z+", "w+", "z+"])
-    parser.add_argument("--first", type=int, default=FIRST, help="others than the default are for learning: no figures")
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=FIRST,
+        help="others than the default are for learning, with a WORK of their own: no figures",
+    )
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     generator = load_generator("ffhq-mobile")

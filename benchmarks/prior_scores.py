@@ -3,7 +3,7 @@
     python benchmarks/prior_scores.py FACERES [--samples 300]
 
 FACERES is where `faceres.py` says that it was unpacked. The package's own scorers stand there since they were first
-measured, on 2,647 samples.
+measured, on the samples that it names.
 """
 
 import argparse

@@ -46,7 +46,7 @@ def main() -> None:
             image, code = render(generator, latent), latent.point.code
             before = scorers.measure(to_pixels(image[0]), [JUDGE])[JUDGE]
             away = -1 if before > prior["mean"] else 1
-            smiling = render(generator, edit(generator, latent, {"smile": 1.5 * away}))
+            smiling = render(generator, edit(generator, latent, {"smile": 1.5 * away}, move="sphere"))
             after = scorers.measure(to_pixels(smiling[0]), [JUDGE])[JUDGE]
             quality = measure_quality(image, target)
             rows.append({

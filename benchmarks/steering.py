@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from edits import JUDGES
 from machine import RESULTS, save_result
 from portraits import gallery, portraits
+from zplus.benchmark import gauge
 from zplus.direction import Direction
 from zplus.editing import Editor, directions_of
 from zplus.errors import LatentError
@@ -39,6 +39,7 @@ from zplus.spaces import render
 SCORES = [name for name in ATTRIBUTES if name != "eye_open"]  # which is mostly noise
 ONE_EACH = ("smile_network", "age", "yaw", "pitch", "gender", "mouth_open")  # a score for each attribute
 NO_FACE = dict.fromkeys(SCORES, nan)
+JUDGES = {name: gauge.JUDGES[score] for name, score in {"smile": "smile_network", "age": "age", "yaw": "yaw"}.items()}
 FIT = 6.0  # millimetres that a head's pose may leave: beyond, the landmarks are no face's
 FAR = 15.0  # degrees of a turn that counts
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "steering.png"
@@ -98,7 +99,7 @@ class Bench:
 
     def _judged(self, name: str, editor: Editor, feature: str | None, by: Direction | None, strength: float) -> Row:
         try:
-            latent = editor.latent if by is None else editor.edit({by: strength}, feature=feature)  # type: ignore[arg-type]
+            latent = editor.latent if by is None else editor.edit({by: strength}, feature=feature, move="sphere")  # type: ignore[arg-type]
         except LatentError as refused:
             return {"refused": str(refused), "scores": NO_FACE, "residual": nan, "rank": None, "descriptor": [nan]}
         picture = to_pixels(render(self.generator, latent)[0])

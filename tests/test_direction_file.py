@@ -90,7 +90,23 @@ def test_the_range_is_what_the_card_says():
     assert told(range=[-1, 2.5]) == (-1.0, 2.5)
 
 
-@pytest.mark.parametrize("wrong", [[1, 2], [-1, 0], [2, -2], [-1], [-1, 1, 2], "ab", 3, [None, 1], [-1, 11], [-1e9, 1]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [1, 2],
+        [-(10**400), 1],
+        {"-1": 0, "1": 0},
+        [-1, 0],
+        [2, -2],
+        [-1],
+        [-1, 1, 2],
+        "ab",
+        3,
+        [None, 1],
+        [-1, 11],
+        [-1e9, 1],
+    ],
+)
 def test_a_range_that_makes_no_sense_is_refused_where_it_is_asked_for(wrong, tmp_path):
     save_direction(Direction("smile", "w", torch.ones(1, 4), "abc", {"range": wrong}), tmp_path / "d.safetensors")
     loaded = load_direction(tmp_path / "d.safetensors")

@@ -58,8 +58,8 @@ class Direction:
         if told is None:
             return None
         try:
-            low, high = map(float, told)
-        except (TypeError, ValueError):
+            low, high = map(float, told if isinstance(told, list) else [])
+        except (TypeError, ValueError, OverflowError):
             low = high = math.nan
         if not -MOST <= low < 0 < high <= MOST:
             raise LatentError(f"The card of {self.name} tells a range that makes no sense: learn it again.")

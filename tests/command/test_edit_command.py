@@ -234,6 +234,16 @@ def test_a_strength_beyond_the_range_of_the_card_is_told_and_the_edit_made(
     assert [words in line for line in result.json["warnings"]] == [True] if words else not result.json["warnings"]
 
 
+def test_ranges_are_of_sums_and_of_sweeps(zplus, model, direction, latent, tmp_path):
+    path, kept = tmp_path / "ranged.safetensors", tmp_path / "kept.safetensors"
+    save_direction(replace(load_direction(direction), card={"range": [-1, 1]}), path)
+    options = ("-o", tmp_path / "out.png", "--model", model, "--json")
+    assert not zplus("edit", latent, "-d", f"{path}=0.7", "--latent", kept, *options).json["warnings"]
+    assert "+1.4 lies beyond" in zplus("edit", kept, "-d", f"{path}=0.7", *options).json["warnings"][0]
+    swept = zplus("edit", latent, "--sweep", f"{path}=-1:3:3", *options).json["warnings"]
+    assert len(swept) == 1 and "+3 lies beyond" in swept[0]
+
+
 def test_strengths_add_up():
     assert parse_strengths(("smile", "smile=0.5", "a=b=-2")) == {"smile": 1.5, "a=b": -2.0}
 

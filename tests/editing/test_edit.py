@@ -206,6 +206,12 @@ def test_with_a_direction_of_z_all_move_on_the_sphere_in_any_order(name, generat
     close(picture(generator, both), picture(generator, edit(generator, latent, {a: 1.0, b: 0.6}, move="sphere")))
     with pytest.raises(LatentError, match=r"direction of z cannot be applied in (f/)?w"):
         edit(generator, latent, {b: 0.6}, move="straight")
+    left, alone = (
+        edit(generator, both, {b: -0.6}),
+        edit(generator, latent, {a: 1.0}),
+    )  # nothing holds it there any longer
+    assert left.move == alone.move == edit(generator, left, {a: -1.0}).move == "straight"
+    assert torch.equal(picture(generator, left), picture(generator, alone))
 
 
 def test_the_file_of_a_straight_edit_gives_its_picture_bit_for_bit(space, move, tmp_path):

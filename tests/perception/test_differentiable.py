@@ -13,7 +13,7 @@ from zplus.faces.detector import FaceDetector
 from zplus.faces.weights import dlib
 from zplus.images import read_image, to_tensor
 from zplus.perception import age_gender, emotion, identity, weights
-from zplus.perception.differentiable import DifferentiableFace, _cut
+from zplus.perception.differentiable import DifferentiableFace, _cut, _weights
 from zplus.perception.face_input import FaceInput, largest_face
 from zplus.perception.residual import Block, as_dlib_sees, convolutions, residual
 
@@ -93,6 +93,18 @@ def test_a_step_along_the_gradient_changes_the_score_as_it_says(name):
     with torch.no_grad():
         rise = (score(image + 0.05 * step) - score(image - 0.05 * step)) / 0.1
     assert float(rise) == pytest.approx(float(gradient.norm()), rel=0.1)
+
+
+@needs_faces
+def test_a_gradient_is_there_after_a_first_use_without_any():
+    _weights.cache_clear()
+    image = to_tensor(face().pixels)
+    with torch.inference_mode():
+        expected = DifferentiableFace(face()).identity(image).sum()
+    image.requires_grad_()
+    found = DifferentiableFace(face()).identity(image).sum()
+    found.backward()
+    assert float(found.detach()) == pytest.approx(float(expected), abs=1e-4) and image.grad.abs().max() > 0
 
 
 @needs_faces

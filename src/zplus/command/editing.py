@@ -73,10 +73,10 @@ def edit_source(source: Path, out: Path, wish: Wish, request: Request, show: Sho
         latent = replace(latent, mask=mask_of(wish.mask, generator, latent))
     if targets:
         strengths = _reach(generator, latent, strengths, targets, wish, show)
-    for name, strength in strengths.items():
-        _check_range(find_direction(name, generator), strength, show)
     with show.heard():
         edited = edit(generator, latent, strengths, feature=wish.feature, move=wish.move)
+    for one in edited.edits:
+        _check_range(one.direction, one.strength, show)
     if sweep:
         found, note = _write_sweep(generator, edited, sweep, out, show), wish.sweep
     else:
@@ -166,6 +166,8 @@ def _write_sweep(generator: Generator, latent: Latent, sweep: Sweep, out: Path, 
         for i, strength in enumerate(sweep.strengths):
             pictures.append(to_pixels(editor.image(editor.edit({sweep.name: strength}))[0]))
             tick(i + 1, f"{strength:+g}")
+    for strength in {min(sweep.strengths), max(sweep.strengths)}:
+        _check_range(find_direction(sweep.name, generator), strength, show)
     note = f"{sweep.name} {sweep.strengths[0]:+g} to {sweep.strengths[-1]:+g}"
     if out.suffix.lower() == ".webp":
         write_animation(out, [*pictures, *pictures[-2:0:-1]], RATE, note)

@@ -114,12 +114,10 @@ class Inverter:
 
     def _doubts(self, latent: Latent, aligned: Aligned, quality: dict[str, float]) -> list[str]:
         found = []
-        gap = math.nan if self.identity is None else _mirror_gap(aligned, self.identity.detector)
-        if gap > MAX_GAP:
+        if self.identity is not None and _mirror_gap(aligned, self.identity.detector) > MAX_GAP:
             found.append(
-                f"The face is seen from the side or covered in part (its landmarks and those of its mirror image lie "
-                f"{gap:.2f} of the distance between the eyes apart, bound {MAX_GAP}): a turned head, another age or "
-                "another mouth will not hold. The reconstruction does, and edits of up to half a deviation."
+                "The face is seen from the side or covered in part (its mirror image shows other landmarks): the "
+                "reconstruction holds, but a turned head, another age or another mouth may come apart."
             )
         strange = latent.figures.get("strangeness", [0.0])[0]
         if strange > STRANGE:

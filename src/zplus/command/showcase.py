@@ -20,7 +20,7 @@ from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity, distance
 
 # Standard deviations of the attribute over the prior: seen at a glance, and still the same person. One deviation of yaw
-# is 17 degrees. Two edits together are each made weaker, because their turns of the codes add up.
+# is 17 degrees. Two edits together are each made weaker, because what they change adds up.
 STRENGTHS = {"smile": 1.2, "age": 1.0, "yaw": 0.8}
 STRENGTH, TOGETHER = 1.0, 0.8
 STRIP = (-1.0, -0.5, 0.0, 0.5, 1.0)

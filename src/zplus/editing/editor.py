@@ -50,7 +50,7 @@ def edit(
     latent had.
     move: "straight" moves w straight along vectors of W, wherever the code was found: codes leave the sphere, and the
     latent records that `edited` lies in W or W+. "sphere" keeps codes on it, by the pull-back through the mapping
-    network (`EditPath`). None is what the latent had, at first "straight"; "sphere" where a direction is not of W.
+    network (`EditPath`). None is what the latent had, at first "straight"; "sphere" while a direction is not of W.
     A sum beyond 10 deviations acts as 10, with a warning. A row that cannot follow a direction in this space stays as
     it is, with a warning; where none can, and else: raises UnknownNameError, LatentError, ZplusError.
     """
@@ -97,9 +97,11 @@ class Editor:
         """How edits move codes, where `asked` leaves it open. Raises UnknownNameError."""
         if asked not in (None, *get_args(Move)):
             raise UnknownNameError("move", str(asked), get_args(Move))
-        if asked is None and not all(space_class(one.direction.space).has_w_vectors for one in edits):
+        if asked is not None:
+            return asked
+        if not _are_of_w(edits):
             return "sphere"
-        return asked or self.latent.move
+        return self.latent.move if _are_of_w(self.latent.edits) else "straight"  # what held it on the sphere is gone
 
     def _warn_of(self, one: Edit, edited: Latent) -> None:
         """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
@@ -202,6 +204,10 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
         return [1.0] * len(latent)
     before, after = (point.code.to(generator.device) for point in (latent.inverted, latent.edited))
     return cosine(space, before, after, torch.stack([onto_rows(x, w_rows(space)) for x in wanted]).sum(0)).tolist()
+
+
+def _are_of_w(edits: Sequence[Edit]) -> bool:
+    return all(space_class(one.direction.space).has_w_vectors for one in edits)
 
 
 def _checked(one: Edit, generator: Generator) -> Edit:

@@ -62,8 +62,9 @@ class DifferentiableFace:
 
 @cache
 def _weights(read: Callable[[], dict[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
-    """A network's weights, read once for all faces."""
-    return {name: x.to(device) for name, x in read().items()}
+    """A network's weights, read once for all faces, also for those that ask for gradients later."""
+    with torch.inference_mode(False):
+        return {name: x.to(device) for name, x in read().items()}
 
 
 def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
