@@ -30,6 +30,7 @@ from zplus.direction import Direction, load_direction, save_direction
 from zplus.editing import directions_of
 from zplus.editing.warping import motion, warp_detail
 from zplus.execution import Renderer, best_execution
+from zplus.faces.align import LEFT_EYE, RIGHT_EYE
 from zplus.faces.detector import FaceDetector
 from zplus.generators import State, load_generator
 from zplus.generators.prior import sample_w
@@ -93,9 +94,7 @@ class Lesson:
         width, height = (points[16] - points[0]).norm(), (points[8] - points[27]).norm()
         outside = [ellipse(points[27], 0.75 * width, 1.15 * height, side) > 1 for side in (COARSE, FINE)]
         skin = ellipse(points[30], 0.45 * width, 0.8 * height, COARSE) < 1
-        eyes = [
-            ellipse(points[eye].mean(0), 0.13 * width, 0.08 * width, FINE) < 1 for eye in (slice(36, 42), slice(42, 48))
-        ]
+        eyes = [ellipse(points[eye].mean(0), 0.13 * width, 0.08 * width, FINE) < 1 for eye in (LEFT_EYE, RIGHT_EYE)]
         head = self.space.head(point.code)
         return Subject(
             point,

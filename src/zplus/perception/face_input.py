@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from zplus.errors import FaceError
+from zplus.faces.align import LEFT_EYE, RIGHT_EYE
 from zplus.faces.detector import DetectedFace, FaceDetector
 from zplus.faces.weights import dlib
 from zplus.perception.pose import FACE, FIVE, INNER, MIRRORED, RIGID, Pose, fit_pose, frontal
@@ -67,7 +68,7 @@ def mirror_gap(face: FaceInput, detector: FaceDetector) -> float:
     if other is None:
         return inf
     own, back = face.face.landmarks, other.face.landmarks[list(MIRRORED)] * [-1, 1] + [face.pixels.shape[1], 0]
-    between = np.hypot(*(own[36:42].mean(0) - own[42:48].mean(0)))
+    between = np.hypot(*(own[LEFT_EYE].mean(0) - own[RIGHT_EYE].mean(0)))
     return float(np.sqrt(((back - own)[INNER] ** 2).sum(1).mean()) / between)
 
 
