@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from command_line import picture
+from command_line import ASTRONAUT, needs_faces, picture
 from networks import random_lpips, wide_lpips
 from tiny import tiny_stylegan2
 from zplus.command.app import run as run_line
@@ -16,15 +16,19 @@ from zplus.command.show import Show
 from zplus.command.training import train_encoder as run_command
 from zplus.errors import ZplusError
 from zplus.execution import EAGER
+from zplus.faces.align import align
+from zplus.faces.detector import FaceDetector
 from zplus.generators import save_generator
-from zplus.images import read_image
+from zplus.images import read_image, to_pixels, to_tensor
 from zplus.inversion.encoder import config_for, load_encoder, vgg_features
 from zplus.inversion.encoding import EncoderOutput
+from zplus.perception.identity import Identity, distance
+from zplus.perception.lpips import at
 from zplus.spaces import make_space
 from zplus.training import encoder as training
 from zplus.training import pairs as pairing
 from zplus.training.data import Pictures
-from zplus.training.encoder import EncoderSettings, train_encoder
+from zplus.training.encoder import EncoderSettings, train_encoder, unlikeness
 from zplus.training.pairs import Pairs
 
 TINY = EncoderSettings(pairs=24, steps=20, batch=4, images=2, learning_rate=0.01, snapshot_minutes=1e9)
@@ -51,10 +55,10 @@ def generator():
     return tiny_stylegan2()
 
 
-def run(folder, generator, settings=TINY, photos=None, report=lambda done, note: None, **sizes):
+def run(folder, generator, settings=TINY, photos=None, report=lambda done, note: None, start=None, **sizes):
     folder.mkdir(exist_ok=True)
     config = config_for(generator, **{"channels": 8, "hidden": 8, **sizes})
-    return train_encoder(settings, generator, config, folder, photos, report)
+    return train_encoder(settings, generator, config, folder, photos, report, start=start)
 
 
 def photos(n=6, side=32):
@@ -173,6 +177,33 @@ def test_a_killed_run_ends_as_one_that_was_not(generator, tmp_path):
         assert [key for key in one if not torch.equal(one[key], two[key])] == []
 
 
+def test_an_encoder_to_begin_with(generator, tmp_path):
+    run(tmp_path / "first", generator)
+    first = load_encoder(tmp_path / "first" / "encoder.safetensors", generator)
+    still = replace(TINY, steps=1, learning_rate=1e-12, seed=5, progressive=0.0)
+    run(tmp_path / "second", generator, still, start=first)
+    second = load_encoder(tmp_path / "second" / "encoder.safetensors", generator)
+    for (name, old), new in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
+        torch.testing.assert_close(new, old, rtol=2e-3, atol=1e-4, msg=name)
+    with pytest.raises(ZplusError, match="other sizes"):
+        run(tmp_path / "third", generator, still, start=first, hidden=16)
+
+
+@needs_faces
+def test_likeness_is_asked_for_where_a_face_is_shown():
+    detector, pixels = FaceDetector(), align(read_image(ASTRONAUT), FaceDetector()).pixels
+    shown = at(to_tensor(pixels), 256)
+    shown = torch.cat([shown, torch.zeros_like(shown)])
+    assert unlikeness(shown, shown, detector) == 0
+    images = (shown * 0.5 + 0.3 * torch.linspace(-1, 1, 256)).requires_grad_()
+    found = unlikeness(images, shown, detector)
+    embed = Identity(detector).embed
+    expected = distance(*(embed(to_pixels(x[0])) for x in (images.detach(), shown))) ** 2 / 2  # of two rows
+    assert found.item() == pytest.approx(expected, rel=0.1) and expected > 0.005
+    found.backward()
+    assert images.grad[0].abs().max() > 0 and images.grad[1].abs().max() == 0
+
+
 def test_photos_are_learnt_from_in_turn(generator, tmp_path):
     settings = replace(TINY, steps=8, images_from=0.0, snapshot_minutes=0.0)
     run(tmp_path / "a", generator, settings)
@@ -222,6 +253,7 @@ def test_the_command_names_broken_photos_and_goes_on(generator, tmp_path, capsys
         None,
         tmp_path / "run",
         tmp_path / "photos",
+        None,
         None,
         "cpu",
         wishes,

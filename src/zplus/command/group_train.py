@@ -19,7 +19,14 @@ Images = Annotated[int | None, typer.Option("--images", min=1, help="Of them, th
 Rate = Annotated[float | None, typer.Option("--learning-rate", min=0, help="Adam's, at its peak.")]
 Channels = Annotated[int | None, typer.Option("--channels", min=8, max=2048, help="Width of convolutions.")]
 Minutes = Annotated[float | None, typer.Option("--snapshot-minutes", min=0, help="The most that a killed run loses.")]
-WISHES = ("pairs", "steps", "batch", "images", "learning_rate", "snapshot_minutes", "seed")  # of every encoder
+Likeness = Annotated[
+    float | None, typer.Option("--identity", min=0, help="Weight of face descriptors, for models of faces; try 1.")
+]
+Begin = Annotated[
+    Path | None,
+    typer.Option("--start", help="An encoder to begin with, of the same model and sizes: the file of another run."),
+]
+WISHES = ("pairs", "steps", "batch", "images", "learning_rate", "identity", "snapshot_minutes", "seed")  # of encoders
 
 training = typer.Typer(help="Train a generator of your own, or an encoder for one.", no_args_is_help=True)
 
@@ -87,6 +94,8 @@ def train_encoder(
     batch: PairBatch = None,
     images: Images = None,
     learning_rate: Rate = None,
+    identity: Likeness = None,
+    start: Begin = None,
     channels: Channels = None,
     hidden: Annotated[int | None, typer.Option("--hidden", min=8, max=2048, help="Width before the codes.")] = None,
     snapshot_minutes: Minutes = None,
@@ -102,7 +111,7 @@ def train_encoder(
 
     wishes = {name: context.params[name] for name in WISHES}
     sizes = {"channels": channels, "hidden": hidden}
-    run_training(model, label, out, photos, layer, device, wishes, sizes, Show(as_json))
+    run_training(model, label, out, photos, layer, start, device, wishes, sizes, Show(as_json))
 
 
 @training.command("base-code")
@@ -118,6 +127,8 @@ def train_base_code(
     batch: PairBatch = None,
     images: Images = None,
     learning_rate: Rate = None,
+    identity: Likeness = None,
+    start: Begin = None,
     channels: Channels = None,
     snapshot_minutes: Minutes = None,
     seed: options.Seed = None,
@@ -131,4 +142,5 @@ def train_base_code(
     from zplus.command.training import train_encoder as run_training
 
     wishes = {name: context.params[name] for name in WISHES}
-    run_training(model, label, out, photos, layer, device, wishes, {"channels": channels, "forms": ()}, Show(as_json))
+    sizes = {"channels": channels, "forms": ()}
+    run_training(model, label, out, photos, layer, start, device, wishes, sizes, Show(as_json))

@@ -1,6 +1,7 @@
 """The commands `train`: pictures to a generator of one's own, a generator to its encoder."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from zplus.command.outputs import output_folder
 from zplus.command.show import Show
 from zplus.errors import ImageError, MissingExtraError
 from zplus.generators import load_generator
-from zplus.inversion.encoder import config_for
+from zplus.inversion.encoder import config_for, load_encoder
 from zplus.training.data import Pictures, read_pictures
 from zplus.training.settings import TrainSettings
 
@@ -47,6 +48,7 @@ def train_encoder(
     folder: Path,
     source: Path | None,
     layer: str | None,
+    start: Path | None,
     device: str,
     wishes: Mapping[str, Any],
     sizes: Mapping[str, Any],
@@ -63,10 +65,13 @@ def train_encoder(
     settings, folder = training.EncoderSettings(**_given(wishes)), output_folder(folder)
     generator = load_generator(model, device, label)
     config = config_for(generator, layer, **_given(sizes))
+    begun = None if start is None else load_encoder(start, generator)
+    if begun is not None:  # whose layers have their offsets, and whose pictures are worth comparing
+        settings = replace(settings, progressive=0.0, images_from=0.0)
     photos = None if source is None else _read(source, config.side, 0, show)
     show.say(f"Held-out pictures, and what the encoder makes of them, appear in {folder / 'samples.png'}.")
     with show.stage("Making pairs", settings.pairs) as make, show.stage("Training", settings.steps) as tick:
-        last = training.train_encoder(settings, generator, config, folder, photos, tick, make)
+        last = training.train_encoder(settings, generator, config, folder, photos, tick, make, begun)
     encoder = folder / "encoder.safetensors"
     show.result(
         {"encoder": encoder, "samples": folder / "samples.png", **last}, f"{encoder} after {settings.steps} steps"

@@ -18,11 +18,14 @@ from torch.optim import Adam
 
 from zplus.errors import ZplusError
 from zplus.execution import Renderer, best_execution
+from zplus.faces.detector import FaceDetector
 from zplus.generators import Generator, State
 from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
 from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, vgg_features
 from zplus.inversion.minimizer import schedule
+from zplus.perception.differentiable import DifferentiableFace
+from zplus.perception.face_input import largest_face
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import Pictures, to_batch
@@ -47,6 +50,7 @@ class EncoderSettings:
     feature: float = 1.0  # weight of the known F, in its variances
     mse: float = 1.0
     lpips: float = 2.0  # VGG16 at 256 px
+    identity: float = 0.0  # weight of the squared distance of face descriptors, where a face is shown
     critic: float = 0.02
     offsets: float = 2e-4  # weight of |offset| summed over the layers, in standard deviations (in w itself in e4e)
     progressive: float = 0.3  # the part of the steps in which the layers get their offsets one after another
@@ -81,6 +85,7 @@ class EncoderTrainer:
     ):
         self.settings, self.accelerator, self.config = settings, accelerator, config
         self.generator, self.lpips, self.held_out = generator, lpips, held_out
+        self.detector = FaceDetector() if settings.identity else None
         self.execution = best_execution(generator)
         self.space = make_space("f/w+", generator, config.layer)
         self.renderer = Renderer(self.space, self.execution)
@@ -121,7 +126,8 @@ class EncoderTrainer:
             optimizer.param_groups[0]["lr"] = settings.learning_rate * schedule(step, settings.steps, 0.02, "cosine")
         _, seen, codes = batch.pairs
         done = step / settings.steps
-        active = 1 + int(self.generator.num_codes * min(1.0, done / max(settings.progressive, 1e-9)))
+        layers = self.generator.num_codes
+        active = layers if done >= settings.progressive else 1 + int(layers * done / settings.progressive)
         figures: dict[str, Tensor] = {}
         loss = torch.zeros((), device=seen.device)
         with self.execution.autocast(seen.device):
@@ -167,10 +173,13 @@ class EncoderTrainer:
         image = at(self._render(w, features[:count] if output.startswith("f") else None), self.config.side)
         with self.execution.autocast(image.device):
             perceptual = self.lpips(image, shown).mean()
-        return {
+        distance = {
             f"mse {output}": self.settings.mse * (image - shown).square().mean(),
             f"lpips {output}": self.settings.lpips * perceptual,
         }
+        if self.detector is not None:
+            distance[f"identity {output}"] = self.settings.identity * unlikeness(image, shown, self.detector)
+        return distance
 
     def _encoded_w(self, output: str, seen: Tensor, known: Tensor) -> Tensor:
         """The codes in W+ under which an output is rendered: the encoder's, or known ones where it gives F alone."""
@@ -216,6 +225,17 @@ class EncoderTrainer:
         to_tensorboard(folder, lines[-1], sheet)
 
 
+def unlikeness(images: Tensor, shown: Tensor, detector: FaceDetector) -> Tensor:
+    """The mean squared distance of face descriptors of two [N,3,s,s], cut where a face is shown; 0 where none is."""
+    distances = [torch.zeros((), device=images.device)]
+    for image, picture in zip(images.split(1), shown.split(1), strict=True):
+        found = largest_face(to_pixels(picture[0]), detector)
+        if found is not None:
+            face = DifferentiableFace(found, images.device)
+            distances.append((face.identity(image) - face.identity(picture)).square().sum())
+    return torch.stack(distances).sum() / len(images)
+
+
 def critic(width: int) -> nn.Module:
     """The latent critic of e4e: codes [M,D] to scores [M], four layers."""
     layers: list[nn.Module] = []
@@ -232,12 +252,16 @@ def train_encoder(
     photos: Pictures | None = None,
     report: Report = lambda done, note: None,
     make_report: Report = lambda done, note: None,
+    start: Encoder | None = None,
 ) -> dict[str, Any]:
     """Train an encoder in a folder that exists, going on from its last snapshot; the last line of the log.
 
     photos: aligned, at the side that the encoder sees. The pairs are made first, in folder/pairs (`make_report`).
-    Raises DivergedError.
+    start: an encoder of the same generator and sizes to begin with; then `progressive` and `images_from` are best 0.
+    Raises DivergedError, and ZplusError where `start` has other sizes.
     """
+    if start is not None and (start.config != config or start.belongs_to != generator.fingerprint):
+        raise ZplusError("The encoder to begin with is one of another generator or of other sizes.")
     keep_freed_memory()
     accelerator = Accelerator(cpu=generator.device.type == "cpu")
     check_shared(settings.batch, accelerator.num_processes)
@@ -255,6 +279,9 @@ def train_encoder(
         return Batch(mine, None if shown is None else to_batch(shown).to(generator.device))
 
     def begin() -> None:
+        if start is not None:
+            trainer.encoder.load_state_dict(start.state_dict())
+            return
         trainer.measure(pairs.batch(step, settings.batch, CHUNK) for step in range(-(-CHUNK // settings.batch)))
 
     data = f"{generator.fingerprint} {config} {'' if photos is None else photos.fingerprint}"
