@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from machine import RESULTS
 from zplus.direction import Direction, load_direction, save_direction
 from zplus.editing import directions_of
-from zplus.editing.warping import motion, warp_detail
+from zplus.editing.warping import with_code
 from zplus.execution import Renderer, best_execution
 from zplus.faces.align import LEFT_EYE, RIGHT_EYE
 from zplus.faces.detector import FaceDetector
@@ -127,12 +127,7 @@ class Lesson:
 
     def moved(self, one: Subject, vector: Tensor, strength: float) -> Tensor:
         """The picture [1,3,SIDE,SIDE] after an edit; the motion of F is taken as given."""
-        code = one.point.code + strength * vector
-        after = self.space.head(code)
-        with torch.no_grad():
-            flow = motion(one.head.features, after.features)
-        assert one.point.state is not None
-        state = one.point.state.map(lambda x, a, b: warp_detail(x, a, b, flow), one.head, after)
+        code, state = with_code(self.space, one.point, one.point.code + strength * vector, "moved", one.head)
         return at(self.render(self.space.inputs(code), state), SIDE)
 
     @torch.no_grad()

@@ -26,14 +26,15 @@ def with_code(
 ) -> Point:
     """The point with another code, and its F gone along: "moved" (warped), "added" (as it is), or "fixed".
 
-    head: head(the point's code), where it is known already.
+    head: head(the point's code), where it is known already. Differentiable by the code; the motion is taken as given.
     """
     if point.state is None or feature == "fixed":
         return point._replace(code=code)
     before, after = head or space.head(point.code), space.head(code)
     flow = torch.zeros_like(before.features[:, :2])
     if feature == "moved":
-        flow = motion(before.features, after.features)
+        with torch.no_grad():
+            flow = motion(before.features, after.features)
     return Point(code, point.state.map(lambda x, a, b: warp_detail(x, a, b, flow), before, after))
 
 

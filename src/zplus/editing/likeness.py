@@ -1,0 +1,140 @@
+"""Likeness: a short correction after an edit, which brings the person back without taking the edit back.
+
+A few steps of gradient descent find a direction of W+ for one edited latent alone: the face descriptor comes nearer to
+that of the face before its edits, while what the edits made of age, gender and smile stays, and so do coarse colours.
+The direction is one more edit, so it adds up with the others, is kept in the latent's file and can be undone.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.direction import Direction
+from zplus.editing.editor import edit
+from zplus.editing.warping import with_code
+from zplus.errors import FaceError, ZplusError
+from zplus.execution import EAGER, Execution, Renderer
+from zplus.faces.detector import FaceDetector
+from zplus.generators import Generator, statistics
+from zplus.images import to_pixels
+from zplus.latent import Latent, Point
+from zplus.perception import age_identity
+from zplus.perception.differentiable import DifferentiableFace
+from zplus.perception.face_input import largest_face
+from zplus.perception.lpips import at
+from zplus.spaces import convert, space_of
+from zplus.spaces.rendering import edited_space
+
+NAME = "likeness"
+STEPS = 8
+STRIDE = 0.8  # length of the first step in deviations of w over the prior; the others shrink evenly
+SEEN, COARSE = 256, 32  # pixels at which faces are seen, and colours compared
+TINTS = 16  # codes of layers beyond 1/16 of the picture's side stay: they change colours alone
+IDENTITY, COLOUR, LENGTH = 4.0, 100.0, 0.02  # weights
+SPREADS = {"age": 15.4, "gender": 11.3, "smile": 4.2, "age_identity": 10.7}  # deviations over the prior of ffhq-mobile
+
+
+def likeness(
+    generator: Generator,
+    latent: Latent,
+    steps: int = STEPS,
+    execution: Execution = EAGER,
+    tick: Callable[[int], None] = lambda done: None,
+) -> Direction:
+    """The direction whose unit, as one more edit, brings an edited face nearer to the face before its edits.
+
+    latent: one row, edited straight, in a space with a code per layer (z+, w+, s and those with F). steps: of gradient
+    descent, some .4 s each on 2 cores. tick hears of each. Raises ZplusError for any other latent, FaceError where no
+    face is seen, DownloadError where the networks are not here.
+    """
+    space = space_of(generator, latent)
+    one_edited = len(latent) == 1 and latent.edited is not None and not latent.added
+    if not (one_edited and latent.move == "straight" and space.extended):
+        raise ZplusError("Likeness is for one face that was edited straight in z+, w+ or s, with F or without.")
+    correction = _Correction(generator, latent, execution)
+    values, axes = torch.linalg.eigh(statistics(generator).w_cov)
+    deviations = (axes * values.clamp(min=0).sqrt()) @ axes.T
+    x = torch.zeros(1, generator.num_codes, generator.w_dim, device=generator.device, requires_grad=True)
+    rows = _rows(generator)
+    for step in range(steps):
+        loss = correction.loss(rows * x @ deviations) + LENGTH * x.square().sum()
+        (slope,) = torch.autograd.grad(loss, x)
+        with torch.no_grad():
+            x -= STRIDE * (1 - step / steps) * slope / slope.norm().clamp(min=1e-12)
+        tick(step + 1)
+    card = {"method": "likeness", "edits": {one.direction.name: one.strength for one in latent.edits}}
+    vector = (rows * x.detach() @ deviations)[0]
+    return Direction(NAME, "w+", vector.cpu(), generator.mapping_fingerprint, card)
+
+
+def keep_identity(
+    generator: Generator,
+    latent: Latent,
+    steps: int = STEPS,
+    execution: Execution = EAGER,
+    tick: Callable[[int], None] = lambda done: None,
+) -> Latent:
+    """The edited latent with its `likeness` as one more edit, in place of an earlier one. Raises as `likeness`."""
+    earlier = {one.direction: -one.strength for one in latent.edits if one.direction.name == NAME}
+    plain = edit(generator, latent, earlier)
+    return edit(generator, plain, {likeness(generator, plain, steps, execution, tick): 1.0})
+
+
+def _rows(generator: Generator) -> Float[Tensor, "l 1"]:
+    """1 for the codes that move, 0 for those that tint."""
+    coarse = [layer.code for layer in generator.layers if layer.resolution * TINTS <= generator.resolution]
+    rows = torch.zeros(generator.num_codes, 1, device=generator.device)
+    rows[: max(coarse, default=generator.num_codes - 1) + 1] = 1
+    return rows
+
+
+class _Correction:
+    """What a latent shows before and after its edits, and how far a picture is from what is asked of it."""
+
+    def __init__(self, generator: Generator, latent: Latent, execution: Execution):
+        assert latent.edited is not None
+        self.feature, original = latent.feature, space_of(generator, latent)
+        self.space = edited_space(original, latent)
+        self.render = Renderer(self.space, execution)
+        before = latent.inverted.contiguous_copy(generator.device)
+        self.start = convert(original, before, self.space)[0]
+        self.code = latent.edited.code.to(generator.device)
+        self.head = None if self.space.layer is None else self.space.head(self.start.code)
+        card = torch.tensor(age_identity.card()["coefficients"], device=generator.device)
+        self.years = card.float()  # of a unit of the descriptor
+        detector = FaceDetector()
+        with torch.no_grad():
+            photo, self.edited = self._picture(self.start), self._picture(self._moved(torch.zeros_like(self.code)))
+            self.identity = _face(photo, detector).identity(photo)
+            self.face = _face(self.edited, detector)
+            self.scores = self._scores(self.edited, self.face.identity(self.edited))
+
+    def loss(self, vector: Float[Tensor, "1 l w"]) -> Tensor:
+        """Of the edited code moved along a vector of W+."""
+        picture = self._picture(self._moved(self.space.tangent_along(self.code, vector)))
+        descriptor = self.face.identity(picture)
+        found = self._scores(picture, descriptor)
+        changed = sum(((found[name] - self.scores[name]) / spread).square().sum() for name, spread in SPREADS.items())
+        colours = (at(picture, COARSE) - at(self.edited, COARSE)).square().mean()
+        return IDENTITY * (descriptor - self.identity).square().sum() + changed + COLOUR * colours
+
+    def _moved(self, tangent: Tensor) -> Point:
+        return with_code(self.space, self.start, self.space.move(self.code, tangent), self.feature, self.head)
+
+    def _picture(self, point: Point) -> Float[Tensor, "1 3 s s"]:
+        image = self.render(self.space.inputs(point.code), point.state).clamp(-1, 1)
+        return at(image, min(SEEN, image.shape[-1]))
+
+    def _scores(self, picture: Tensor, descriptor: Tensor) -> dict[str, Tensor]:
+        """What is held; age by a second judge too, since a part of the descriptor tells it."""
+        own = {name: getattr(self.face, name)(picture) for name in ("age", "gender", "smile")}
+        return own | {"age_identity": descriptor @ self.years}
+
+
+def _face(picture: Float[Tensor, "1 3 s s"], detector: FaceDetector) -> DifferentiableFace:
+    found = largest_face(to_pixels(picture[0]), detector)
+    if found is None:
+        raise FaceError("No face is seen in the picture before or after the edit, so nobody can be kept alike.")
+    return DifferentiableFace(found, picture.device)
