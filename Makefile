@@ -7,7 +7,7 @@ PHOTO ?= examples/astronaut.png
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo studio test lint
+.PHONY: demo studio test lint docs
 
 # Edit a photo and show it: out/demo/gallery.html. What is missing is pulled (about 220 MB, once).
 demo: $(VENV)/.faces
@@ -30,6 +30,10 @@ test: $(VENV)/.dev
 # Style and types.
 lint: $(VENV)/.dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
+
+# The documentation site: out/site/index.html. A warning is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The stamp says that the extra of its name is installed. For a torch without CUDA on Linux see constraints.txt.
 $(VENV)/.%: pyproject.toml constraints.txt

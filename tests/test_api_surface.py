@@ -3,26 +3,65 @@
 import zplus
 
 NAMES = [
+    "Direction",
+    "Editor",
+    "Execution",
+    "Generator",
+    "Latent",
+    "Scorers",
+    "Search",
+    "Settings",
+    "ZplusError",
     "align",
+    "best_execution",
+    "directions_of",
     "edit",
+    "example_photo",
+    "find_direction",
+    "interpolate",
     "invert",
+    "load_direction",
+    "load_encoder",
     "load_generator",
     "load_latent",
+    "measure_images",
+    "mix",
     "paste",
     "pull",
+    "read_directions",
     "read_image",
+    "region_mask",
     "render",
+    "sample",
+    "save_direction",
+    "save_generator",
     "save_latent",
+    "score_prior",
+    "solve_strength",
     "to_pixels",
     "write_image",
 ]
+TABLES = {  # and an entry that each must have
+    "ATTRIBUTES": "smile_network",
+    "FINDERS": "boundary",
+    "METRICS": "lpips_vgg",
+    "MODELS": "avatars64",
+    "PRESETS": "pti",
+    "SPACES": "f/z+",
+}
 
 
 def test_public_names():
-    assert sorted(zplus.__all__) == NAMES
+    assert sorted(zplus.__all__) == sorted([*NAMES, *TABLES])
+    assert set(zplus.__all__) <= set(dir(zplus))
 
 
 def test_every_name_is_there():
     for name in NAMES:
         assert callable(getattr(zplus, name))
     assert not hasattr(zplus, "nothing")
+
+
+def test_every_table_has_entries():
+    for name, entry in TABLES.items():
+        assert entry in getattr(zplus, name)

@@ -1,6 +1,6 @@
 """zplus: edit real photos with a StyleGAN's own prior.
 
-The names below are loaded when first used, so that importing the package is instant.
+The names below are imported when first used, so that importing the package is fast.
 """
 
 from importlib import import_module
@@ -8,20 +8,36 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "load_generator": "zplus.generators",
-    "pull": "zplus.generators",
-    "align": "zplus.faces.align",
-    "paste": "zplus.faces.paste",
-    "invert": "zplus.inversion",
-    "edit": "zplus.editing",
-    "render": "zplus.spaces",
-    "load_latent": "zplus.latent",
-    "save_latent": "zplus.latent",
-    "read_image": "zplus.images",
-    "write_image": "zplus.images",
-    "to_pixels": "zplus.images",
+_MODULES = {
+    "zplus.errors": ("ZplusError",),
+    "zplus.images": ("example_photo", "read_image", "to_pixels", "write_image"),
+    "zplus.generators": ("MODELS", "Generator", "load_generator", "pull", "save_generator"),
+    "zplus.direction": ("Direction", "load_direction", "save_direction"),
+    "zplus.latent": ("Latent", "load_latent", "save_latent"),
+    "zplus.spaces": ("SPACES", "render", "sample"),
+    "zplus.execution": ("Execution", "best_execution"),
+    "zplus.faces.align": ("align",),
+    "zplus.faces.paste": ("paste",),
+    "zplus.faces.regions": ("region_mask",),
+    "zplus.perception.attributes": ("ATTRIBUTES", "Scorers"),
+    "zplus.perception.metrics": ("METRICS", "measure_images"),
+    "zplus.inversion": ("PRESETS", "Settings", "invert"),
+    "zplus.inversion.encoder": ("load_encoder",),
+    "zplus.editing": (
+        "FINDERS",
+        "Editor",
+        "Search",
+        "directions_of",
+        "edit",
+        "find_direction",
+        "interpolate",
+        "mix",
+        "read_directions",
+        "score_prior",
+        "solve_strength",
+    ),
 }
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = list(_HOME)
 
 

@@ -2,7 +2,7 @@
 
 from zplus.spaces.conversion import convert
 from zplus.spaces.registry import SPACES, make_space, space_class
-from zplus.spaces.rendering import latent_of, render, shown, space_of
+from zplus.spaces.rendering import latent_of, render, sample, shown, space_of
 from zplus.spaces.space import Space, same_chart
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "make_space",
     "render",
     "same_chart",
+    "sample",
     "shown",
     "space_class",
     "space_of",

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Feature, Generator, State
-from zplus.latent import Latent, Point
+from zplus.latent import Decoding, Latent, Point
 from zplus.spaces.registry import make_space, straight
 from zplus.spaces.space import Space
 
@@ -83,6 +83,25 @@ def latent_of(space: Space, point: Point, **facts: object) -> Latent:
         decoding=space.decoding,
         **facts,  # type: ignore[arg-type]
     )
+
+
+def sample(generator: Generator, count: int = 1, seed: int = 0, psi: float = 1.0) -> Latent:
+    """Draw random latents of Z, the generator's prior.
+
+    Args:
+        generator: The generator.
+        count: The number of rows N.
+        seed: The same seed gives the same rows, on every device; row i does not depend on `count`.
+        psi: Truncation in [0, 1]: 1 is none, 0 the mean image.
+
+    Returns:
+        A latent of N rows in "z".
+
+    Raises:
+        ZplusError: `psi` lies outside [0, 1].
+    """
+    space = make_space("z", generator, decoding=Decoding(psi))
+    return latent_of(space, Point(space.sample(count, seed)))
 
 
 def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
