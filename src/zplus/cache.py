@@ -1,4 +1,4 @@
-"""The folder of what can be fetched or computed again: found, and always one that can be written."""
+"""The cache folder for what can be fetched or computed again."""
 
 import functools
 import getpass
@@ -13,16 +13,16 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """Where zplus writes what it can get again: ZPLUS_CACHE, else the user's cache folder.
+    """The cache folder: ZPLUS_CACHE, else the user's cache folder.
 
-    Where that cannot be written it is a temporary folder of the user's own, after a warning.
+    If it cannot be written, a private temporary folder, with a warning.
     """
     wanted = _wanted()
     return wanted if writable(wanted) else _substitute(wanted)
 
 
 def cached(*parts: str) -> Path:
-    """The place of a file or folder in the cache: where it is already, also in a cache that can only be read."""
+    """The path of a file or folder in the cache; existing ones are found also in a read-only cache."""
     found = _wanted().joinpath(*parts)
     return found if found.exists() else cache_folder().joinpath(*parts)
 
@@ -32,14 +32,14 @@ def _wanted() -> Path:
 
 
 def writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, or the folder itself where it is missing."""
+    """Whether files can be created in a folder, or in the first existing folder above it."""
     nearest = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 @functools.cache
 def _substitute(wanted: Path) -> Path:
-    """A folder that nobody else can have prepared: the same one each time where it is ours alone, else a fresh one."""
+    """A private temporary folder: the same one each time if only we can write it, else a new one."""
     folder = Path(tempfile.gettempdir()) / f"zplus-{getpass.getuser()}"
     with suppress(OSError):
         folder.mkdir(mode=0o700)
@@ -53,7 +53,7 @@ def _substitute(wanted: Path) -> Path:
 
 
 def _ours_alone(folder: Path) -> bool:
-    """Whether it is a folder, no link, that no other user can write; on Windows temporary folders are such."""
+    """Whether it is a folder, not a link, that no other user can write; always so on Windows."""
     try:
         facts = folder.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""A direction of editing: the data and its file; finding and applying directions is the business of `editing`."""
+"""A direction: the data and its file. The package `editing` finds and applies directions."""
 
 import json
 import math
@@ -21,10 +21,17 @@ SPACE = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there i
 class Direction:
     """A vector of one space of one generator.
 
-    space: the kind that it was found in, such as "w". vector: [K, D] with K = 1 or the number of codes, scaled so that
-    moving by it changes the attribute's score by one standard deviation over the prior. belongs_to: the fingerprint of
-    the mapping (z, w) or of the whole generator (s). card: how it was found and how well it separates fresh samples.
-    excluded: [M, L, D], the vectors of its space that were projected out, which a move must not follow, or None.
+    Attributes:
+        name: Its name.
+        space: The space that it was found in: "z", "z+", "w", "w+" or "s".
+        vector: [K, D], K = 1 or the number of codes. Moving by it changes the attribute's score by one standard
+            deviation over the prior.
+        belongs_to: Fingerprint of the mapping network (Z, W) or of the whole generator (S).
+        card: How it was found, and how well it separates fresh samples.
+        excluded: [M, L, D], vectors that were projected out and that a move must not follow; or None.
+
+    Raises:
+        LatentError: A value has a wrong type or shape, or is not finite.
     """
 
     name: str
@@ -45,14 +52,15 @@ class Direction:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """Its tensors by name: "vector", and "excluded" where there are any."""
+        """The tensors by name: "vector", and "excluded" if present."""
         return {"vector": self.vector} | ({} if self.excluded is None else {"excluded": self.excluded})
 
     @property
     def range(self) -> tuple[float, float] | None:
-        """The strengths between which the card says that faces held; None where it says nothing.
+        """The strengths (low, high) between which faces stayed whole in measurements; None if not measured.
 
-        Raises LatentError for one that makes no sense.
+        Raises:
+            LatentError: The card's range is not -10 <= low < 0 < high <= 10.
         """
         told = self.card.get("range")
         if told is None:
@@ -67,18 +75,26 @@ class Direction:
 
     @property
     def unit(self) -> float:
-        """The length of one unit of strength in its space."""
+        """The length of one unit of strength in the direction's space."""
         return float(self.vector.norm())
 
 
 def save_direction(direction: Direction, path: str | Path) -> None:
-    """Write a direction to a safetensors file."""
+    """Write a direction to a safetensors file.
+
+    Raises:
+        LatentError: It cannot be written there, or could not be read again.
+    """
     header = {name: getattr(direction, name) for name in ("name", "space", "belongs_to")}
     write_record(path, KIND, header | {"card": json.dumps(direction.card)}, direction.tensors)
 
 
 def load_direction(path: str | Path) -> Direction:
-    """Read a direction that `save_direction` wrote. Raises LatentError for anything else."""
+    """Read a direction that `save_direction` wrote. Nothing in the file is executed.
+
+    Raises:
+        LatentError: The file is missing, damaged or of another kind.
+    """
     with read_record(path, KIND) as (header, tensors):
         card, excluded = json.loads(header["card"]), tensors.get("excluded")
         return Direction(header["name"], header["space"], tensors["vector"], header["belongs_to"], card, excluded)

@@ -1,19 +1,19 @@
-"""What can go wrong, in words that say what was got, what was expected and what to do."""
+"""Errors. Each message says in a sentence what was found, what was expected and what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class ZplusError(Exception):
-    """Any foreseen failure; its text is one sentence for the user, and the command line exits with 2."""
+    """The base class of all foreseen errors. The command line prints the message and exits with 2."""
 
 
 class ImageError(ZplusError):
-    """A file that is not a picture that can be used."""
+    """A file that is not a usable image."""
 
 
 class FaceError(ZplusError):
-    """No face, or not the face that was asked for."""
+    """There is no face, or not the requested one."""
 
 
 class CheckpointError(ZplusError):
@@ -29,7 +29,7 @@ class DownloadError(ZplusError):
 
 
 class DivergedError(ZplusError):
-    """An optimisation whose loss is not a finite number."""
+    """An optimisation without a finite loss."""
 
 
 class MissingExtraError(ZplusError):
@@ -40,7 +40,7 @@ class MissingExtraError(ZplusError):
 
 
 class UnknownNameError(ZplusError):
-    """A name that is not in a registry; the nearest one is offered."""
+    """A name that is not in a registry; the message offers the nearest one."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         names = sorted(known)

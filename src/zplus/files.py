@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then renamed."""
+"""Atomic files: written beside their place, then renamed."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def regular(path: str | Path) -> Path:
-    """The path, unless it is a pipe or a device, which would be waited for or be read without end. Raises OSError."""
+    """The path, unless it is a pipe or a device, which could block or never end. Raises OSError."""
     path = Path(path)
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a file but a folder or a device", str(path))
@@ -22,7 +22,7 @@ def regular(path: str | Path) -> Path:
 
 
 def unlinked(path: Path) -> Path:
-    """The path, unless it is a link: in a folder that someone sent it could lead to any file. Raises ZplusError."""
+    """The path, unless it is a link, which in a foreign folder could lead to any file. Raises ZplusError."""
     if path.is_symlink():
         raise ZplusError(f"{path} is a link, and what it leads to would be written over: delete it first.")
     return path
@@ -30,10 +30,14 @@ def unlinked(path: Path) -> Path:
 
 @contextmanager
 def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[Path]:
-    """Yield a temporary path beside `path` (same suffix) to write to; it takes the place of `path` upon success.
+    """Yield a temporary path beside `path` (same suffix); on success it replaces `path`.
 
-    Upon any failure, also an interruption, the temporary is removed and what lay at `path` stays as it was. An OSError
-    becomes an `error` of one sentence. The folder must exist; a link is followed.
+    On any failure, also an interruption, the temporary file is removed and `path` stays as it was. The folder must
+    exist; links are followed.
+
+    Args:
+        path: The file to write.
+        error: The class that an OSError is turned into.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".zplus-{secrets.token_hex(6)}{target.suffix}")

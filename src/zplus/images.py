@@ -1,7 +1,7 @@
-"""Pictures: files <-> 8-bit sRGB pixels <-> tensors, with limits on hostile files and a mark of provenance.
+"""Images: files, 8-bit sRGB pixels and tensors; limits against hostile files; marks of provenance.
 
-Pixels are uint8 [H,W,3], RGB, upright, in sRGB. Nothing but pixels is handed on from a file, so what is written carries
-no EXIF and no location; it always says that a generative model edited it.
+Pixels are uint8 [H, W, 3], RGB, upright, sRGB. Only pixels are taken from a file, so written images carry no EXIF and
+no location. Every written image says that a generative model edited it.
 """
 
 import warnings
@@ -49,15 +49,20 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def example_photo() -> Path:
-    """The photo that comes with the package (NASA's portrait of Eileen Collins), or lies in the repository."""
+    """The path of the example photo, NASA's portrait of Eileen Collins."""
     shipped = Path(__file__).parent / "studio" / "astronaut.png"
     return shipped if shipped.is_file() else Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
-    """The pixels of a file, uint8 [H,W,3] RGB: upright by EXIF, in sRGB, the first frame, on white where transparent.
+    """Read an image file: pixels uint8 [H, W, 3], sRGB, upright by EXIF; the first frame, on white where transparent.
 
-    Sizes are checked before anything is decoded. ImageError if there is no picture that can be used.
+    Args:
+        path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or PPM.
+        max_pixels: Larger images are refused before they are decoded.
+
+    Raises:
+        ImageError: There is no image that can be used.
     """
     path = Path(path)
     _check_file(path)
@@ -77,15 +82,19 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarr
 
 
 def to_tensor(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
-    """Pixels as a picture for networks: float32 [1,3,H,W] in [-1,1], RGB."""
+    """Pixels as an image for networks: float32 [1, 3, H, W] in [-1, 1], RGB."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def as_batch(images: Images) -> Float[Tensor, "n 3 h w"]:
-    """Images of one size as float32 [N,3,H,W] in [-1,1], RGB, from what is plainly images.
+    """Images of one size as float32 [N, 3, H, W] in [-1, 1], RGB.
 
-    Tensors or arrays of floats [N,3,H,W] or [3,H,W] in [-1,1]; pixels uint8 [N,H,W,3] or [H,W,3]; Pillow images, as
-    `read_image` would read them; a list of these. Raises ImageError for anything else.
+    Args:
+        images: Floats [N, 3, H, W] or [3, H, W] in [-1, 1]; pixels uint8 [N, H, W, 3] or [H, W, 3]; Pillow images, read
+            as `read_image` does; a list of these.
+
+    Raises:
+        ImageError: It is anything else.
     """
     if isinstance(images, Image.Image):
         return to_tensor(_upright_rgb(images, "The image"))
@@ -108,17 +117,18 @@ def as_batch(images: Images) -> Float[Tensor, "n 3 h w"]:
 
 
 def to_pixels(image: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """A picture in [-1,1] as uint8 [H,W,3]: the nearest value, halves upwards, clamped. Undoes `to_tensor` exactly.
+    """An image [3, H, W] in [-1, 1] as uint8 [H, W, 3], rounded (halves up) and clamped. It inverts `to_tensor`.
 
-    >>> to_pixels(torch.tensor([-1.5, 0.0, 1.0]).reshape(3, 1, 1)).tolist()
-    [[[0, 128, 255]]]
+    Examples:
+        >>> to_pixels(torch.tensor([-1.5, 0.0, 1.0]).reshape(3, 1, 1)).tolist()
+        [[[0, 128, 255]]]
     """
     values = (image.detach().cpu().float() * 127.5 + 128).floor().clamp(0, 255)
     return values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
 def fitted(pixels: UInt8[np.ndarray, "_ _ 3"], side: int) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The picture with its longer side at `side` pixels, or as it is if it is smaller than that."""
+    """The image reduced to `side` pixels on its longer side; unchanged if it is smaller."""
     image = Image.fromarray(pixels)
     scale = side / max(image.size)
     if scale >= 1:
@@ -128,9 +138,17 @@ def fitted(pixels: UInt8[np.ndarray, "_ _ 3"], side: int) -> UInt8[np.ndarray, "
 
 
 def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str = "") -> None:
-    """Write pixels as PNG, JPEG or WebP (by suffix), whole or not at all, marked as edited by a generative model.
+    """Write pixels as PNG, JPEG or WebP, marked as edited by a generative model.
 
-    The mark is IPTC's DigitalSourceType in XMP, in PNG also plain text; `note` (what was edited) is added to it.
+    The mark is IPTC's DigitalSourceType in XMP, and plain text in PNG files.
+
+    Args:
+        path: Its suffix selects the format. The file is written whole or not at all.
+        pixels: uint8 [H, W, 3], RGB.
+        note: What was edited; it becomes part of the mark.
+
+    Raises:
+        ImageError: The suffix is unknown, the pixels have another type, or the file cannot be written.
     """
     kind = written_format(path)
     with atomic(path, ImageError) as temporary:
@@ -138,7 +156,7 @@ def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str 
 
 
 def image_bytes(pixels: UInt8[np.ndarray, "h w 3"], suffix: str, note: str = "") -> bytes:
-    """What `write_image` writes into a file that ends in `suffix`."""
+    """The bytes that `write_image` writes to a file with this suffix."""
     content = BytesIO()
     _save(content, pixels, WRITTEN[suffix], note)
     return content.getvalue()
@@ -147,7 +165,7 @@ def image_bytes(pixels: UInt8[np.ndarray, "h w 3"], suffix: str, note: str = "")
 def write_animation(
     path: str | Path, frames: Sequence[UInt8[np.ndarray, "h w 3"]], rate: float, note: str = ""
 ) -> None:
-    """Write frames uint8 [H,W,3] of one size as a WebP that repeats, `rate` of them a second, marked like pictures."""
+    """Write frames uint8 [H, W, 3] of one size as a looping WebP at `rate` frames a second, with marks."""
     images = [Image.fromarray(frame) for frame in frames]
     options = _options("WEBP", note) | {"append_images": images[1:], "duration": round(1000 / rate), "loop": 0}
     with atomic(path, ImageError) as temporary:
@@ -155,7 +173,7 @@ def write_animation(
 
 
 def written_format(path: str | Path) -> str:
-    """The format that a name asks for by its suffix; ImageError if it is none that can be written."""
+    """The format for a file name. Raises ImageError if its suffix is unknown."""
     suffix = Path(path).suffix.lower()
     if suffix not in WRITTEN:
         raise ImageError(f"{path} cannot be written as a picture: end its name in one of {', '.join(WRITTEN)}.")
@@ -194,7 +212,7 @@ def _upright_rgb(image: Image.Image, name: str | Path) -> UInt8[np.ndarray, "h w
 
 
 class _Patient:
-    """A file that is read in so many parts only: over comments and EXIF in small ones Pillow takes ever longer."""
+    """A file with a limited number of reads: Pillow's time grows fast over EXIF and comments in many small parts."""
 
     def __init__(self, file: Any, size: int) -> None:
         self._file, self._left = file, 4_000 + size // 2048  # three for each part of a PNG, which has 8 KB or more

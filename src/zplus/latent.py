@@ -1,4 +1,4 @@
-"""A latent: an immutable point of a space of one generator, with the edits made to it. The data and its file."""
+"""A latent: immutable points of a space of one generator, with their edits; and its file."""
 
 import json
 import math
@@ -34,10 +34,15 @@ DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the codes of a latent become styles: truncation w_mean + psi (w - w_mean), and the noise.
+    """How codes become styles: truncation w_mean + psi (w - w_mean), and noise.
 
-    psi: in [0, 1]. cutoff: how many of the first codes it truncates, None for all. noise: "const", "none" or a seed as
-    a decimal number. Raises ZplusError for a psi outside.
+    Attributes:
+        psi: Truncation in [0, 1]; 1 is none.
+        cutoff: How many of the first codes are truncated; None for all.
+        noise: "const" (the stored maps), "none", or a seed as a decimal number.
+
+    Raises:
+        ZplusError: A value is out of range.
     """
 
     psi: float = 1.0
@@ -52,28 +57,39 @@ class Decoding:
 
 
 class Point(NamedTuple):
-    """A code [N,K,D] and, in the F/X spaces, the state F after a layer."""
+    """A point of a space.
+
+    Attributes:
+        code: [N, K, D].
+        state: F, the state after a layer, in F/X spaces; else None.
+    """
 
     code: Tensor
     state: State | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Point":
-        """The point with every tensor changed."""
+        """The point with `change` applied to every tensor."""
         return Point(change(self.code), self.state and self.state.map(change))
 
     def contiguous_copy(self, device: torch.device) -> "Point":
-        """A copy in plain memory layout, so that a loaded point gives the same bytes as the one that was saved."""
+        """A copy in contiguous memory, so that a loaded point gives the same bytes as the saved one."""
         return self.map(lambda x: x.to(device).clone(memory_format=torch.contiguous_format))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """Its tensors by name: "code", and "features" and "rgb" where they are."""
+        """The tensors by name: "code", and "features" and "rgb" if present."""
         named = {"code": self.code} | (self.state._asdict() if self.state else {})
         return {name: x for name, x in named.items() if x is not None}
 
 
 class Edit(NamedTuple):
-    """One direction at a strength, in standard deviations of its attribute, for codes first..last-1 (None: all)."""
+    """One direction at a strength.
+
+    Attributes:
+        direction: The direction.
+        strength: In standard deviations of the attribute.
+        layers: The codes first..last-1 that move; None for all.
+    """
 
     direction: Direction
     strength: float
@@ -82,15 +98,29 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Latent:
-    """N points of a space. Edits are a set applied jointly to `inverted`; `edited` is what they gave, kept as tensors.
+    """N points of a space of one generator, with edits. Immutable.
 
-    move says in which space the edits were made, thus where `edited` lies: "straight" in W or W+ where the space of
-    `inverted` bends (`zplus.spaces.registry.straight`), "sphere" in that space itself.
-    mask, where there is one, is where the edits show: [N,1,s,s] in [0,1], of any side s.
-    layer names where F sits ("b32.conv1"), None without F; fingerprint and mapping_fingerprint name the generator.
-    added is what is added to the state after other layers, by their names, whatever the edits (SAM).
-    offsets is what weights of the generator are changed by for this latent, by their names (PTI).
-    mode says how it was computed, settings with which options, figures how well (one value a row).
+    Edits are a set that acts jointly on `inverted`; `edited` is their result, stored as tensors.
+
+    Attributes:
+        space: Name of the space of `inverted`, such as "f/z+".
+        inverted: The inverted points.
+        generator: Name of the generator.
+        fingerprint: Hash of the generator's weights; rendering with another one is an error.
+        mapping_fingerprint: Hash of the mapping network's weights.
+        layer: Where F sits ("b32.conv1"); None without F.
+        decoding: Truncation and noise.
+        edited: The edited points; None without edits.
+        edits: The edits.
+        mask: Where the edits show, [N, 1, s, s] in [0, 1]; None for everywhere.
+        feature: How F follows the edits: "moved", "added" or "fixed" (see `edit`).
+        move: "straight": `edited` lies in W or W+ (F/W, F/W+) if `inverted` lies in Z or Z+, else in `space`. "sphere":
+            `edited` lies in `space`.
+        added: What is added to the state after other layers, by layer name (SAM).
+        offsets: What is added to the generator's weights, by name (PTI).
+        mode: Precision, compilation, threads and torch version of the inversion.
+        settings: The settings of the inversion.
+        figures: Figures of the inversion, one value per row.
     """
 
     space: str
@@ -113,7 +143,7 @@ class Latent:
 
     @property
     def point(self) -> Point:
-        """The point to render: the edited one, or the inverted one while there is no edit."""
+        """The point to render: the edited one, or the inverted one without edits."""
         return self.edited or self.inverted
 
     def __len__(self) -> int:
@@ -126,7 +156,7 @@ class Latent:
         return f"<Latent of {self.generator} in {self.space}{place}, rows: {len(self)}{edits}>"
 
     def _repr_png_(self) -> bytes | None:
-        """Its images beside each other, for notebooks; None where its generator is not on this machine."""
+        """The images side by side, for notebooks; None where the generator is not on this machine."""
         from zplus.spaces.notebook import png_of  # noqa: PLC0415  # the one thing that data asks of a room above
 
         return png_of(self)
@@ -146,7 +176,15 @@ class Latent:
 
 
 def save_latent(latent: Latent, path: str | Path) -> None:
-    """Write a latent to one safetensors file (docs/latent-format.md), tensors in fp32."""
+    """Write a latent to one safetensors file, tensors in fp32 (docs/latent-format.md).
+
+    Args:
+        latent: The latent, with all its rows and edits.
+        path: Usually NAME.latent.safetensors. The file is written whole or not at all.
+
+    Raises:
+        LatentError: The latent cannot be written there, or could not be read again.
+    """
     tensors: dict[str, Tensor] = {}
     for prefix, point in (("inverted", latent.inverted), ("edited", latent.edited)):
         if point is not None:
@@ -177,7 +215,11 @@ def save_latent(latent: Latent, path: str | Path) -> None:
 
 
 def load_latent(path: str | Path) -> Latent:
-    """Read a latent that `save_latent` wrote. Raises LatentError for anything else."""
+    """Read a latent that `save_latent` wrote. Nothing in the file is executed.
+
+    Raises:
+        LatentError: The file is missing, damaged or of another kind.
+    """
     with read_record(path, KIND) as (texts, tensors):
         added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
         header = json.loads(texts["latent"])
@@ -195,7 +237,7 @@ def load_latent(path: str | Path) -> Latent:
 
 
 def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Refuse what no latent holds; whether it fits a generator is seen by `space_of`."""
+    """Refuse values that no latent has. `space_of` checks whether they fit a generator."""
     for name, kind in KINDS.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is of a wrong type")
@@ -221,7 +263,7 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
 
 
 def _taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin so, taken out."""
+    """Remove the tensors whose names start with `prefix`, and return them without it."""
     return {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
 
 

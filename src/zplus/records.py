@@ -1,6 +1,6 @@
-"""Records: the safetensors files of zplus. One reader, which trusts nothing in a file, and one writer.
+"""Records: the safetensors files of zplus, with one reader that checks everything and one writer.
 
-The header of a record holds short texts, of which "zplus" names the kind; its tensors are of floating point and finite.
+The header holds short texts; its entry "zplus" names the kind. Tensors are finite floats.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,12 +44,12 @@ class Kind:
 
     @property
     def mark(self) -> dict[str, str]:
-        """What the header of every file of this kind holds."""
+        """The header entries of every file of this kind."""
         return {"zplus": self.name} | ({} if self.version is None else {"version": self.version})
 
 
 class Record(NamedTuple):
-    """What a file holds: the texts of its header; tensors, finite, in fp32 on the CPU, each with memory of its own."""
+    """The contents of a file: the header's texts, and the tensors, finite, in fp32 on the CPU."""
 
     header: dict[str, str]
     tensors: dict[str, Tensor]
@@ -73,7 +73,7 @@ def read_record(path: str | Path, kind: Kind) -> Iterator[Record]:
 
 
 def read_header(path: str | Path) -> dict[str, str]:
-    """The texts in the header of any safetensors file. Raises OSError, ValueError or SafetensorError."""
+    """The texts in the header of a safetensors file. Raises OSError, ValueError or SafetensorError."""
     with safe_open(bounded(path), "pt") as file:
         return file.metadata() or {}
 
@@ -103,9 +103,11 @@ def write_record(
 
 
 def bounded(path: str | Path) -> Path:
-    """The path of a safetensors file, to be opened, unless its header is too long to be parsed.
+    """The path of a safetensors file whose header is short enough to be parsed.
 
-    Raises ValueError, and OSError for what is no file.
+    Raises:
+        ValueError: The header is too long.
+        OSError: It is not a file.
     """
     path = regular(path)
     with path.open("rb") as file:

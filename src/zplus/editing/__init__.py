@@ -1,4 +1,4 @@
-"""Editing: directions, how they are found, and how they are applied."""
+"""Editing: finding, importing and applying directions."""
 
 from zplus.editing.builtin import directions_of, find_direction
 from zplus.editing.editor import Editor, angle_degrees, cosine_reached, edit

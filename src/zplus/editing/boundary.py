@@ -1,5 +1,7 @@
-"""Directions by the boundary method (InterFaceGAN: Shen et al. 2020, arXiv 1907.10786): score samples of the prior,
-separate the extremes by a hyperplane in Z, W or S, move along its normal."""
+"""Directions as normals of a hyperplane between samples of high and low score in Z, W or S.
+
+InterFaceGAN: Shen et al. 2020, arXiv 1907.10786.
+"""
 
 from collections.abc import Sequence
 
@@ -23,12 +25,21 @@ MIN_EXTREMES = 10  # samples at either end
 
 
 def learn_boundary(generator: Generator, search: Search) -> list[Direction]:
-    """The direction of an attribute in "z", "w" or "s", scaled so that it moves the score by one standard deviation.
+    """Learn the direction of an attribute from scored samples; it moves the score by one standard deviation.
 
-    What it is conditioned on is projected out (section 3.3 there); the direction keeps that, because it must be
-    projected out again where it is pulled back to the sphere. The card holds the accuracy on the extremes of held-out
-    samples, the mean and standard deviation of the score over the prior, and the length of the unit. Raises ZplusError
-    when too few samples have a score, or moving does not raise it.
+    `search.conditioned_on` is projected out (section 3.3) and stored with the direction, because it must be projected
+    out again after the pull-back to the sphere.
+
+    Args:
+        generator: The generator.
+        search: Reads name, attribute, scored, space ("z", "w" or "s"), fraction (default .2), layers, conditioned_on.
+
+    Returns:
+        One direction. Its card has the accuracy on the extremes of held-out samples, the mean and standard deviation of
+        the score over the prior, and the length of a unit.
+
+    Raises:
+        ZplusError: Too few samples have a score, or moving along the direction does not raise it.
     """
     space, attribute, others = search.space, search.attribute, search.conditioned_on
     fraction = search.fraction or FRACTION
@@ -68,7 +79,7 @@ def learn_boundary(generator: Generator, search: Search) -> list[Direction]:
 
 
 def project_out(vector: Float[Tensor, "k d"], others: Sequence[Float[Tensor, "_ d"]]) -> Float[Tensor, "l d"]:
-    """The part of the vector that is orthogonal to all others, over the codes that it moves; rows as the longest."""
+    """The part of the vector [k, d] that is orthogonal to all others, over the codes that it moves."""
     if not others:
         return vector
     rows = max(len(x) for x in (vector, *others))
@@ -85,7 +96,7 @@ def project_out(vector: Float[Tensor, "k d"], others: Sequence[Float[Tensor, "_ 
 def on_layers(
     generator: Generator, kind: str, vector: Float[Tensor, " d"], layers: tuple[int, int] | None
 ) -> tuple[str, Float[Tensor, "k d"]]:
-    """A vector of Z, W or S on some layers only, and the space that it then belongs to."""
+    """A vector [d] of Z, W or S applied to some layers only: the space (Z+ or W+ where needed) and vector."""
     if layers is None:
         return kind, vector[None]
     target = make_space(extended(kind), generator)

@@ -1,4 +1,4 @@
-"""The directions that come with the package: one small file each, found by the generator that they belong to."""
+"""The directions that come with the package, one file each; a fingerprint links them to their generator."""
 
 from functools import cache
 from importlib.resources import files
@@ -13,18 +13,21 @@ from zplus.spaces.registry import CODES
 
 @cache
 def builtin_directions() -> tuple[Direction, ...]:
-    """All of them, of all models."""
+    """The directions of all models, in the order of model and name."""
     folder = Path(str(files("zplus.editing") / "directions"))
     return tuple(load_direction(path) for path in sorted(folder.glob("*/*.safetensors")))
 
 
 def directions_of(generator: Generator) -> dict[str, Direction]:
-    """The directions that come for this generator, by name."""
+    """The built-in directions of this generator, by name; empty where there are none."""
     return {d.name: d for d in builtin_directions() if belongs(d, generator)}
 
 
 def belongs(direction: Direction, generator: Generator) -> bool:
-    """Whether a direction was found for this generator, or for one with the same mapping network (z and w)."""
+    """Whether a direction applies to a generator.
+
+    Directions of Z and W apply to every generator with the same mapping network, directions of S to one generator only.
+    """
     if direction.space not in CODES:
         return False
     space = make_space(direction.space, generator)
@@ -35,7 +38,16 @@ def belongs(direction: Direction, generator: Generator) -> bool:
 
 
 def find_direction(name: str, generator: Generator) -> Direction:
-    """A direction by its name among those that come with the package, or by the path of its file."""
+    """A direction by name or from a file.
+
+    Args:
+        name: The name of a built-in direction, or a path that ends in .safetensors.
+        generator: The generator that it must belong to.
+
+    Raises:
+        UnknownNameError: No built-in direction has this name.
+        LatentError: The file is damaged, or its direction belongs to another generator.
+    """
     known = directions_of(generator)
     if name in known:
         return known[name]

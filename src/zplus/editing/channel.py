@@ -16,12 +16,20 @@ MIN_EXEMPLARS = 10
 
 
 def learn_channel(generator: Generator, search: Search) -> list[Direction]:
-    """The channel that moves an attribute most, of those in which samples with a high score differ from the prior.
+    """Find the one channel of S that moves an attribute most.
 
-    Styles are told in deviations from the mean of the prior. Channels are ranked by |mean| / deviation over the
-    exemplars, the share `fraction` with the highest scores; the first ten are moved and the score is measured. One unit
-    moves it by one standard deviation. The card names the channel and its rank. Raises ZplusError where too few samples
-    have a score, or none of the ten raises it.
+    Styles are measured in standard deviations from the prior's mean. Channels are ranked by |mean| / standard deviation
+    over the `search.fraction` of samples with the highest scores. The first ten are moved, and the score is measured.
+
+    Args:
+        generator: The generator.
+        search: Reads name, attribute, scored and fraction.
+
+    Returns:
+        One direction of S; one unit moves the score by one standard deviation. Its card has the channel and its rank.
+
+    Raises:
+        ZplusError: Too few samples have a score, or none of the ten channels raises it.
     """
     space, attribute = make_space("s", generator), search.attribute
     z, values = search.scored.known(attribute)
@@ -53,7 +61,7 @@ def learn_channel(generator: Generator, search: Search) -> list[Direction]:
 
 
 def _label(generator: Generator, channel: int) -> str:
-    """A channel as operation:number, where operations are numbered as the generator's styles."""
+    """A channel as operation:number; operations are numbered in the order of the generator's styles."""
     for operation, size in enumerate(generator.style_sizes):
         if channel < size:
             return f"{operation}:{channel}"

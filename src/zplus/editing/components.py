@@ -1,4 +1,4 @@
-"""Directions that need no scores: the principal components of the prior, and those that the weights themselves hold."""
+"""Directions that need no scores: principal components of the prior, and eigenvectors of the weights."""
 
 import torch
 from jaxtyping import Float
@@ -19,10 +19,19 @@ SAMPLES = 20_000  # for components of some hundred numbers
 def principal(generator: Generator, search: Search) -> list[Direction]:
     """The directions along which w varies most (GANSpace: Härkönen et al. 2020, arXiv 2004.02546, section 2.1).
 
-    In a space they are the regression of its codes on the coordinates along the components (equation 4): in "w" the
-    components themselves, in "z" what moves z to where the component grows. One unit is one standard deviation over the
-    prior, elsewhere than in w what goes with it on average. The card tells the share of the variance. Raises ZplusError
-    for a count outside 1..w_dim.
+    In W these are the principal components. In Z and S they are the regression of the space's codes on the coordinates
+    along the components (equation 4).
+
+    Args:
+        generator: The generator.
+        search: Reads count (1..w_dim), space, layers and seed.
+
+    Returns:
+        `count` directions, largest variance first. One unit is one standard deviation over the prior: of w along the
+        component, or in Z and S the movement that accompanies it on average. Cards have the share of the variance.
+
+    Raises:
+        ZplusError: `count` lies outside 1..w_dim.
     """
     z, w = _prior(generator, search.seed)
     variances, axes = torch.linalg.eigh(w.T.cov())  # ascending
@@ -37,9 +46,18 @@ def principal(generator: Generator, search: Search) -> list[Direction]:
 def factorize(generator: Generator, search: Search) -> list[Direction]:
     """The directions of W that change the styles most (SeFa: Shen and Zhou 2021, arXiv 2007.06600, equation 5).
 
-    They are the eigenvectors of A^T A, A being the affine layers of the codes that move, stacked. One unit is one
-    standard deviation of w along the direction over the prior. The card tells the share of the eigenvalue. Raises
-    ZplusError for a count outside 1..w_dim.
+    They are the eigenvectors of A^T A, where A stacks the affine layers of the codes that move.
+
+    Args:
+        generator: The generator.
+        search: Reads count (1..w_dim) and layers.
+
+    Returns:
+        `count` directions, largest eigenvalue first. One unit is one standard deviation of w along the direction over
+        the prior. Cards have the share of the eigenvalue.
+
+    Raises:
+        ZplusError: `count` lies outside 1..w_dim.
     """
     identity = torch.eye(generator.w_dim, device=generator.device)[:, None].expand(-1, generator.num_codes, -1)
     styles = torch.cat(generator.styles(identity), 1) - torch.cat(generator.styles(torch.zeros_like(identity)), 1)
@@ -78,7 +96,7 @@ def _prior(generator: Generator, seed: int = 1) -> tuple[Float[Tensor, "m z"], F
 
 
 def _signed(axes: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:
-    """An eigenvector has no sign of its own: its largest number becomes positive, so that it is found again."""
+    """Eigenvectors with a fixed sign: the entry of largest magnitude is positive, so that results repeat."""
     largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
     return axes * largest.sign()
 

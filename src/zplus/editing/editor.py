@@ -1,4 +1,4 @@
-"""Editing: moving an inverted code along directions, and its feature map with it."""
+"""Apply directions to an inverted code, and move its feature map along."""
 
 import math
 import warnings
@@ -39,28 +39,44 @@ def edit(
     mask: Tensor | np.ndarray | None = None,
     move: Move | None = None,
 ) -> Latent:
-    """The latent with these edits added to those it has, by direction or its name or file, in standard deviations.
+    """Add edits to a latent.
 
-    All edits act jointly on the inverted code, so their order does not matter, equal ones add up, and a sum of 0 is
-    the reconstruction itself. `layers` limits them to the codes first..last-1. In F/X spaces F moves with the edit:
-    feature "moved" gives head(edited code) + the detail of F, warped along the motion between the heads; "added" the
-    same unwarped, F + head(edited code) - head(inverted code); "fixed" leaves F as it is (the papers' form, in which an
-    edit carried by the codes below F cannot show). None is what the latent had, at first "moved".
-    mask: where the edits show, [1 or N,1,s,s] in [0,1], of any side s; outside is the reconstruction. None is what the
-    latent had.
-    move: "straight" moves w straight along vectors of W, wherever the code was found: codes leave the sphere, and the
-    latent records that `edited` lies in W or W+. "sphere" keeps codes on it, by the pull-back through the mapping
-    network (`EditPath`). None is what the latent had, at first "straight"; "sphere" while a direction is not of W.
-    A sum beyond 10 deviations acts as 10, with a warning. A row that cannot follow a direction in this space stays as
-    it is, with a warning; where none can, and else: raises UnknownNameError, LatentError, ZplusError.
+    All edits act jointly on the inverted code: their order does not matter, edits by the same direction add up, and
+    strengths that sum to 0 give the reconstruction.
+
+    Args:
+        generator: The generator that the latent belongs to.
+        latent: N rows. Its own edits are kept, and these are added.
+        strengths: Strength by direction, or by a direction's name or file, in standard deviations of the attribute. A
+            sum beyond +-10 acts as +-10, with a warning.
+        layers: The codes first..last-1 that move; None for all.
+        feature: How F follows in F/X spaces. "moved" is head(edited code) + the detail of F, warped along the motion
+            between the heads; "added" the same without the warp; "fixed" leaves F as it is (the papers' form, where
+            edits of codes below F have no effect). None keeps the latent's mode, "moved" at first.
+        mask: Where the edits show, float [1 or N, 1, s, s] in [0, 1], of any side s; the reconstruction shows
+            elsewhere. None keeps the latent's mask.
+        move: "straight" adds the direction in W or W+, so codes leave the sphere. "sphere" keeps codes of Z and Z+ on
+            it, by the pull-back through the mapping network (`EditPath`). None keeps the latent's mode, at first
+            "straight", or "sphere" while an edit's direction is not of W.
+
+    Returns:
+        A new latent. A row that cannot follow a direction on the sphere stays as it is, with a warning.
+
+    Raises:
+        UnknownNameError: There is no such direction, feature mode or move.
+        LatentError: A direction belongs to another generator, or no row can follow it.
+        ZplusError: A strength is not a number, or the mask has a wrong shape.
     """
     return Editor(generator, latent).edit(strengths, layers, feature, mask, move)
 
 
 class Editor:
-    """A latent opened for many edits: what they share is computed once.
+    """A latent opened for many edits: what the edits share is computed once.
 
-    execution: how its pictures are rendered; None is as `render` does it, eagerly in fp32.
+    Args:
+        generator: The generator that the latent belongs to.
+        latent: N rows, with or without edits.
+        execution: How `image` runs the networks; None is eager fp32, as in `render`.
     """
 
     def __init__(self, generator: Generator, latent: Latent, execution: Execution | None = None):
@@ -76,7 +92,7 @@ class Editor:
         mask: Tensor | np.ndarray | None = None,
         move: Move | None = None,
     ) -> Latent:
-        """See `edit`. Once a direction was applied, other strengths of it are quick, beside other directions too."""
+        """As the function `edit`. After the first edit by a direction, further strengths of it are fast."""
         generator, moved = self.space.generator, feature or self.latent.feature
         if moved not in get_args(FeatureMove):
             raise UnknownNameError("move of F", moved, get_args(FeatureMove))
@@ -94,7 +110,7 @@ class Editor:
         return found
 
     def _move(self, edits: Sequence[Edit], asked: Move | None) -> Move:
-        """How edits move codes, where `asked` leaves it open. Raises UnknownNameError."""
+        """The move to use; `asked` is None where the caller leaves it open. Raises UnknownNameError."""
         if asked not in (None, *get_args(Move)):
             raise UnknownNameError("move", str(asked), get_args(Move))
         if asked is not None:
@@ -104,7 +120,7 @@ class Editor:
         return self.latent.move if _are_of_w(self.latent.edits) else "straight"  # what held it on the sphere is gone
 
     def _warn_of(self, one: Edit, edited: Latent) -> None:
-        """Say where an edit is not what was asked for. Raises LatentError where no row can follow its direction."""
+        """Warn where an edit differs from what was asked. Raises LatentError where no row can follow its direction."""
         name, end = one.direction.name, self._start(edited.move).path(one).reached(_limited(one.strength))
         if end.lost.all():
             message = f"{name} cannot be followed in {self.space.name} (cosine {float(end.cosine.max()):.2f})"
@@ -118,7 +134,7 @@ class Editor:
             warnings.warn(f"{message}{turned}.", stacklevel=3)
 
     def followed(self, edited: Latent) -> list[bool]:
-        """Whether each row of a latent that `edit` gave could follow all of its directions in this space."""
+        """For each row of a latent that `edit` returned: whether it could follow all of its directions."""
         lost = torch.zeros(len(edited), dtype=torch.bool, device=self.space.generator.device)
         for one in edited.edits:
             lost = lost | self._start(edited.move).path(one).reached(_limited(one.strength)).lost
@@ -126,7 +142,11 @@ class Editor:
 
     @torch.inference_mode()
     def image(self, edited: Latent) -> Float[Tensor, "n 3 r r"]:
-        """The picture of a latent that `edit` gave, RGB in [-1, 1]; the first one may have to be compiled for."""
+        """Render a latent that `edit` returned.
+
+        Returns:
+            Images [N, 3, R, R] in [-1, 1], RGB. The first call may compile networks.
+        """
         if self.execution is None or self.latent.added:
             return rendered(self.space, edited)
         if edited.edited is None:
@@ -155,7 +175,7 @@ class Editor:
 
 
 class _Start:
-    """The inverted point in the space that its edits are made in, and the ways that begin there."""
+    """The inverted point in the space of its edits, and the edit paths that start there."""
 
     def __init__(self, space: Space, point: Point):
         self.space, self.point = space, point
@@ -172,7 +192,7 @@ class _Start:
         return point
 
     def path(self, one: Edit) -> EditPath:
-        """The way along an edit's direction, on its layers."""
+        """The path along an edit's direction, on its layers."""
         key = _identity(one)
         if key not in self._paths:
             self._paths[key] = EditPath(self.space, self.point.code, *_vectors(one, self.space))
@@ -185,7 +205,12 @@ class _Start:
 
 
 def angle_degrees(latent: Latent) -> list[float]:
-    """How far the edits turned each row on the sphere: the largest angle of its z codes; 0 where they left it."""
+    """How far the edits turned each row on the sphere.
+
+    Returns:
+        N angles in degrees, each the largest over the row's z codes; 0 where edits moved straight or codes are not in
+        Z.
+    """
     if latent.edited is None or latent.move == "straight" or not space_class(latent.space).has_angles:
         return [0.0] * len(latent)
     before, after = latent.inverted.code, latent.edited.code
@@ -194,7 +219,11 @@ def angle_degrees(latent: Latent) -> list[float]:
 
 @torch.no_grad()
 def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
-    """How well each row's way in W agrees with its W directions: 1 in the spaces where they apply as they are."""
+    """How well the movement in W agrees with the edits' directions, row by row.
+
+    Returns:
+        N cosines. They are 1 for straight edits and in spaces where directions apply exactly.
+    """
     if latent.edited is None or latent.move == "straight":
         return [1.0] * len(latent)
     space = space_of(generator, latent)
@@ -211,7 +240,7 @@ def _are_of_w(edits: Sequence[Edit]) -> bool:
 
 
 def _checked(one: Edit, generator: Generator) -> Edit:
-    """An edit that this generator can make."""
+    """The edit, if its direction belongs to this generator. Raises LatentError."""
     name = one.direction.name
     if not belongs(one.direction, generator):
         raise LatentError(f"The direction {name} belongs to another generator than {generator.name}.")
@@ -229,7 +258,7 @@ def _mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
 
 
 def _number(strength: object, name: str) -> float:
-    """A strength as a finite number, whatever it was given as. Raises ZplusError."""
+    """A strength as a float of at most MAX_RECORDED in size. Raises ZplusError."""
     try:
         found = float(strength)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -240,7 +269,7 @@ def _number(strength: object, name: str) -> float:
 
 
 def _limited(strength: float) -> float:
-    """The strength that acts, of at most MOST deviations."""
+    """The strength clamped to +-MOST standard deviations."""
     return min(max(strength, -MOST), MOST)
 
 

@@ -1,4 +1,4 @@
-"""A direction from pictures that a person has sorted: those with an attribute, and those without."""
+"""A direction from images that a person sorted into those with and those without an attribute."""
 
 import numpy as np
 import torch
@@ -17,10 +17,18 @@ SAMPLES = 10_000  # of the prior, for the unit
 
 
 def learn_from_examples(generator: Generator, search: Search) -> list[Direction]:
-    """The normal of the boundary between w codes of two kinds; one unit is one standard deviation of w along it.
+    """Learn the normal of the boundary between the w codes of two groups of images.
 
-    The card holds the accuracy on examples that were left out one at a time, which for few pictures says little. Raises
-    ZplusError for fewer than two examples of either kind.
+    Args:
+        generator: The generator.
+        search: Reads name, examples and layers.
+
+    Returns:
+        One direction of W; one unit is one standard deviation of w along it over the prior. Its card has the
+        leave-one-out accuracy, which is unreliable for few images.
+
+    Raises:
+        ZplusError: There are fewer than two examples in a group.
     """
     positive, negative = search.examples.positive, search.examples.negative
     if min(len(positive), len(negative)) < MIN_EXAMPLES:

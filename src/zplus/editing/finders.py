@@ -15,10 +15,14 @@ from zplus.generators import Generator
 
 @dataclass(frozen=True)
 class Finder:
-    """A function that finds directions, and what it does with the fields of a Search.
+    """A function that finds directions, and the fields of a `Search` that it uses.
 
-    needs: those that must be given. reads: those that may be. spaces: the kinds that it can search. gist: why it does
-    not read the others, as the end of a sentence.
+    Attributes:
+        find: (generator, search) -> directions.
+        needs: The fields that must be given.
+        reads: The fields that may be given.
+        spaces: The spaces that it can search.
+        gist: Why it ignores other fields, as the end of a sentence.
     """
 
     find: Callable[[Generator, Search], list[Direction]]
@@ -28,7 +32,11 @@ class Finder:
     gist: str
 
     def __call__(self, generator: Generator, search: Search) -> list[Direction]:
-        """The directions. Raises ZplusError for what is missing, what would be passed over, and what cannot be."""
+        """Find directions.
+
+        Raises:
+            ZplusError: A field is missing, a field would be ignored, or the search fails.
+        """
         given = search.given - {"space"} if search.space in self.spaces else search.given
         for names, word in ((self.needs - given, "Give"), (given - self.needs - self.reads, "Leave out")):
             if names:

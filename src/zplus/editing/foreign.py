@@ -1,4 +1,4 @@
-"""Directions that other programs found: InterFaceGAN's and W+ .npy files, e4e's .pt files, GANSpace's components."""
+"""Directions of other programs: InterFaceGAN's and W+ .npy files, e4e's .pt files, GANSpace's .npz files."""
 
 from pathlib import Path
 
@@ -17,12 +17,20 @@ SAMPLES = 10_000  # of the prior, for the unit
 
 
 def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[Direction], list[str]]:
-    """The directions of a file in "z" or "w" of this generator, and notes for the user.
+    """Read the directions of a file. Nothing in it is executed.
 
-    A vector [D] or [1, D] moves all codes, rows [L, D] one each (a direction of Z+ or W+); of more rows than the
-    generator has codes the first are taken. Components [N, 1, D] become N directions. One unit is one standard
-    deviation of the prior along the vector (for components the file's own), until `calibrated` by a score. Raises
-    LatentError.
+    Args:
+        generator: The generator that they were found for; the file cannot tell.
+        path: A vector [D] or [1, D] moves all codes. Rows [L, D] move one code each (a direction of Z+ or W+); of more
+            rows than the generator has codes, the first are taken. Components [N, 1, D] give N directions.
+        space: "z" or "w", which the file cannot tell either.
+
+    Returns:
+        The directions, and notes for the user. One unit is one standard deviation of the prior along the vector, or the
+        file's own for components, until `calibrated` measures a score.
+
+    Raises:
+        LatentError: The file is damaged, or its sizes are not those of this generator.
     """
     where = make_space(space, generator)
     arrays, notes = read_code_arrays(path), list[str]()

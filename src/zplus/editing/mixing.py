@@ -1,4 +1,4 @@
-"""Between two latents: style mixing and interpolation."""
+"""Two latents into one: style mixing and interpolation."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,23 @@ from zplus.spaces.registry import straight
 
 @torch.no_grad()
 def mix(generator: Generator, a: Latent, b: Latent, layers: tuple[int, int]) -> Latent:
-    """`a` with the codes first..last-1 of `b` (style mixing: Karras et al. 2019, arXiv 1812.04948, section 3.1).
+    """Latent `a` with the codes first..last-1 of `b` (style mixing: Karras et al. 2019, arXiv 1812.04948, section 3.1).
 
-    In the space of what `a` shows, or W or W+ where an edit of `b` left the sphere; F goes along as with an edit. Edits
-    of both are part of what is mixed. Raises LatentError.
+    The edits of both are part of what is mixed. F follows as with an edit.
+
+    Args:
+        generator: The generator of both.
+        a: N rows, or 1.
+        b: N rows, or 1.
+        layers: (first, last) of the codes that come from `b`.
+
+    Returns:
+        A latent in the space of `a` (its edited space, where it has edits), or in W or W+ where an edit of `b` left the
+        sphere.
+
+    Raises:
+        LatentError: A latent belongs to another generator, has a mask, tuned weights or added maps, or its space has
+            one code for all layers.
     """
     space, first, second = _side_by_side(generator, a, b)
     point = with_code(space, first, torch.where(space.layer_mask(layers), second.code, first.code), a.feature)
@@ -25,10 +38,20 @@ def mix(generator: Generator, a: Latent, b: Latent, layers: tuple[int, int]) -> 
 
 @torch.no_grad()
 def interpolate(generator: Generator, a: Latent, b: Latent, t: float) -> Latent:
-    """The latent at fraction t of the way: codes on the sphere by slerp, layer by layer, else linear; F linear.
+    """Interpolate between two latents: spherically in Z and Z+, layer by layer; linearly elsewhere and for F.
 
-    In the space of what `a` shows, or W or W+ where an edit of `b` left the sphere; at 0 and 1 what the two show, edits
-    included, where that space holds it. Raises LatentError.
+    Args:
+        generator: The generator of both.
+        a: N rows, or 1.
+        b: N rows, or 1.
+        t: 0 gives `a` and 1 gives `b`, edits included, as far as the space can hold them.
+
+    Returns:
+        A latent in the space of `a` (its edited space, where it has edits), or in W or W+ where an edit of `b` left the
+        sphere.
+
+    Raises:
+        LatentError: A latent belongs to another generator, or has a mask, tuned weights or added maps.
     """
     space, first, second = _side_by_side(generator, a, b)
     state = first.state and second.state and first.state.map(lambda x, y: torch.lerp(x, y, t), second.state)

@@ -1,4 +1,4 @@
-"""Samples of the prior with scores: what directions are learnt from, and the unit in which their strength is told."""
+"""Samples of the prior with scores: what directions are learnt from, and what defines their unit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,9 +24,12 @@ CALIBRATION = 24  # fresh samples on which a unit is measured
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Samples of the prior: z [M, z_dim] on the sphere, and by attribute an array [M], nan where there is no score.
+    """Scored samples of the prior.
 
-    score: what scored them, and scores what a direction makes of others.
+    Attributes:
+        z: [M, z_dim] on the sphere.
+        scores: By attribute an array [M]; nan where a sample has no score.
+        score: The function that scored them; it also scores samples that are moved along a direction.
     """
 
     z: Float[Tensor, "m z"]
@@ -34,7 +37,11 @@ class Scored:
     score: Score
 
     def known(self, attribute: str) -> tuple[Float[Tensor, "k z"], np.ndarray]:
-        """The samples that have a score of the attribute, and their scores [K]. Raises ZplusError where none has."""
+        """The samples [K, z_dim] that have a score of the attribute, and their scores [K].
+
+        Raises:
+            ZplusError: No sample has one.
+        """
         there = np.isfinite(self.scores.get(attribute, np.empty(0)))
         if not there.any():
             raise ZplusError(f"Only 0 samples have a score of {attribute}: the generator draws nothing that shows it.")
@@ -48,7 +55,15 @@ def score_prior(
     seed: int = 1,
     report: Callable[[int], None] = lambda done: None,
 ) -> Scored:
-    """Render and score samples of the prior, without truncation."""
+    """Render samples of the prior without truncation, and score them.
+
+    Args:
+        generator: The generator.
+        score: Pixels, uint8 [H, W, 3] RGB of at most 256 px a side, to a score by attribute; nan where there is none.
+        samples: How many. The directions of ffhq-mobile used 2,647.
+        seed: The same seed gives the same samples.
+        report: Is given the number of samples done.
+    """
     space = make_space("z", generator)
     z, rows = space.sample(samples, seed), []
     for i in range(samples):
@@ -59,14 +74,18 @@ def score_prior(
 
 @torch.no_grad()
 def codes_in(space: Space, z: Float[Tensor, "m z"]) -> Float[Tensor, "m d"]:
-    """The samples z in Z, W or S: one code for all layers."""
+    """The samples z as codes of Z, W or S, one code for all layers."""
     return convert_code(make_space("z", space.generator), z[:, None], space)[:, 0]
 
 
 def measured_slope(
     generator: Generator, kind: str, vector: Float[Tensor, "k d"], attribute: str, score: Score
 ) -> float:
-    """The change of the score when fresh samples move by `vector`: half of that from one below to one above."""
+    """The change of the score per unit of `vector`: half the mean difference between samples moved by +1 and by -1.
+
+    Raises:
+        ZplusError: No moved sample has a score.
+    """
     space = make_space(kind, generator)
     codes, vector = space.broadcast_sample(CALIBRATION, seed=2), vector.to(generator.device)
     change = [
@@ -81,16 +100,23 @@ def measured_slope(
 
 @torch.inference_mode()
 def scoring_pixels(space: Space, code: Float[Tensor, "1 k d"]) -> Pixels:
-    """The picture of a code, at the size at which it is scored."""
+    """The image of a code as uint8 pixels, reduced to at most 256 px a side."""
     image = space.generator.synthesize(space.inputs(code))
     image = F.adaptive_avg_pool2d(image, min(SCORED_SIZE, space.generator.resolution))
     return to_pixels(image[0])
 
 
 def calibrated(generator: Generator, direction: Direction, attribute: str, scored: Scored) -> Direction:
-    """The direction with a unit that moves the score by one standard deviation over the prior; upward, so it may turn.
+    """Scale a direction so that one unit raises the score by one standard deviation of the prior; its sign may change.
 
-    Raises ZplusError where the score hardly follows: less than a hundredth of a deviation for a unit as it was.
+    Args:
+        generator: The generator.
+        direction: Any direction of it.
+        attribute: A score in `scored`.
+        scored: Scored samples of the prior.
+
+    Raises:
+        ZplusError: One unit moves the score by less than a hundredth of a standard deviation.
     """
     _, values = scored.known(attribute)
     deviation = float(values.std())
@@ -102,7 +128,7 @@ def calibrated(generator: Generator, direction: Direction, attribute: str, score
 
 
 def visible_effect(generator: Generator, direction: Direction) -> float:
-    """How much one unit changes fresh samples: the mean absolute difference of pixels in [-1, 1]."""
+    """How much one unit changes fresh samples: mean absolute difference of images in [-1, 1]."""
     space = make_space(direction.space, generator)
     codes, vector = space.broadcast_sample(CALIBRATION // 4, seed=2), direction.vector[None].to(generator.device)
     pairs = [(scoring_pixels(space, x), scoring_pixels(space, space.move(x, vector))) for x in codes.split(1)]

@@ -1,4 +1,4 @@
-"""What finders of directions are given: one record for all of them, so that they have one signature."""
+"""What finders of directions take: one record for all, so that they have one signature."""
 
 from dataclasses import dataclass, fields
 
@@ -14,7 +14,12 @@ from zplus.spaces.registry import extended
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """w codes of images that a person sorted: positive [P, w_dim] with an attribute, negative [Q, w_dim] without."""
+    """w codes of images that a person sorted.
+
+    Attributes:
+        positive: [P, w_dim], with the attribute.
+        negative: [Q, w_dim], without it.
+    """
 
     positive: Float[Tensor, "p w"]
     negative: Float[Tensor, "q w"]
@@ -26,14 +31,23 @@ NO_EXAMPLES = Examples(torch.empty(0, 0), torch.empty(0, 0))
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """All that a finder may read; which of it each one needs or reads is said in FINDERS.
+    """What a finder of directions may use. `FINDERS` says which fields each finder needs or reads.
 
-    name: of the direction; where several are found they are numbered. attribute: whose scores in `scored` the direction
-    raises. space: the kind that is searched. fraction: in (0, 0.5], the share of samples that count as extremes, None
-    for the finder's own. layers: the codes first..last-1 that move, as a direction of Z+ or W+, or None for all; pose
-    and shape are decided by the first ones, and the others would only tint. conditioned_on: directions of the same
-    space that are projected out. count: how many directions are found, at most w_dim. seed: of what the finder draws.
-    Raises ZplusError for another fraction, and where a direction of another space is to be projected out.
+    Attributes:
+        name: Name of the direction; several are numbered.
+        attribute: The score in `scored` that the direction raises.
+        scored: Scored samples of the prior.
+        examples: Codes of sorted images.
+        space: The space that is searched: "z", "w" or "s".
+        fraction: In (0, 0.5], the share of samples at either end that is used; None for the finder's default.
+        layers: The codes first..last-1 that move (a direction of Z+ or W+), or None for all. The first codes decide
+            pose and shape; the others mostly change colours.
+        conditioned_on: Directions of the same space that are projected out.
+        count: How many directions are found, 1..w_dim.
+        seed: Of the finder's random samples.
+
+    Raises:
+        ZplusError: `fraction` is out of range, or a direction of another space is to be projected out.
     """
 
     name: str = ""
@@ -56,5 +70,5 @@ class Search:
 
     @property
     def given(self) -> set[str]:
-        """The names of what differs from its default."""
+        """The names of the fields that differ from their defaults."""
         return {x.name for x in fields(self) if getattr(self, x.name) != x.default}

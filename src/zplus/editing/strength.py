@@ -1,4 +1,4 @@
-"""The strength at which a score reads a target: variable magnitude, found by bisection."""
+"""The strength at which a score reaches a target, found by bisection."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,7 +20,13 @@ Measure = Callable[[Float[Tensor, "3 r r"]], float]
 
 
 class Reached(NamedTuple):
-    """The strength whose score came nearest to the target, that score, and whether the target lies within reach."""
+    """The result of `solve_strength`.
+
+    Attributes:
+        strength: The strength whose score is nearest to the target, in standard deviations.
+        score: That score.
+        within: Whether some strength reached the target.
+    """
 
     strength: float
     score: float
@@ -34,10 +40,17 @@ def solve_strength(
     target: float,
     measure: Measure,
 ) -> Reached:
-    """Bisect the strength of one more edit of the first row, between 0 and five deviations towards the target.
+    """Find the strength of one further edit at which a score of the first row reaches a target.
 
-    measure: a picture [3,R,R] in [-1,1] to a score, nan where there is none. Raises ZplusError where the picture as it
-    is has no score.
+    Args:
+        generator: The generator of the latent.
+        latent: Only its first row is used.
+        direction: The direction of the edit. Strengths from 0 to 5 standard deviations towards the target are tried.
+        target: The score to reach, in the score's own unit.
+        measure: An image [3, R, R] in [-1, 1] to a score; nan where there is none.
+
+    Raises:
+        ZplusError: The image as it is has no score.
     """
     scores: dict[float, float] = {}
     editor = Editor(generator, latent[0])

@@ -1,7 +1,7 @@
-"""One direction in every space: a vector of the space it was found in becomes a tangent at a code of another.
+"""One direction in every space: a vector of one space becomes a tangent at a code of another.
 
-A vector of W goes wherever a space says how its codes move along W: to Z and Z+ by the damped pull-back through the
-mapping network, to S by the affine layers. One unit is one unit everywhere: where the way bends, it is measured in W.
+A vector of W acts in Z and Z+ through the damped pull-back by the mapping network, and in S through the affine layers.
+One unit is one unit of W in every space; where the path bends, it is measured in W.
 """
 
 import math
@@ -21,7 +21,13 @@ STRIDE = 0.5  # units after which the vector is transported anew, because f is n
 
 
 class Waypoint(NamedTuple):
-    """A code [N,K,D], the tangent of one unit there, and the least cosine of each row so far [N]."""
+    """A point of an edit path.
+
+    Attributes:
+        code: [N, K, D].
+        tangent: [N, K, D], of one unit there.
+        cosine: [N], the smallest cosine so far between the path in W and the vector.
+    """
 
     code: Tensor
     tangent: Tensor
@@ -29,17 +35,26 @@ class Waypoint(NamedTuple):
 
     @property
     def lost(self) -> Bool[Tensor, " n"]:
-        """The rows that cannot follow."""
+        """The rows that cannot follow the vector."""
         return self.cosine < MIN_COSINE
 
 
 class EditPath:
-    """The way of a code along a vector, and against it.
+    """The path of a code along a vector, in both directions.
 
-    In another chart than the vector's, one that is not linear, the vector is transported to the code reached after
-    every stride, and the length of a stride is such that w has come as many units along the vector as were asked for.
-    Elsewhere one stride is exact. What was computed for one amount is kept for the next. A row whose w would leave the
-    direction (MIN_COSINE) stays at its first code. Raises LatentError for a vector that has no meaning in the space.
+    In a linear space, or in the vector's own, the path is exact in one step. In Z and Z+ a vector of W is transported
+    to the code after every stride, and the stride's length is corrected so that w moves by the requested number of
+    units. Results are cached for further amounts. A row whose cosine falls below MIN_COSINE stays at its first code.
+
+    Args:
+        space: The space of the code.
+        code: [N, K, D], where the path starts.
+        source: The space of the vector.
+        vector: [1, K, D] of `source`.
+        excluded: [M, K, D], vectors of `source` that the path must not follow.
+
+    Raises:
+        LatentError: The vector has no meaning in `space`.
     """
 
     def __init__(
@@ -66,7 +81,7 @@ class EditPath:
 
     @torch.no_grad()
     def at(self, amount: float) -> Float[Tensor, "n k d"]:
-        """The code after `amount` times the vector."""
+        """The code [N, K, D] after `amount` units along the vector."""
         waypoints, last = self._until(amount)
         gone = math.copysign(last * self.stride, amount) if last else 0.0
         moved = self._moved(waypoints[last], gone, amount)
@@ -74,17 +89,17 @@ class EditPath:
 
     @torch.no_grad()
     def tangent(self, amount: float) -> Float[Tensor, "n k d"]:
-        """The tangent at the first code whose geodesic leads straight to where the way leads in strides."""
+        """The tangent [N, K, D] at the first code whose geodesic ends where the path is after `amount` units."""
         begin = self.waypoints[1][0]
         return self.space.log(begin.code, self.at(amount)) if self.bends else amount * begin.tangent
 
     def reached(self, amount: float) -> Waypoint:
-        """The last waypoint before an amount, which tells how well each row follows the vector so far."""
+        """The last waypoint before `amount` units; it says how well each row follows the vector so far."""
         waypoints, last = self._until(amount)
         return waypoints[last]
 
     def _until(self, amount: float) -> tuple[list[Waypoint], int]:
-        """The waypoints of the side of an amount, and the index of the last one before it."""
+        """The waypoints on this side, and the index of the last one before `amount` units."""
         side = -1 if amount < 0 else 1
         waypoints, last = self.waypoints[side], max(math.ceil(abs(amount) / self.stride) - 1, 0)
         while len(waypoints) <= last:
@@ -107,7 +122,7 @@ class EditPath:
 
     @torch.no_grad()
     def _moved(self, waypoint: Waypoint, gone: float, amount: float) -> Tensor:
-        """From a code after `gone` units to the one after `amount`, the length corrected by how far w came along."""
+        """From the code after `gone` units to the one after `amount` units, its length corrected in W."""
         code, tangent, _ = waypoint
         length = torch.full_like(tangent[..., :1], amount - gone)  # [N, K, 1]
         moved = self.space.move(code, length * tangent)
@@ -123,19 +138,19 @@ class EditPath:
 def cosine(
     space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], wanted: Float[Tensor, "1 _ w"]
 ) -> Float[Tensor, " n"]:
-    """How well the way in W from `before` to `after` agrees with a vector of W, over the layers that this moves."""
+    """The cosine [N] of the movement in W from `before` to `after` with a vector of W, over the layers it moves."""
     way = space.to_w(after) - space.to_w(before)
     way = way * (wanted.abs().amax(-1, keepdim=True) > 0)
     return torch.cosine_similarity(way.flatten(1), wanted.expand_as(way).flatten(1))
 
 
 def w_rows(space: Space) -> int:
-    """How many w the codes of a space have: one, or one for each layer."""
+    """The number of w per code of a space: 1, or one per layer."""
     return space.generator.num_codes if space.extended else 1
 
 
 def onto_rows(vector: Float[Tensor, "n _ d"], rows: int) -> Float[Tensor, "n {rows} d"]:
-    """A vector for one code or for all: averaged over the layers that it moves, or repeated."""
+    """A vector with 1 or L rows as one with `rows` rows: repeated, or averaged over the layers that it moves."""
     if rows > 1:
         return vector.expand(-1, rows, -1)
     moving = vector.abs().amax(-1, keepdim=True) > 0  # [N, L, 1]
@@ -143,12 +158,12 @@ def onto_rows(vector: Float[Tensor, "n _ d"], rows: int) -> Float[Tensor, "n {ro
 
 
 def _along(way: Float[Tensor, "n k w"], vector: Float[Tensor, "#n k w"]) -> Float[Tensor, "n k 1"]:
-    """How many times the vector a way in W goes along it, code by code; 0 where the vector is."""
+    """The movement in W in multiples of the vector, code by code; 0 where the vector is 0."""
     return (way * vector).sum(-1, keepdim=True) / vector.square().sum(-1, keepdim=True).clamp(min=1e-12)
 
 
 def _agreement(way: Float[Tensor, "n k w"], vector: Float[Tensor, "n k w"]) -> Float[Tensor, " n"]:
-    """The mean cosine between a way and the vector over the codes that it moves; 1 where it moves none."""
+    """The mean cosine of a movement and the vector over the codes that the vector moves; 1 where it moves none."""
     moving = vector[0].abs().amax(-1) > 0
     found = torch.cosine_similarity(way[:, moving], vector[:, moving], dim=-1)
     return found.mean(1) if moving.any() else torch.ones(len(way), device=way.device)

@@ -1,8 +1,8 @@
-"""A feature map that follows an edit: detail travels with what it sits on.
+"""Feature maps that follow an edit: detail moves with the part of the face that it belongs to.
 
-F = head(code) + detail. An edit turns head(code) into head(code'), and detail that stayed where it was would leave
-ghosts of the old outline beside a turned head. So the motion between the two heads is estimated and the detail warped
-along it: F' = head(code') + warp(F - head(code)).
+F = head(code) + detail. An edit turns head(code) into head(code'). Detail that stayed in place would leave ghosts of
+the old outline beside a turned head. So the motion between the two heads is estimated, and the detail is warped along
+it: F' = head(code') + warp(F - head(code)).
 """
 
 import torch
@@ -24,9 +24,16 @@ DISPLACEMENT_PENALTY = 0.002  # similarity that a motion must gain per squared c
 def with_code(
     space: Space, point: Point, code: Float[Tensor, "n k d"], feature: FeatureMove, head: State | None = None
 ) -> Point:
-    """The point with another code, and its F gone along: "moved" (warped), "added" (as it is), or "fixed".
+    """A point with another code and an F that follows.
 
-    head: head(the point's code), where it is known already. Differentiable by the code; the motion is taken as given.
+    It is differentiable by the code; the motion is treated as constant.
+
+    Args:
+        space: The space of the point.
+        point: Code and F.
+        code: The new code [N, K, D].
+        feature: "moved" (detail warped), "added" (detail in place) or "fixed" (F unchanged).
+        head: head(the point's code), if it is known already.
     """
     if point.state is None or feature == "fixed":
         return point._replace(code=code)
@@ -41,7 +48,14 @@ def with_code(
 def warp_detail(
     features: Float[Tensor, "n c r r"], before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"], flow: Tensor
 ) -> Float[Tensor, "n c r r"]:
-    """`after` with the detail that `features` has over `before`, moved along `flow` [N,2,r,r]."""
+    """`after` plus the detail of `features`, features - before, moved along `flow`.
+
+    Args:
+        features: F.
+        before: head(inverted code).
+        after: head(edited code).
+        flow: [N, 2, r, r], offsets (x, y) in cells.
+    """
     side = features.shape[-1]
     centres = torch.arange(side, device=flow.device, dtype=flow.dtype) + 0.5
     x, y = centres[None, None, :] + flow[:, 0], centres[None, :, None] + flow[:, 1]  # [N, r, r]
@@ -50,7 +64,11 @@ def warp_detail(
 
 
 def motion(before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"]) -> Float[Tensor, "n 2 r r"]:
-    """Where each cell of `after` was in `before`, as an offset (x, y) in cells; exactly 0 where nothing changed."""
+    """Where each cell of `after` was in `before`.
+
+    Returns:
+        Offsets (x, y) in cells [N, 2, r, r]; exactly 0 where nothing changed.
+    """
     side = before.shape[-1]
     if side <= MAX_SIDE:
         return _matched(before, after) - _matched(before, before)
@@ -59,7 +77,7 @@ def motion(before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"]) ->
 
 
 def _matched(before: Tensor, after: Tensor) -> Tensor:
-    """The expected offset under a soft choice by similarity, smoothed."""
+    """The expected offset under a softmax over candidates by similarity, smoothed."""
     side = before.shape[-1]
     reach = max(1, int(SEARCH_FRACTION * side))
     a, b = (F.normalize(x - before.mean((2, 3), keepdim=True), dim=1) for x in (before, after))

@@ -1,4 +1,4 @@
-"""How networks are run: eagerly or compiled, in which precision; what really ran is recorded in every latent."""
+"""How networks run: eager or compiled, and in which precision. Every latent records what was used."""
 
 from zplus.execution.compiler import trouble
 from zplus.execution.mode import COMPILING, EAGER, Execution, best_execution

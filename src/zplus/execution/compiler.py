@@ -1,7 +1,7 @@
-"""torch.compile as an optimisation, never a condition: whatever goes wrong with it, the same functions run eagerly.
+"""torch.compile as an optional optimisation: if it fails, the same functions run eagerly.
 
-Before anything is compiled, a tiny function is: compiled, run and differentiated in a process of its own, so that a
-compiler that crashes or hangs harms nobody. That it worked is remembered beside torch's cache of compiled code.
+Before anything else a tiny function is compiled, run and differentiated in a separate process, so that a compiler that
+crashes or hangs does no harm. Success is recorded beside torch's cache of compiled code.
 """
 
 import functools
@@ -41,12 +41,12 @@ _trouble: str | None = None
 
 
 def trouble() -> str | None:
-    """Why nothing is compiled in this process any more, as a sentence; None as long as nothing went wrong."""
+    """Why this process no longer compiles, as a sentence; None while nothing failed."""
     return _trouble
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, compiled for the shapes that it meets; itself as soon as compiling fails, with one warning."""
+    """The function, compiled for the shapes it is given; eager after the first failure, with one warning."""
     compiled = functools.cache(lambda: torch.compile(function, dynamic=False))  # later: even this may fail
 
     @functools.wraps(function)
@@ -65,7 +65,7 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def usable() -> bool:
-    """Whether this machine's compiler works for torch: probed once for each torch, Python, processor and compiler."""
+    """Whether this machine's compiler works: probed once per version of torch, Python, processor and compiler."""
     if _trouble is None and not (marker := _marker("probe")).exists():
         if failure := _probed():
             _give_up(failure)
@@ -80,13 +80,13 @@ def was_compiled(what: str) -> bool:
 
 
 def remember_compiled(what: str) -> None:
-    """For `was_compiled`, also of later processes."""
+    """Record `what` for `was_compiled`, also in later processes."""
     if _trouble is None:
         _touch(_marker(what))
 
 
 def compiled_folder() -> Path:
-    """Where torch keeps compiled code: TORCHINDUCTOR_CACHE_DIR if that can be written, else a folder of our cache."""
+    """Torch's folder of compiled code: TORCHINDUCTOR_CACHE_DIR if writable, else one in our cache."""
     given = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
     if given is None or not writable(Path(given)):
         own = os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache_folder() / "compiled")
@@ -96,7 +96,7 @@ def compiled_folder() -> Path:
 
 
 def probe() -> None:
-    """Compile, run and differentiate a tiny function. Raises whatever goes wrong."""
+    """Compile, run and differentiate a tiny function. Raises whatever fails."""
     x = torch.linspace(-1, 1, 64).requires_grad_()
     with _strict():
         torch.compile(lambda x: (x.sin() * x).sum(), dynamic=False)(x).backward()
@@ -105,7 +105,7 @@ def probe() -> None:
 
 
 def _strict() -> ExitStack:
-    """Compile backward passes at once and refuse the variant that is one too many: both fail where we can catch it."""
+    """Compile backward passes at once, and fail at one variant too many: both where we can catch the error."""
     from torch._dynamo import config as dynamo  # noqa: PLC0415  # a second, and only where something is compiled
     from torch._functorch import config as functorch  # noqa: PLC0415
 
@@ -116,7 +116,7 @@ def _strict() -> ExitStack:
 
 
 def _probed() -> str:
-    """What the probe said in its failure; nothing where it went well."""
+    """The error message of the probe; empty where it succeeded."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", PROBE],
@@ -134,7 +134,7 @@ def _probed() -> str:
 
 
 def _give_up(failure: str | Exception) -> None:
-    """Compile nothing any more in this process, and say why."""
+    """Stop compiling in this process, and say why."""
     global _trouble  # noqa: PLW0603
     if _trouble is None:
         _trouble = f"Networks run uncompiled, up to twice as slow, because {_reason(str(failure))}"
@@ -142,7 +142,7 @@ def _give_up(failure: str | Exception) -> None:
 
 
 def _reason(failure: str) -> str:
-    """Why compiling failed and how to mend it, as the second half of a sentence."""
+    """Why compiling failed and how to fix it, as the second half of a sentence."""
     if known := next((reason for sign, reason in SIGNS.items() if sign in failure), None):
         return known.format(folder=compiled_folder(), patience=PATIENCE)
     if own := os.environ.get("CXX"):
@@ -154,7 +154,7 @@ def _reason(failure: str) -> str:
 
 
 def _marker(what: str) -> Path:
-    """The empty file that says that something worked here, with this torch, Python, processor and compiler."""
+    """The empty file that records a success with this torch, Python, processor and compiler."""
     compiler = shutil.which(os.environ.get("CXX") or "g++") or ""
     facts = [
         what,

@@ -1,4 +1,4 @@
-"""In which precision, and whether compiled: chosen by what the processor can do and what the work ahead is worth."""
+"""The choice of precision and compilation, by the processor and the number of runs ahead."""
 
 import os
 import platform
@@ -18,13 +18,18 @@ PAYS_AFTER = {"bfloat16": 100, "float32": 200}
 
 @dataclass(frozen=True)
 class Execution:
-    """precision: "float32" or "bfloat16", of convolutions (colours, losses stay fp32); compiled: by torch.compile."""
+    """An execution mode.
+
+    Attributes:
+        precision: "float32" or "bfloat16", of convolutions; colours and losses stay fp32.
+        compiled: Whether networks are compiled by torch.compile.
+    """
 
     precision: str
     compiled: bool
 
     def describe(self) -> dict[str, Any]:
-        """What a latent records of it: what really ran, so it is asked afterwards."""
+        """What a latent records: the mode that was really used, so ask after the run."""
         ran = {"compiled": self.compiled and compiler.trouble() is None}
         return asdict(self) | ran | {"threads": torch.get_num_threads(), "torch": torch.__version__}
 
@@ -33,15 +38,15 @@ class Execution:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def compile(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """The function, compiled for the shapes that it meets if this mode compiles and for as long as that works."""
+        """The function, compiled if this mode compiles and for as long as that works."""
         return compiler.guarded(function) if self.compiled else function
 
     def is_ready(self, generator: Generator) -> bool:
-        """Whether the networks of an inversion need not be compiled first."""
+        """Whether the networks of an inversion run without being compiled first."""
         return not self.compiled or compiler.was_compiled(graphs_of(generator, self.precision))
 
     def remember(self, generator: Generator) -> None:
-        """The networks of an inversion were compiled, so that for the next one it is worth it at once."""
+        """Record that the networks of an inversion were compiled, so that the next one uses them at once."""
         if self.compiled:
             compiler.remember_compiled(graphs_of(generator, self.precision))
 
@@ -51,10 +56,15 @@ EAGER = Execution("float32", False)
 
 
 def best_execution(generator: Generator, runs: int | None = None) -> Execution:
-    """bfloat16 where the hardware multiplies it; compiled where a compiler works and the runs ahead are worth it.
+    """The fastest mode for a number of runs: bfloat16 if the hardware multiplies it; compiled if that pays.
 
-    runs: how often the network will be run there and back, for one picture at a time; None is very often. What was
-    compiled on this machine before is worth it at once. ZPLUS_EAGER=1 turns both off.
+    Args:
+        generator: The generator.
+        runs: Forward and backward passes ahead, for one image each; None for very many. What was compiled on this
+            machine before is used at once.
+
+    Returns:
+        The mode. ZPLUS_EAGER=1 in the environment forces eager fp32.
     """
     device = generator.device
     if os.environ.get("ZPLUS_EAGER") or device.type not in ("cpu", "cuda"):
@@ -66,7 +76,7 @@ def best_execution(generator: Generator, runs: int | None = None) -> Execution:
 
 
 def graphs_of(generator: Generator, precision: str) -> str:
-    """The name under which it is remembered that the networks of an inversion were compiled."""
+    """The name under which compiled networks of an inversion are recorded."""
     return f"{generator.config} {generator.device.type} {precision} {torch.get_num_threads()}"
 
 

@@ -1,4 +1,4 @@
-"""From codes and F to images in an execution mode; what is compiled serves every space of a generator."""
+"""From codes and F to images in an execution mode; compiled code is shared by all spaces of a generator."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,7 +10,7 @@ from zplus.spaces.registry import default_layer
 
 
 class Renderer:
-    """Codes and F of a space to images, to be run many times. A space without F is seen through its usual layer."""
+    """Renders codes and F of a space many times. A space without F uses the default layer."""
 
     def __init__(self, space: Space, execution: Execution):
         self.generator, self.noise, self.execution = space.generator, space.noise, execution
@@ -18,11 +18,11 @@ class Renderer:
         self._synthesize = execution.compile(synthesize)
 
     def head(self, inputs: SynthesisInputs) -> State:
-        """What the code itself gives as F."""
+        """head(code): F as the code alone gives it."""
         return self.generator.head(inputs, self.layer)
 
     def __call__(self, inputs: SynthesisInputs, state: State | None) -> Float[Tensor, "n 3 r r"]:
-        """The images, of about [-1, 1]; without a state F is head(code)."""
+        """The images, approximately in [-1, 1]; without `state`, F is head(code)."""
         features, rgb = state or self.head(inputs)
         with self.execution.autocast(features.device):
             return self._synthesize(self.generator, self.layer, self.noise, inputs.styles, features, rgb)

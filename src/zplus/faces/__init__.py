@@ -1,1 +1,1 @@
-"""From a photo to an aligned face and back: landmarks, align, paste."""
+"""From a photo to an aligned face and back: detection, alignment, pasting."""

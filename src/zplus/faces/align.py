@@ -1,6 +1,6 @@
-"""The FFHQ crop (Karras et al. 2019, appendix A): an upright square around eyes and mouth, as generators expect it.
+"""The FFHQ crop (Karras et al. 2019, appendix A): a rotated square around eyes and mouth, as the generators expect it.
 
-Coordinates as in detector.py: continuous, x then y, in pixels of the photo.
+Coordinates are those of detector.py: continuous, x then y, in pixels of the photo.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,12 @@ SHARP_UNTIL, PLAIN_FROM = 0.05, 0.3  # sides beyond the border: from there blurr
 
 @dataclass(frozen=True)
 class Aligned:
-    """A crop and where it lies.
+    """A crop and its place in the photo.
 
-    photo: uint8 [H,W,3], whole and untouched. pixels: the crop, uint8 [R,R,3].
-    quad: the crop's corners in the photo, [4,2]: upper left, lower left, lower right, upper right.
+    Attributes:
+        photo: uint8 [H, W, 3], the whole photo.
+        pixels: uint8 [R, R, 3], the crop.
+        quad: [4, 2], its corners in the photo: upper left, lower left, lower right, upper right.
     """
 
     photo: UInt8[np.ndarray, "h w 3"]
@@ -35,7 +37,7 @@ class Aligned:
 
     @property
     def image(self) -> Float[Tensor, "1 3 r r"]:
-        """The crop as an image in [-1, 1]."""
+        """The crop as an image [1, 3, R, R] in [-1, 1]."""
         return to_tensor(self.pixels)
 
     def matrix(self, size: int) -> Affine:
@@ -46,15 +48,23 @@ class Aligned:
 def align(
     photo: UInt8[np.ndarray, "h w 3"], detector: FaceDetector | None = None, size: int = 1024, face: int = 0
 ) -> Aligned:
-    """The crop of a face: the largest is 0, the next 1. FaceError if there is no such face.
+    """Cut out a face as the generators expect it.
 
-    A `detector` that is kept serves many photos without loading its models again.
+    Args:
+        photo: uint8 [H, W, 3], RGB.
+        detector: A detector to reuse, so that its models are loaded once for many photos.
+        size: Side of the crop in pixels; the resolution of the generator.
+        face: Which face: 0 is the largest, 1 the next.
+
+    Raises:
+        FaceError: The photo has no such face.
+        DownloadError: The detector's models have not been pulled.
     """
     return crop(photo, quad_of(choose((detector or FaceDetector()).find(photo), face).landmarks), size)
 
 
 def choose(faces: list[DetectedFace], face: int) -> DetectedFace:
-    """The face of a number, counted from 0, the largest."""
+    """A face by its number: 0 is the first, the largest. Raises FaceError."""
     if not 0 <= face < len(faces):
         found = "one face was found, number 0" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
         raise FaceError(f"There is no face {face}: {found}.")
@@ -62,10 +72,10 @@ def choose(faces: list[DetectedFace], face: int) -> DetectedFace:
 
 
 def quad_of(landmarks: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4 2"]:
-    """The crop's corners: upper left, lower left, lower right, upper right.
+    """The crop's corners from 68 landmarks: upper left, lower left, lower right, upper right.
 
-    Across is the mean of the line of the eyes and of the normal of the line from eyes to mouth; the side is 4 times the
-    distance of the eyes or 3.6 times that from eyes to mouth, whichever is more.
+    The horizontal axis is the mean of the line between the eyes and of the normal to the line from eyes to mouth. The
+    side is 4 times the distance of the eyes or 3.6 times that from eyes to mouth, whichever is larger.
     """
     left, right = landmarks[LEFT_EYE].mean(0), landmarks[RIGHT_EYE].mean(0)
     eyes, mouth = (left + right) / 2, landmarks[list(MOUTH_CORNERS)].mean(0)
@@ -79,9 +89,9 @@ def quad_of(landmarks: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4 2"]:
 
 
 def crop(photo: UInt8[np.ndarray, "h w 3"], quad: Float[np.ndarray, "4 2"], size: int = 1024) -> Aligned:
-    """What the photo shows in the quad, as size x size pixels.
+    """The part of a photo inside a quad, as size x size pixels.
 
-    Beyond the photo's border lies its mirror image, which fades to a blur and then to a plain colour.
+    Outside the photo its mirror image is shown, which fades to a blur and then to a plain colour.
     """
     matrix = _matrix(quad, size)
     picture = warp(torch.from_numpy(photo).permute(2, 0, 1), matrix, (size, size), "reflection")  # [3, R, R], 0..255
@@ -95,7 +105,7 @@ def crop(photo: UInt8[np.ndarray, "h w 3"], quad: Float[np.ndarray, "4 2"], size
 
 
 def whole(photo: UInt8[np.ndarray, "h w 3"], size: int = 1024) -> Aligned:
-    """The largest square in the middle of a photo, for one that is a crop already (`--no-align`)."""
+    """The largest centred square of a photo, for photos that are aligned already (`--no-align`)."""
     height, width = photo.shape[:2]
     side = min(height, width)
     x, y = (width - side) / 2, (height - side) / 2
@@ -103,7 +113,7 @@ def whole(photo: UInt8[np.ndarray, "h w 3"], size: int = 1024) -> Aligned:
 
 
 def _quarter_turn(vector: np.ndarray) -> np.ndarray:
-    """Clockwise as seen in the picture, where y grows downwards: from across to down."""
+    """The vector turned clockwise by 90 degrees, as seen in the image (y points down)."""
     return np.array([-vector[1], vector[0]])
 
 
@@ -112,7 +122,7 @@ def _matrix(quad: np.ndarray, size: int) -> Affine:
 
 
 def _beyond(photo: np.ndarray, matrix: Affine, size: int) -> Float[Tensor, "r r"]:
-    """How far each pixel of the crop lies outside the photo, in sides of the crop."""
+    """The distance of each pixel of the crop outside the photo, in sides of the crop."""
     centres = np.arange(size) + 0.5
     points = np.stack(np.meshgrid(centres, centres, [1.0]), axis=-1)[:, :, 0] @ matrix.T  # [R, R, 2]
     outside = np.maximum(-points, points - (photo.shape[1], photo.shape[0])).max(axis=-1)

@@ -1,7 +1,7 @@
-"""Faces in a photo: their boxes and landmarks, found by dlib (King 2009, "Dlib-ml: A machine learning toolkit").
+"""Face detection: boxes and landmarks by dlib (King 2009, "Dlib-ml: A machine learning toolkit").
 
 Coordinates are continuous, x then y, in pixels of the photo: its upper left corner is (0, 0), the centre of its first
-pixel (0.5, 0.5). "Left" is the left of the picture. Landmarks are the 68 of the iBUG scheme.
+pixel (0.5, 0.5). "Left" is the left side of the image. The 68 landmarks are those of the iBUG scheme.
 """
 
 import threading
@@ -43,10 +43,13 @@ Window = UInt8[np.ndarray, "640 640 3"]
 
 @dataclass(frozen=True)
 class DetectedFace:
-    """A face in a photo, in its continuous pixel coordinates.
+    """A face in a photo.
 
-    box: left, top, right, bottom. landmarks: [68,2]. five: [5,2] by another model (outer and inner corner of the eye at
-    the right, of that at the left, base of the nose), only where `FaceDetector.largest` found the face.
+    Attributes:
+        box: left, top, right, bottom.
+        landmarks: [68, 2].
+        five: [5, 2], by another model (outer and inner corner of the eye at the right, of that at the left, base of the
+            nose); only for faces from `FaceDetector.largest`.
     """
 
     box: Box
@@ -55,9 +58,10 @@ class DetectedFace:
 
 
 class FaceDetector:
-    """dlib's detectors and landmark models, read when first used; one photo at a time, whatever the thread.
+    """dlib's detectors and landmark models. They load when first used, and process one photo at a time in all threads.
 
-    folder holds their files; None means where `fetch(FACE_MODELS)` has put them.
+    Args:
+        folder: Where the files are; None for the cache (`zplus pull faces`).
     """
 
     def __init__(self, folder: Path | None = None):
@@ -65,9 +69,12 @@ class FaceDetector:
         self._one_at_a_time = threading.Lock()  # dlib's detectors keep state while they work
 
     def find(self, pixels: Photo) -> list[DetectedFace]:
-        """All faces in a photo [H,W,3], the largest first, however small or turned; FaceError if there is none.
+        """All faces in a photo [H, W, 3], the largest first, also small and rotated ones.
 
-        Half a second where a face is seen from the front, several seconds where only the network finds one.
+        It takes half a second for frontal faces, and several seconds where only the network finds one.
+
+        Raises:
+            FaceError: There is no face.
         """
         with self._one_at_a_time:
             faces = self._thorough(pixels)
@@ -76,11 +83,11 @@ class FaceDetector:
         return faces
 
     def largest(self, pixels: Photo) -> DetectedFace | None:
-        """The largest face of a portrait [H,W,3], with landmarks that repeat; None where there is none.
+        """The largest face of a portrait [H, W, 3], with stable landmarks; None if there is none.
 
-        30 ms for 1024 px, 400 ms where the quick search finds nothing. dlib's landmarks depend on the box they start
-        from: the mean over five boxes has half the error variance of one. On faces moved, scaled and turned a little,
-        the opening of the eyes correlates .97 with itself rather than .95.
+        It takes 30 ms at 1024 px, or 400 ms where the fast search finds nothing. dlib's landmarks depend on the box
+        that they start from, so they are the mean over five boxes, which halves the error variance. On faces that are
+        moved, scaled and rotated a little, the opening of the eyes correlates by .97 with itself instead of .95.
         """
         if min(pixels.shape[:2]) < MIN_SIDE:
             return None
@@ -95,7 +102,7 @@ class FaceDetector:
             return DetectedFace(box, found, five)
 
     def file(self, name: str) -> str:
-        """The path of one of the models' files; FaceError where it is missing, DownloadError where all are."""
+        """The path of a model file. Raises FaceError where it is missing, DownloadError where all are."""
         path = (self.folder or require(FACE_MODELS)) / name
         if not path.is_file():
             raise FaceError(f"The face models are not whole ({path} is missing): run 'zplus pull' first.")
@@ -108,7 +115,7 @@ class FaceDetector:
         return self._faces(pixels, self._by_gradients(pixels))
 
     def _turned(self, pixels: np.ndarray) -> list[DetectedFace]:
-        """Those of a photo that lies on its side or stands on its head, as scanned ones do."""
+        """The faces of a photo that is rotated by 90, 180 or 270 degrees, such as a scan."""
         for quarters in (1, 2, 3):
             turned = np.ascontiguousarray(np.rot90(pixels, quarters))
             if faces := self._frontal(turned):
@@ -125,7 +132,7 @@ class FaceDetector:
         return DetectedFace(box, _landmarks(self._landmarks_68, window, ONE_BOX) * scale + corner)
 
     def _by_gradients(self, pixels: np.ndarray) -> list[Box]:
-        """The frontal detector, as the photo is and enlarged twice, which also finds small faces (40 pixels)."""
+        """Faces by the frontal detector, at the photo's size and doubled, for faces from 40 px."""
         small, scale = _reduced(pixels, SEARCH_SIDE)
         boxes: list[Box] = []
         for enlargements in (0, 1):
@@ -136,12 +143,12 @@ class FaceDetector:
         return [_scaled(box, scale) for box in boxes]
 
     def _by_network(self, pixels: np.ndarray) -> list[Box]:
-        """The convolutional detector: slower, but it knows turned and partly hidden faces."""
+        """Faces by the convolutional detector: slower, but it finds turned and partly hidden ones."""
         small, scale = _reduced(pixels, NETWORK_SIDE)
         return [_scaled(_box(found.rect), scale) for found in self._network(small, 0)]
 
     def _quick(self, pixels: np.ndarray) -> Box | None:
-        """The box of the largest face, by the frontal detector on a small copy, else by all detectors on that copy."""
+        """The box of the largest face in a small copy, by the frontal detector, else by all detectors."""
         factor = max(1, max(pixels.shape[:2]) // QUICK_SIDE)
         small = np.array(Image.fromarray(pixels).reduce(factor))
         boxes = [_box(rect) for rect in self._detector(small, 0)] or [face.box for face in self._thorough(small)]
@@ -165,19 +172,19 @@ class FaceDetector:
 
 
 def _landmarks(model: Any, window: Window, boxes: Sequence[tuple[float, float, float]]) -> Float[np.ndarray, "k 2"]:
-    """A model's landmarks [K,2] in pixels of a cut-out whose middle half is the face: the mean over the boxes."""
+    """Landmarks [K, 2] in pixels of a window whose middle half is the face: the mean over the boxes."""
     shapes = [model(window, _start(*box)).parts() for box in boxes]
     return np.mean([[(p.x + 0.5, p.y + 0.5) for p in shape] for shape in shapes], axis=0)
 
 
 def _start(right: float, down: float, scale: float) -> Any:
-    """The face's box in the cut-out, moved and scaled."""
+    """The face's box in the window, moved and scaled."""
     x, y, half = WINDOW * (0.5 + right / 2), WINDOW * (0.5 + down / 2), WINDOW / 4 * scale
     return dlib().rectangle(*(round(v) for v in (x - half, y - half, x + half - 1, y + half - 1)))
 
 
 def _warped_window(pixels: np.ndarray, box: Box) -> tuple[Window, Float[np.ndarray, " 2"], float]:
-    """The cut-out around a face, its corner in the photo and its pixels' size; as exact in small photos as in large."""
+    """The window around a face by interpolation, its corner in the photo and the size of its pixels."""
     left, top, right, bottom = box
     side = max(right - left, bottom - top)
     scale = 2 * side / WINDOW
@@ -189,10 +196,10 @@ def _warped_window(pixels: np.ndarray, box: Box) -> tuple[Window, Float[np.ndarr
 
 
 def _cropped_window(pixels: np.ndarray, box: Box) -> tuple[Window, Float[np.ndarray, " 2"], int]:
-    """The cut-out by whole pixels, black beyond the photo, its corner and its side in pixels of the photo; quick.
+    """The window around a face by whole pixels, black outside the photo; its corner and side in pixels. Fast.
 
-    Scores and the directions that were learnt from them rest on these very landmarks, and aligned crops on those of the
-    other cut-out: neither can stand in for the other.
+    Scores, and the directions learnt from them, depend on these landmarks; aligned crops depend on those of
+    `_warped_window`. The two cannot be exchanged.
     """
     left, top, right, bottom = box
     side = max(right - left, bottom - top)
@@ -221,7 +228,7 @@ def _reduced(pixels: np.ndarray, side: int) -> tuple[np.ndarray, float]:
 
 
 def _box(rect: Any) -> Box:
-    """A dlib rectangle, whose right and bottom are whole pixels that belong to it."""
+    """The box of a dlib rectangle, whose right and bottom pixels are inclusive."""
     return float(rect.left()), float(rect.top()), float(rect.right() + 1), float(rect.bottom() + 1)
 
 
@@ -235,6 +242,6 @@ def _area(box: Box) -> float:
 
 
 def _overlap(a: Box, b: Box) -> float:
-    """The boxes' intersection over their union."""
+    """Intersection over union of two boxes."""
     shared = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     return shared / (_area(a) + _area(b) - shared)

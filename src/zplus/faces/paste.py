@@ -1,11 +1,11 @@
-"""The way back: an edit of a crop becomes an edit of the photo, and the owner's pixels are kept.
+"""Paste an edited crop back into the photo, and keep the photo's own pixels.
 
     photo + fade * (change + moved * (reconstruction + tone - photo)),    change = edited - reconstruction
 
-Where nothing moved (moved = 0) the change is added to the photo, which keeps all detail that the reconstruction lacks.
-Where shapes moved (moved = 1) that detail would stay behind as a ghost: there the formula gives edited + tone, the
-edited crop itself; tone, the low frequencies of photo - reconstruction, keeps light and colour of the photo. fade is 0
-at the crop's border, and moved changes gradually, so there is no seam. No change leaves every pixel as it was.
+Where no shape moved (moved = 0), the change is added to the photo, which keeps the detail that the reconstruction
+lacks. Where shapes moved (moved = 1), that detail would remain as a ghost; there the formula gives the edited crop plus
+tone. Tone is the low frequencies of photo - reconstruction and keeps the photo's light and colour. `fade` is 0 at the
+crop's border and `moved` changes gradually, so there is no seam. Without a change every pixel stays as it was.
 """
 
 from typing import NamedTuple
@@ -35,7 +35,7 @@ Picture = Float[Tensor, "3 r r"]
 
 
 class Change(NamedTuple):
-    """What is to be done, in the crop's pixels."""
+    """What is to be pasted, in the crop's pixels."""
 
     change: Float[Tensor, "3 r r"]  # edited - reconstruction
     basis: Float[Tensor, "3 r r"]  # reconstruction + tone
@@ -43,9 +43,19 @@ class Change(NamedTuple):
 
 
 def paste(aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str = "keep") -> UInt8[np.ndarray, "h w 3"]:
-    """The photo [H,W,3] with the edit in it. reconstruction and edited are [3,R,R] in [-1,1], crops as `aligned` is.
+    """Paste an edit into the photo.
 
-    mode "keep" keeps the photo's own detail where no shape moved; "replace" takes the whole edited crop.
+    Args:
+        aligned: The photo and the place of the crop.
+        reconstruction: [3, R, R] in [-1, 1], the crop without edits.
+        edited: [3, R, R] in [-1, 1], the crop with edits.
+        mode: "keep" keeps the photo's detail where no shape moved; "replace" takes the whole edited crop.
+
+    Returns:
+        The photo, uint8 [H, W, 3]. If `edited` equals `reconstruction`, mode "keep" returns the photo pixel for pixel.
+
+    Raises:
+        UnknownNameError: There is no such mode.
     """
     if mode not in ("keep", "replace"):
         raise UnknownNameError("way to paste", mode, ["keep", "replace"])
@@ -74,14 +84,14 @@ def _change(aligned: Aligned, reconstruction: Picture, edited: Picture, replace:
 
 
 def _tone(aligned: Aligned, reconstruction: Picture) -> Float[Tensor, "3 c c"]:
-    """The low frequencies of what the reconstruction lacks."""
+    """The low frequencies of photo - reconstruction."""
     coarse = min(COARSE, reconstruction.shape[-1])
     lacking = _averaged(to_tensor(aligned.pixels)[0], coarse) - _averaged(reconstruction, coarse)
     return blur(lacking, TONE * coarse).clamp(-TONE_LIMIT, TONE_LIMIT)
 
 
 def _moved(change: Picture) -> tuple[Float[Tensor, "1 c c"], Float[Tensor, "1 c c"]]:
-    """Where a change has structure, so that shapes moved, and where it can be seen at all: both in [0,1]."""
+    """Where a change has structure, so that shapes moved; and where it is visible at all. Both in [0, 1]."""
     coarse = min(COARSE, change.shape[-1])
     square = blur(_averaged(change.square(), coarse), WINDOW * coarse).mean(0, keepdim=True)
     mean = blur(_averaged(change, coarse), WINDOW * coarse)
@@ -91,7 +101,7 @@ def _moved(change: Picture) -> tuple[Float[Tensor, "1 c c"], Float[Tensor, "1 c 
 
 
 def _grown(mask: Float[Tensor, "1 c c"], reach: float) -> Float[Tensor, "1 c c"]:
-    """The mask dilated and then softened, so that it stays 1 where it was."""
+    """The mask dilated and then blurred, so that it stays 1 where it was 1."""
     wide = 2 * round(reach) + 1
     return blur(F.max_pool2d(mask[None], wide, stride=1, padding=wide // 2)[0], reach / 2)
 
@@ -99,7 +109,7 @@ def _grown(mask: Float[Tensor, "1 c c"], reach: float) -> Float[Tensor, "1 c c"]
 def _blend(
     aligned: Aligned, crop: Change, photo: UInt8[np.ndarray, "h w 3"], corner: tuple[int, int]
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A part of the photo that begins at corner (x, y), with the change in it."""
+    """The part of the photo that starts at `corner` (x, y), with the change in it."""
     matrix = shifted(invert(aligned.matrix(crop.change.shape[-1])), corner)
     seen = warp(torch.cat(crop), matrix, photo.shape[:2])  # [7, h, w]
     change, basis, moved = seen[:3], seen[3:6], seen[6:].clamp(0, 1)
@@ -110,9 +120,9 @@ def _blend(
 
 
 def _fade(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> Float[Tensor, "h w"]:
-    """1 inside the crop, falling smoothly to 0 at those of its sides that lie in the photo; 0 outside the crop.
+    """1 inside the crop, falling smoothly to 0 at its borders that lie in the photo; 0 outside the crop.
 
-    The inside is a square with round corners (|x|^6 + |y|^6 < 1): there is background in them, and often a collar.
+    The inside is a rounded square (|x|^6 + |y|^6 < 1): its corners show background, and often a collar.
     """
     height, width = size
     points = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
@@ -125,7 +135,7 @@ def _fade(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> F
 
 
 def _hidden_sides(aligned: Aligned) -> list[bool]:
-    """Of the crop's left, upper, right and lower side: whether it lies wholly beyond one border of the photo."""
+    """For the crop's left, upper, right and lower side: whether it lies wholly outside the photo."""
     height, width = aligned.photo.shape[:2]
     beyond = np.hstack([aligned.quad <= 0, aligned.quad >= (width, height)])  # [4 corners, 4 borders]
     ends = ((0, 1), (0, 3), (2, 3), (1, 2))

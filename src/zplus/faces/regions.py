@@ -1,4 +1,4 @@
-"""Parts of an aligned face as masks, from its landmarks: where an edit may show."""
+"""Regions of an aligned face as masks from landmarks, to limit edits to."""
 
 from collections.abc import Sequence
 
@@ -23,11 +23,20 @@ Vector = Float[np.ndarray, "2"]
 def region_mask(
     pixels: UInt8[np.ndarray, "r r 3"], name: str, detector: FaceDetector | None = None
 ) -> Float[Tensor, "1 1 s s"]:
-    """1 in a region of the largest face of an aligned crop, 0 outside, with a soft border.
+    """A mask of a region of the largest face in an aligned crop.
 
-    mouth, eyes (with the brows) and face are grown hulls of landmarks. hair is what lies around the face in an ellipse
-    about the head, background what lies beyond that ellipse and beside the shoulders; both are rough. Raises
-    UnknownNameError, and FaceError where there is no face.
+    Args:
+        pixels: uint8 [R, R, 3].
+        name: "mouth", "eyes" (with brows) and "face" are dilated hulls of landmarks. "hair" is an ellipse around the
+            head without the face; "background" is outside this ellipse and beside the shoulders. Both are rough.
+        detector: A detector to reuse.
+
+    Returns:
+        The mask in [0, 1], 1 in the region, with a soft border.
+
+    Raises:
+        UnknownNameError: There is no such region.
+        FaceError: There is no face.
     """
     if name not in REGIONS:
         raise UnknownNameError("region", name, REGIONS)
@@ -62,7 +71,7 @@ def _regions(landmarks: Points, name: str) -> UInt8[np.ndarray, "s s"]:
 
 
 def _frame(landmarks: Points) -> tuple[Vector, float, Vector]:
-    """The middle between the eyes [2], the distance between them, the unit vector upwards, across their line [2]."""
+    """The middle between the eyes [2], the distance between them, and the unit vector upwards [2]."""
     left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     middle, across = (left + right) / 2, right - left
     unit = float(np.linalg.norm(across))
@@ -70,7 +79,7 @@ def _frame(landmarks: Points) -> tuple[Vector, float, Vector]:
 
 
 def _grown(groups: Sequence[np.ndarray], reach: float) -> Image.Image:
-    """The convex hulls of groups of points [K,2], grown by `reach` pixels."""
+    """The convex hulls of groups of points [K, 2], dilated by `reach` pixels."""
     import scipy.spatial  # noqa: PLC0415  (slow to import)
 
     found = Image.new("L", (SIDE, SIDE))
@@ -83,7 +92,7 @@ def _grown(groups: Sequence[np.ndarray], reach: float) -> Image.Image:
 
 
 def _ellipse(centre: Vector, tall: float, wide: float, up: Vector) -> list[tuple[float, float]]:
-    """Its outline; `tall` and `wide` are the radii along `up` and across it."""
+    """The outline of an ellipse; `tall` and `wide` are the radii along `up` and across it."""
     across = np.array([-up[1], up[0]])
     turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     points = centre + tall * np.cos(turns)[:, None] * up + wide * np.sin(turns)[:, None] * across

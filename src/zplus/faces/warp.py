@@ -1,6 +1,6 @@
-"""Affine warps and blurs of pictures, filtered so that nothing aliases and nothing shifts.
+"""Affine warps and blurs of images, without aliasing and without shifts.
 
-Coordinates are continuous, x then y: a picture's upper left corner is (0, 0), the centre of its first pixel (0.5, 0.5).
+Coordinates are continuous, x then y: the upper left corner is (0, 0), the centre of the first pixel (0.5, 0.5).
 """
 
 import math
@@ -23,10 +23,16 @@ def warp(
     size: tuple[int, int],
     beyond: Literal["border", "reflection"] = "border",
 ) -> Float[Tensor, "c h2 w2"]:
-    """The picture of `size` (height, width) that shows at p what `image` shows at matrix (p, 1); bicubic.
+    """Warp an image: the result at p shows `image` at matrix (p, 1); bicubic.
 
-    When it shrinks, the source is first reduced to twice the density of the result, then each result pixel is the mean
-    of 2 x 2. `beyond` says what is seen outside the image: its border pixels for ever, or its mirror image.
+    Where it shrinks, the source is first reduced to twice the density of the result, and each pixel is the mean of 2 x
+    2.
+
+    Args:
+        image: [C, H, W].
+        matrix: [2, 3].
+        size: Height and width of the result.
+        beyond: What lies outside the image: its border pixels, or its mirror image.
     """
     linear, offset = matrix[:, :2], matrix[:, 2]
     density = math.sqrt(abs(np.linalg.det(linear)))  # source pixels per result pixel
@@ -41,7 +47,7 @@ def warp(
 
 
 def blur(image: Float[Tensor, "c h w"], sigma: float) -> Float[Tensor, "c h w"]:
-    """A Gaussian blur; the border pixels go on for ever. Wide ones are done on a reduced picture."""
+    """A Gaussian blur with replicated borders. Wide ones are computed on a reduced image."""
     height, width = image.shape[-2:]
     coarse, ratio = _reduced(image[None], max(1.0, sigma / 4))
     for axis, narrow in enumerate(sigma * ratio):
@@ -50,18 +56,18 @@ def blur(image: Float[Tensor, "c h w"], sigma: float) -> Float[Tensor, "c h w"]:
 
 
 def invert(matrix: Affine) -> Affine:
-    """The affine map that undoes `matrix`."""
+    """The inverse of an affine map."""
     back = np.linalg.inv(matrix[:, :2])
     return np.hstack([back, -back @ matrix[:, 2:]])
 
 
 def shifted(matrix: Affine, corner: tuple[int, int]) -> Affine:
-    """The same map for points counted from `corner`: of a picture's part that begins there."""
+    """The affine map for points counted from `corner` instead of the origin."""
     return np.hstack([matrix[:, :2], matrix[:, 2:] + matrix[:, :2] @ np.array(corner, dtype=float)[:, None]])
 
 
 def _looked_up(image: Tensor, matrix: Affine, size: tuple[int, int], margin: int) -> tuple[Tensor, np.ndarray]:
-    """The part of the image that a warp needs, and its upper left corner (x, y)."""
+    """The part of the image that a warp reads, and its upper left corner (x, y)."""
     height, width = size
     corners = np.array([(0, 0, 1), (width, 0, 1), (0, height, 1), (width, height, 1)]) @ matrix.T
     limit = np.array([image.shape[-1], image.shape[-2]])
@@ -81,7 +87,7 @@ def _reduced(image: Float[Tensor, "1 c h w"], reduction: float) -> tuple[Tensor,
 
 
 def _grid(size: tuple[int, int], fine: int) -> Float[np.ndarray, "h w 2"]:
-    """The centres of a picture's pixels, or of `fine` x `fine` parts of each."""
+    """The centres of the pixels of an image, or of `fine` x `fine` parts of each."""
     y, x = ((np.arange(n * fine) + 0.5) / fine for n in size)
     return np.stack(np.meshgrid(x, y), axis=-1)
 

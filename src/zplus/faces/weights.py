@@ -1,4 +1,4 @@
-"""Where the models of the face detector come from, and the library that runs them."""
+"""The source of the face detector's models, and the library that runs them."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ FACE_MODELS = Archive(
 
 
 def dlib() -> Any:
-    """The module dlib, which is an extra."""
+    """The module dlib. Raises MissingExtraError where it is not installed."""
     try:
         import dlib as found  # noqa: PLC0415
     except ImportError as error:

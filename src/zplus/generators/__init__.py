@@ -1,4 +1,4 @@
-"""Generators: networks with visible stages, their statistics, and where they come from."""
+"""Generators: networks with visible stages, their statistics, and their sources."""
 
 from zplus.generators.contract import Feature, Generator, Layer, State, SynthesisInputs
 from zplus.generators.prior import Statistics, statistics

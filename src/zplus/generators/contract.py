@@ -2,7 +2,7 @@
 
     map: z -> w        styles: w -> s_k        head: inputs -> State        synthesize: inputs -> image
 
-A generator knows nothing of spaces, losses, or the files of others.
+A generator knows nothing of spaces, losses or foreign files.
 """
 
 import copy
@@ -24,7 +24,14 @@ MAX_MAPPING_LAYERS = 64  # known models have 2 to 18
 
 
 class Layer(NamedTuple):
-    """A place where the state of the synthesis can be taken or replaced: after a convolution."""
+    """A place, after a convolution, where the state of the synthesis can be read or replaced.
+
+    Attributes:
+        name: Such as "b32.conv1". "32" stands for the last layer at that resolution.
+        resolution: Pixels a side.
+        channels: Channels of the feature map.
+        code: Index of the code that feeds this layer.
+    """
 
     name: str  # "b32.conv1"; people may say "32" for the last layer at that resolution
     resolution: int
@@ -33,26 +40,31 @@ class Layer(NamedTuple):
 
 
 class State(NamedTuple):
-    """The whole state after a layer: features [N,C,r,r] and the RGB accumulated so far [N,3,r,r], if any."""
+    """The whole state after a layer.
+
+    Attributes:
+        features: [N, C, r, r].
+        rgb: The RGB accumulated so far [N, 3, r, r] in skip architectures; else None.
+    """
 
     features: Tensor
     rgb: Tensor | None = None
 
     def map(self, change: Callable[..., Tensor], *others: "State") -> "State":
-        """The state of what `change` makes of the tensors of this and other states; without RGB where one has none."""
+        """Apply `change` to the tensors of this and other states; RGB is None where one of them has none."""
         states = (self, *others)
         features, rgb = change(*(x.features for x in states)), [x.rgb for x in states if x.rgb is not None]
         return State(features, change(*rgb) if len(rgb) == len(states) else None)
 
 
 class Feature(NamedTuple):
-    """What happens to the state after a layer: replaces it, or adds to it; without RGB it adds none."""
+    """A change of the state after a layer: it is replaced, or the given state is added to it."""
 
     state: State
     mode: Literal["replace", "add"] = "replace"
 
     def apply(self, state: State) -> State:
-        """The state after a layer, changed by this feature."""
+        """The changed state."""
         if self.mode == "replace":
             return self.state
         rgb = [x for x in (state.rgb, self.state.rgb) if x is not None]
@@ -63,9 +75,10 @@ class Feature(NamedTuple):
 class SynthesisInputs:
     """Everything that a synthesis takes.
 
-    styles: one tensor [N, C_k] per modulated operation.
-    noise: one map [N or 1, 1, r, r] per convolution, already times its strength; None means the stored noise.
-    features: by layer index, what replaces or is added to the state there.
+    Attributes:
+        styles: One tensor [N, C_k] per modulated operation.
+        noise: One map [N or 1, 1, r, r] per convolution, already scaled by its strength; None for the stored noise.
+        features: By layer index, what replaces or is added to the state there.
     """
 
     styles: tuple[Tensor, ...]
@@ -83,10 +96,18 @@ class SynthesisInputs:
 
 
 class Generator(nn.Module):
-    """A StyleGAN generator. An architecture implements map, styles, constant, advance and finish.
+    """A StyleGAN generator. An architecture implements `map`, `styles`, `constant`, `advance` and `finish`.
 
-    `style_codes[k]` is the index of the code that feeds style k, `style_sizes[k]` its number of channels. `w_mean` is
-    the mean of w [w_dim] where the checkpoint states one, else None; `label` what a conditional generator is bound to.
+    Attributes:
+        name: Its name, for messages and latents.
+        resolution: R, pixels a side of its images.
+        z_dim: Length of a z.
+        w_dim: Length of a w.
+        layers: Where the state can be read or replaced, in order.
+        style_codes: Index of the code that feeds each style.
+        style_sizes: Number of channels C_k of each style.
+        w_mean: The mean of w [w_dim], if the checkpoint has one; else None.
+        label: The label that a conditional generator is bound to [c_dim]; else None.
     """
 
     architecture: str
@@ -104,12 +125,12 @@ class Generator(nn.Module):
 
     @property
     def base(self) -> "Generator":
-        """The generator whose statistics count: for a tuned one, that which it was tuned from."""
+        """The generator whose statistics apply: for a tuned one, the one that it was tuned from."""
         return vars(self).get("base", self)
 
     @property
     def num_codes(self) -> int:
-        """L, the number of codes that a code of the extended spaces has."""
+        """L, the number of codes in the extended spaces (Z+, W+)."""
         return max(self.style_codes) + 1
 
     @property
@@ -118,19 +139,40 @@ class Generator(nn.Module):
         return next(self.parameters()).device
 
     def map(self, z: Float[Tensor, "n l z"]) -> Float[Tensor, "n l w"]:
-        """The mapping network f, which first normalises z to rms 1; code by code, without truncation."""
+        """The mapping network f, code by code, without truncation.
+
+        Args:
+            z: [N, L, z_dim]; it is normalised to a root mean square of 1 first.
+
+        Returns:
+            w [N, L, w_dim].
+        """
         raise NotImplementedError
 
     def styles(self, w: Float[Tensor, "n l w"]) -> tuple[Tensor, ...]:
-        """The affine layers: w of L codes to one style [N, C_k] per modulated operation."""
+        """The affine layers.
+
+        Args:
+            w: [N, num_codes, w_dim].
+
+        Returns:
+            One style [N, C_k] per modulated operation.
+        """
         raise NotImplementedError
 
     def with_label(self, label: int | Sequence[float] | Tensor) -> "Generator":
-        """The same generator, sharing weights, bound to a label. Raises ZplusError where there are none."""
+        """The same generator, with shared weights, bound to a label.
+
+        Args:
+            label: An index from 0, or a vector [c_dim].
+
+        Raises:
+            ZplusError: The generator is not conditional, or has no such label.
+        """
         raise ZplusError(f"{self.name} is not conditional: it takes no label.")
 
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:
-        """The noise maps of a mode: "const" (the stored ones), "none", or a seed as a decimal number."""
+        """Noise maps for "const" (None, the stored ones), "none" (zeros), or a seed as a decimal number."""
         raise NotImplementedError
 
     def constant(self, n: int) -> State:
@@ -138,7 +180,7 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
-        """The state after layer k, from the one before it."""
+        """The state after layer k, from the state before it."""
         raise NotImplementedError
 
     def finish(self, state: State, inputs: SynthesisInputs) -> Tensor:
@@ -146,7 +188,12 @@ class Generator(nn.Module):
         raise NotImplementedError
 
     def head(self, inputs: SynthesisInputs, k: int) -> State:
-        """The state after layer k. Replacing the state there by this one changes no pixel."""
+        """The state after layer k. Replacing the state at layer k by it leaves the image unchanged.
+
+        Args:
+            inputs: Styles, noise and features.
+            k: Index of a layer.
+        """
         whole = [i for i, f in inputs.features.items() if i <= k and f.mode == "replace"]
         first = max(whole, default=-1)
         state = inputs.features[first].state if whole else self.constant(inputs.batch)
@@ -157,13 +204,17 @@ class Generator(nn.Module):
         return state
 
     def synthesize(self, inputs: SynthesisInputs) -> Float[Tensor, "n 3 r r"]:
-        """The image, RGB in [-1, 1] (values a little outside occur), float32 [N,3,R,R]."""
+        """The images [N, 3, R, R], RGB, float32, in [-1, 1] apart from small excesses."""
         return self.finish(self.head(inputs, len(self.layers) - 1), inputs)
 
     def tuned(self, offsets: Mapping[str, Tensor]) -> "Generator":
-        """A copy with offsets added to its weights, by name, which goes by the same fingerprints (PTI).
+        """A copy with offsets added to its weights (PTI). It keeps the fingerprints of the original.
 
-        Raises ZplusError where an offset is none of this generator.
+        Args:
+            offsets: Offsets by weight name, each of the weight's shape.
+
+        Raises:
+            ZplusError: A name or shape is not one of this generator.
         """
         own = {"fingerprint": self.fingerprint, "mapping_fingerprint": self.mapping_fingerprint}
         found = copy.deepcopy(self)
@@ -176,7 +227,14 @@ class Generator(nn.Module):
         return found
 
     def layer(self, name: str) -> int:
-        """The index of a layer by its full name, or by resolution: "32" is the last one at 32x32."""
+        """The index of a layer.
+
+        Args:
+            name: Its full name, or a resolution: "32" is the last layer at 32x32.
+
+        Raises:
+            UnknownNameError: There is no such layer.
+        """
         found = [i for i, x in enumerate(self.layers) if name in (x.name, str(x.resolution))]
         if not found:
             raise UnknownNameError("layer", name, [x.name for x in self.layers])
@@ -184,15 +242,12 @@ class Generator(nn.Module):
 
     @cached_property
     def fingerprint(self) -> str:
-        """The hash that names this generator: of all its tensors in fp32, and of the label that it is bound to.
-
-        Its weights are taken as fixed.
-        """
+        """A hash that identifies the generator: of its tensors in fp32 and its label. Weights must not change."""
         return fingerprint(self.state_dict() | self._bound_to)
 
     @cached_property
     def mapping_fingerprint(self) -> str:
-        """The hash that names its z and w spaces: of the mapping network's tensors in fp32, and of the label."""
+        """A hash that identifies its Z and W: of the mapping network's tensors in fp32 and its label."""
         return fingerprint(self.mapping.state_dict() | self._bound_to)
 
     @property
@@ -200,19 +255,19 @@ class Generator(nn.Module):
         return {} if self.label is None else {"label": self.label}
 
     def check_codes(self, w: Tensor) -> None:
-        """Refuse w that is not [N, num_codes, w_dim]."""
+        """Raise ZplusError unless w is [N, num_codes, w_dim]."""
         if w.shape[1:] != (self.num_codes, self.w_dim):
             raise ZplusError(f"w has shape {tuple(w.shape)}, expected [N, {self.num_codes}, {self.w_dim}].")
 
     def check_finite(self) -> None:
-        """Refuse weights with NaN or infinite values."""
+        """Raise ZplusError if a weight is NaN or infinite."""
         for name, tensor in self.state_dict().items():
             if not torch.isfinite(tensor).all():
                 raise ZplusError(f"The weights of {self.name} hold values that are not numbers ({name}): get it again.")
 
 
 def check_sizes(resolution: int, z_dim: int, w_dim: int, mapping_layers: int) -> None:
-    """Refuse sizes that no known generator has, before samples take many times as much. Raises ValueError."""
+    """Raise ValueError for sizes that no known generator has, before memory is allocated for them."""
     if not 0 <= mapping_layers <= MAX_MAPPING_LAYERS:
         raise ValueError(f"no generator of {str(mapping_layers)[:30]} layers of the mapping is known")
     known = 4 <= resolution <= LARGEST and resolution.bit_count() == 1
@@ -222,7 +277,7 @@ def check_sizes(resolution: int, z_dim: int, w_dim: int, mapping_layers: int) ->
 
 
 def by_side(channels: Mapping[str, int]) -> dict[int, int]:
-    """Channels by resolution again, out of JSON, whose keys are texts. Raises ValueError or AttributeError."""
+    """Channels by resolution from JSON, whose keys are strings. Raises ValueError or AttributeError."""
     return {int(side): count for side, count in channels.items()}
 
 
@@ -237,7 +292,7 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 
 
 def in_fp32(x: Tensor) -> torch.autocast:
-    """The context for colours and wavelets, without autocast: in bfloat16 they would show steps of an 8-bit level."""
+    """A context without autocast for colours and wavelets: bfloat16 would show steps of an 8-bit level."""
     return torch.autocast(x.device.type, enabled=False)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a generator while it lives, and what the C library does with memory that tensors free."""
+"""Caches that live as long as their generator, and the C library's reuse of freed memory."""
 
 import ctypes
 import platform
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def kept(function: Callable[..., T]) -> Callable[..., T]:
-    """functools.cache for a function of a generator, which does not keep the generator alive."""
+    """functools.cache for a function of a generator; the cache does not keep the generator alive."""
     known: WeakKeyDictionary[Any, dict[tuple[Any, ...], T]] = WeakKeyDictionary()
 
     @wraps(function)

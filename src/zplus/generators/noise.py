@@ -11,9 +11,12 @@ from zplus.errors import ZplusError
 def noise_maps(
     mode: str, stored: Sequence[Tensor], strengths: Callable[[], Sequence[Tensor]]
 ) -> tuple[Tensor, ...] | None:
-    """Maps [1,1,r,r], already times their strength, one per convolution; None means the stored ones.
+    """Noise maps [1, 1, r, r], scaled by their strength, one per convolution; None for the stored ones.
 
-    mode: "const" for the stored maps, "none" for zeros, or a seed as a decimal number.
+    Args:
+        mode: "const" for the stored maps, "none" for zeros, or a seed as a decimal number.
+        stored: The stored maps.
+        strengths: Gives the strength of each map.
     """
     if mode == "const":
         return None

@@ -1,4 +1,4 @@
-"""What is known of a generator's prior from samples: means, spreads, the whitened P space; cached in a small file."""
+"""Statistics of a generator's prior, estimated from samples and cached in a small file."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +24,13 @@ STATE_SAMPLES = 16  # whose features count in their hundreds of thousands
 class Statistics:
     """Moments over the prior z ~ N(0, I).
 
-    w_mean [w] is the centre of truncation; w_cov [w,w]; p_mean [w] and p_cov [w,w] are those of LeakyReLU_5(w);
-    style_mean and style_std [sum of C_k] are those of the concatenated styles.
+    Attributes:
+        w_mean: [w], the centre of truncation.
+        w_cov: [w, w].
+        p_mean: [w], the mean of LeakyReLU_5(w).
+        p_cov: [w, w], the covariance of LeakyReLU_5(w).
+        style_mean: [sum of C_k], of the concatenated styles.
+        style_std: [sum of C_k], of the concatenated styles.
     """
 
     w_mean: Tensor
@@ -62,7 +67,7 @@ def _statistics(generator: Generator, device: torch.device) -> Statistics:
 @kept
 @torch.no_grad()
 def feature_std(generator: Generator, layer: int) -> tuple[float, float]:
-    """The standard deviations over the prior of the features after a layer, and of the RGB there (1 without any)."""
+    """The standard deviation over the prior of the features after a layer, and of its RGB (1 if there is none)."""
     w = sample_w(generator.base, STATE_SAMPLES)[:, None].expand(-1, generator.num_codes, -1)
     state = generator.base.head(SynthesisInputs(generator.base.styles(w)), layer)
     return float(state.features.std()), 1.0 if state.rgb is None else float(state.rgb.std())
@@ -82,7 +87,7 @@ def estimate(generator: Generator, samples: int = SAMPLES) -> Statistics:
 
 @torch.no_grad()
 def sample_w(generator: Generator, samples: int, seed: int = 0) -> Tensor:
-    """w [samples, w_dim] of the prior, drawn on the CPU so that a seed means the same everywhere."""
+    """w [samples, w_dim] of the prior, drawn on the CPU so that a seed gives the same on every device."""
     random = torch.Generator().manual_seed(seed)
     parts = [
         generator.map(torch.randn(min(10_000, samples - i), 1, generator.z_dim, generator=random).to(generator.device))

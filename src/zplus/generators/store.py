@@ -1,4 +1,4 @@
-"""Our own checkpoint: one safetensors file whose header states the architecture and every size."""
+"""The package's own checkpoint: one safetensors file whose header has the architecture and every size."""
 
 import json
 from dataclasses import asdict
@@ -28,9 +28,15 @@ KIND = Kind(
 
 
 def save_generator(generator: Generator, path: str | Path, half: bool = False) -> None:
-    """Write a generator with its name and configuration, in fp32 or in `half` precision (fp16).
+    """Write a generator with its name and configuration.
 
-    Raises CheckpointError for weights that are not finite, or beyond 65,504 for half precision.
+    Args:
+        generator: The generator.
+        path: A .safetensors file.
+        half: Store fp16 instead of fp32.
+
+    Raises:
+        CheckpointError: Weights are not finite, or exceed 65,504 in fp16.
     """
     header = {
         "architecture": generator.architecture,
@@ -41,7 +47,7 @@ def save_generator(generator: Generator, path: str | Path, half: bool = False) -
 
 
 def is_generator(path: str | Path) -> bool:
-    """Whether a safetensors file says that it is a generator of zplus. Raises as `read_header` if it is none at all."""
+    """Whether a safetensors file is a generator of zplus. Raises as `read_header` for other files."""
     return read_header(path).get("zplus") == KIND.name
 
 

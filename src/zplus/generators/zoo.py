@@ -1,4 +1,4 @@
-"""The models that can be had by name: those of this package, and those that are fetched and converted."""
+"""The models that can be loaded by name: those that come with the package, and those that are fetched and converted."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ SHIPPED = Path(__file__).parent / "models"  # of this package, trained by oursel
 
 @dataclass(frozen=True)
 class Source:
-    """Where a generator is fetched from, and how the files that were taken out of the archive are converted."""
+    """Where a generator is fetched from, and how its files are converted."""
 
     archive: Archive
     convert: Callable[[Path], Generator]
@@ -31,7 +31,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Model:
-    """A generator of the zoo: what it makes and under which terms; no source means that this package has it."""
+    """A generator of the zoo.
+
+    Attributes:
+        about: What it draws.
+        licence: Under which terms.
+        source: Where it is fetched from; None where it comes with the package.
+    """
 
     about: str
     licence: str
@@ -75,7 +81,7 @@ MODELS = {
 
 
 def model_path(name: str) -> Path:
-    """Where a model of the zoo lies, once pulled if it must be."""
+    """The file of a model of the zoo, which may still have to be pulled."""
     if name not in MODELS:
         raise UnknownNameError("model", name, MODELS)
     file = f"{name}.safetensors"
@@ -83,7 +89,19 @@ def model_path(name: str) -> Path:
 
 
 def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
-    """Fetch, check and convert a model, unless it is here. Raises DownloadError; nothing half-written is left."""
+    """Fetch, check and convert a model, unless it is on this machine.
+
+    Args:
+        name: A name of `MODELS`.
+        report: Is given lines for the user.
+
+    Returns:
+        The path of the model. It is complete or not there.
+
+    Raises:
+        UnknownNameError: There is no such model.
+        DownloadError: It cannot be fetched, or its hash is wrong.
+    """
     path = model_path(name)
     source = MODELS[name].source
     if source and not path.exists():
@@ -96,7 +114,7 @@ def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
 
 
 def chosen_device(name: str) -> torch.device:
-    """A device by name. Raises ZplusError where this machine, or this torch, does not have it."""
+    """A device by name. Raises ZplusError where this machine or this torch does not have it."""
     kinds = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind = name.partition(":")[0]
     if kind not in kinds:
@@ -113,10 +131,20 @@ def chosen_device(name: str) -> torch.device:
 def load_generator(
     name: str | Path, device: str | torch.device = "cpu", label: int | Sequence[float] | None = None
 ) -> Generator:
-    """A generator by its name in the zoo, or from a checkpoint of any known format, of which nothing is executed.
+    """Load a generator by name or from a checkpoint. Uses no network; nothing in a file is executed.
 
-    label: what a conditional generator is bound to, an index or a vector [c_dim]. What a user should know of a foreign
-    file comes as a warning. Example: `load_generator("ffhq-mobile")`. Uses no network. Raises CheckpointError.
+    Args:
+        name: A name of `MODELS`, or a file of any known format (docs/models.md).
+        device: "cpu", "cuda", "mps" or a torch device.
+        label: What a conditional generator is bound to: an index or a vector [c_dim].
+
+    Returns:
+        The generator. Notes on a foreign file are given as warnings.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or of an unknown format, or the model has not been pulled.
+        UnknownNameError: There is no such model.
+        ZplusError: There is no such device or label.
     """
     keep_freed_memory()
     device = chosen_device(device) if isinstance(device, str) else device

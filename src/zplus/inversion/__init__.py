@@ -1,4 +1,4 @@
-"""Inversion: from photos to latents."""
+"""Inversion: from images to latents."""
 
 from zplus.inversion.methods import STAGES, invert
 from zplus.inversion.problem import Problem, Progress

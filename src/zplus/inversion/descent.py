@@ -1,4 +1,4 @@
-"""The stage of gradient descent, one for every space (Katsumata et al. 2023, arXiv 2306.00241 and 2307.08995)."""
+"""Gradient descent, the same for every space (Katsumata et al. 2023, arXiv 2306.00241 and 2307.08995)."""
 
 from dataclasses import replace
 
@@ -15,11 +15,14 @@ from zplus.latent import Latent, Point
 
 
 def descend(problem: Problem, latent: Latent) -> Latent:
-    """The latent nearer to the photos, each row on its own.
+    """Reduce the loss of each row by gradient descent.
 
-    In F/X spaces the codes alone move first and F follows as head(code), so that the codes below F mean something; then
-    F begins as the encoder gives it, where there is one, and codes and F move together. A latent that has F already
-    moves both from the first step. Raises DivergedError.
+    In F/X spaces a first phase moves the codes alone, with F = head(code), so that the codes below F describe the
+    image. Then F starts at the encoder's output, or at head(code), and codes and F move together. A latent that has F
+    already skips the first phase.
+
+    Raises:
+        DivergedError: A row never had a finite loss.
     """
     space, steps, (code, state) = problem.space, problem.settings.steps, latent.inverted
     code_steps = steps if space.layer is None else round(problem.settings.code_only_fraction * steps)
@@ -32,19 +35,19 @@ def descend(problem: Problem, latent: Latent) -> Latent:
 
 
 class _Descent:
-    """The loss as a function of what moves."""
+    """The loss as a function of the variables."""
 
     def __init__(self, problem: Problem):
         self.problem, self.renderer = problem, Renderer(problem.space, problem.execution)
 
     def move_code(self, code: Float[Tensor, "n k d"], steps: int) -> Float[Tensor, "n k d"]:
-        """The code after descending while F, if any, follows it."""
+        """The code after descent; F, if any, is head(code)."""
         free = FreeCode(self.problem, code)
         (offset,) = self._minimize(lambda offset: self.loss(free.at(offset), None, None), [free.variable], steps)
         return free.at(offset)
 
     def move_both(self, code: Tensor, state: State, steps: int) -> tuple[Tensor, State]:
-        """Code and F after descending together, F held to head(code) or to its start."""
+        """Code and F after joint descent; a penalty holds F to head(code) or to its initial value."""
         problem = self.problem
         kept = state if problem.settings.consistency_target == "initial" else None
         free_code, (std, rgb_std) = FreeCode(problem, code), problem.space.state_std
@@ -63,7 +66,7 @@ class _Descent:
         return free_code.at(offset), state_at(*offsets)
 
     def loss(self, code: Tensor, state: State | None, kept: State | None) -> tuple[Tensor, Tensor]:
-        """Loss [N] and image; without a free state F is head(code), and without a kept one it is held to head(code)."""
+        """The loss [N] and the image. Without `state`, F is head(code). Without `kept`, F is held to head(code)."""
         problem, settings = self.problem, self.problem.settings
         inputs = problem.space.inputs(code)
         if state is None or kept is None:

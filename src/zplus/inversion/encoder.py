@@ -1,9 +1,9 @@
-"""The encoder: in one pass from a photo to codes of Z+ and W+ and to a feature map F, for one generator.
+"""The encoder: one pass from an image to codes of Z+ and W+ and to F, for one generator.
 
-It sees what LPIPS's VGG16 sees, which is installed anyway, and the pixels; only what follows is learnt and kept in its
-file. Codes come as in e4e (Tov et al. 2021, arXiv 2102.02766, section 4): a coarse code for all layers plus an offset
-for each, the coarse layers' from the coarsest map (the pyramid of pSp, Richardson et al. 2021, arXiv 2008.00951). F
-comes from convolutions of its own, as in BDInvert (Kang et al. 2021, arXiv 2110.04464).
+Its input is the features of LPIPS's VGG16, which is installed anyway, and the pixels. Only the layers after them are
+trained and stored. Codes come as in e4e (Tov et al. 2021, arXiv 2102.02766, section 4): one coarse code for all layers
+plus an offset per layer; coarse layers read the coarsest map (pSp's pyramid, Richardson et al. 2021, arXiv 2008.00951).
+F comes from separate convolutions, as in BDInvert (Kang et al. 2021, arXiv 2110.04464).
 """
 
 import json
@@ -36,7 +36,7 @@ MIN_SIZE, MAX_SIZE = 1, 2048  # of any size in a file
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Every size of the network. forms: the spaces that it has codes of; none where it gives F alone."""
+    """Every size of the network. `forms` are the spaces that it has codes of; empty where it gives F only."""
 
     side: int
     num_codes: int
@@ -51,7 +51,7 @@ class EncoderConfig:
 
 
 def config_for(generator: Generator, layer: str | None = None, **sizes: Any) -> EncoderConfig:
-    """The sizes that fit a generator; F sits at `layer`, by default where the F spaces have it."""
+    """The configuration for a generator; F sits at `layer`, by default where the F spaces put it."""
     place = generator.layers[generator.layer(layer) if layer else default_layer(generator)]
     side = min(LARGEST_SIDE, generator.resolution)
     if side < 4 * REDUCTION:
@@ -63,7 +63,7 @@ def config_for(generator: Generator, layer: str | None = None, **sizes: Any) -> 
 
 
 def vgg_features(lpips: LPIPS, image: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n c g g"]:
-    """What an encoder sees of pictures in [-1, 1]: [N,960,s/8,s/8], of about unit variance."""
+    """The encoder's input from images in [-1, 1]: [N, 960, s/8, s/8], of about unit variance."""
     _, _, third, fourth, _ = lpips.features(image)
     stages = [x * x.shape[1] ** 0.5 for x in (F.avg_pool2d(third, 2), fourth)]
     return torch.cat([F.pixel_unshuffle(image, REDUCTION), *stages], 1)
@@ -82,7 +82,7 @@ class Codes(nn.Module):
         self.offsets = nn.ModuleList(offsets)
 
     def forward(self, levels: list[Tensor], active: int | None) -> tuple[Tensor, Tensor]:
-        """The codes [N,L,D] in standard deviations, and their offsets; those from layer `active` on are left out."""
+        """Codes [N, L, D] in standard deviations, and their offsets; layers from `active` on have none."""
         count = len(self.offsets)
         offsets = [offset(levels[3 * i // count]) for i, offset in enumerate(self.offsets)]
         shown = torch.arange(count, device=levels[0].device) < (count if active is None else active)
@@ -91,7 +91,7 @@ class Codes(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The learnt part: from what is seen (`vgg_features`) to codes and F."""
+    """The trained part: from `vgg_features` to codes and F."""
 
     w_mean: Tensor
     w_spread: Tensor
@@ -122,15 +122,15 @@ class Encoder(nn.Module):
 
     @property
     def has_codes(self) -> bool:
-        """Whether it gives codes, not F alone."""
+        """Whether it gives codes, not only F."""
         return bool(self.config.forms)
 
     def code(self, seen: Float[Tensor, "n c g g"], form: str) -> Float[Tensor, "n l d"]:
-        """The codes in "w+" or "z+"."""
+        """The codes [N, L, D] in "w+" or "z+"."""
         return self.code_and_offsets(seen, form)[0]
 
     def code_and_offsets(self, seen: Tensor, form: str, active: int | None = None) -> tuple[Tensor, Tensor]:
-        """The codes with the offsets of the first `active` layers (all if None), and the offsets [N,L,D]."""
+        """The codes with the offsets of the first `active` layers (None for all), and the offsets."""
         x, levels = F.leaky_relu(self.inlet(seen), 0.2), []
         for down, flat in zip(self.down, self.flat, strict=True):
             x = F.leaky_relu(down(x), 0.2)
@@ -139,25 +139,25 @@ class Encoder(nn.Module):
         return (onto_sphere(code) if form == "z+" else self.w_mean + self.w_spread * code), offsets
 
     def base_code(self, seen: Float[Tensor, "n c g g"]) -> Float[Tensor, "n f r r"]:
-        """F."""
+        """F [N, C, r, r]."""
         side = self.config.feature_side
         x = self.feature(seen if seen.shape[-1] == side else F.interpolate(seen, (side, side), mode="bilinear"))
         return self.feature_mean + self.feature_std * x
 
     def domain_distance(self, seen: Float[Tensor, "n c g g"]) -> Float[Tensor, " n"]:
-        """How far photos lie from the pictures that it learnt from: rms of standard deviations over what is seen."""
+        """The distance [N] of images from the training images: rms over the features, in standard deviations."""
         return ((seen.mean((2, 3)) - self.seen_mean) / self.seen_std).square().mean(1).sqrt()
 
 
 class Residual(nn.Module):
-    """x + what two convolutions make of it."""
+    """x plus two convolutions of it."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.one, self.two = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N,C,r,r] to the same size."""
+        """[N, C, r, r] to the same size."""
         return x + self.two(F.leaky_relu(self.one(F.leaky_relu(x, 0.2)), 0.2))
 
 
@@ -169,7 +169,15 @@ def save_encoder(encoder: Encoder, path: str | Path) -> None:
 
 
 def load_encoder(path: str | Path, generator: Generator) -> Encoder:
-    """Read an encoder that `save_encoder` wrote. Raises LatentError for anything else, or that of another generator."""
+    """Read an encoder that `save_encoder` wrote. Nothing in the file is executed.
+
+    Args:
+        path: The file.
+        generator: The generator that it must belong to.
+
+    Raises:
+        LatentError: The file is missing, damaged, or belongs to another generator.
+    """
     with read_record(path, KIND) as (header, tensors):
         if header["belongs_to"] != generator.fingerprint:
             raise LatentError(f"{path} is an encoder of another generator than {generator.name}: train one for it.")
@@ -184,7 +192,7 @@ def load_encoder(path: str | Path, generator: Generator) -> Encoder:
 
 
 def _free(config: EncoderConfig) -> dict[str, Any]:
-    """The sizes that no generator decides, once they are known to be harmless."""
+    """The sizes that do not follow from the generator, checked against limits."""
     if not all(isinstance(x, int) and MIN_SIZE <= x <= MAX_SIZE for x in (config.channels, config.hidden)):
         raise ValueError("its sizes are those of no encoder")
     if not set(config.forms) <= set(FORMS) or len(config.forms) > len(FORMS):
@@ -193,7 +201,7 @@ def _free(config: EncoderConfig) -> dict[str, Any]:
 
 
 def encoder_of(generator: Generator) -> Encoder | None:
-    """The encoder that comes with the package for this generator, if there is one, on its device."""
+    """The encoder that comes with the package for this generator, on its device; None where there is none."""
     return _encoder_of(generator, generator.device)
 
 

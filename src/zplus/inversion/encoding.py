@@ -1,6 +1,6 @@
-"""The first stage: a code to begin with, from an encoder or from samples of the prior.
+"""The initial code, from an encoder or from samples of the prior.
 
-As an inversion of its own the encoder is e4e (Tov et al. 2021, arXiv 2102.02766), here in W+ and, on the sphere, in Z+.
+As a method of its own the encoder is e4e (Tov et al. 2021, arXiv 2102.02766), here in W+ and, on the sphere, in Z+.
 """
 
 import torch
@@ -21,10 +21,10 @@ COARSE = 32  # side in pixels at which candidates are compared: pose, skin and b
 
 
 class EncoderOutput:
-    """What an encoder makes of N photos, RGB in [-1, 1] at the generator's resolution, in any space.
+    """The encoder's output for N images in [-1, 1], RGB, at the generator's resolution, in any space.
 
-    VGG16, by far the most expensive part, runs once per photo. The codes are those of psi 1, because that is how the
-    encoder learnt them.
+    VGG16, by far the most expensive part, runs once per image. Codes are for psi = 1, which the encoder was trained
+    with.
     """
 
     def __init__(self, encoder: Encoder, lpips: LPIPS, context: torch.autocast, photos: Float[Tensor, "n 3 r r"]):
@@ -37,7 +37,7 @@ class EncoderOutput:
             return vgg_features(self.lpips, at(images, self.encoder.config.side)).float()
 
     def _head(self, space: Space) -> Space:
-        """The space, without truncation, of the codes that are the nearest to those of `space`."""
+        """The space, without truncation, of the encoder's codes that are nearest to those of `space`."""
         if not self.encoder.has_codes:
             raise ZplusError("This encoder gives F alone, no codes: train one with 'zplus train encoder'.")
         if space.encoder_head not in self.encoder.config.forms:
@@ -49,7 +49,7 @@ class EncoderOutput:
 
     @torch.no_grad()
     def code(self, space: Space) -> Float[Tensor, "n k d"]:
-        """The photos' code in a space; it makes up for the truncation there."""
+        """The images' code in a space, corrected for its truncation."""
         head = self._head(space)
         return convert_code(head, self.encoder.code(self.seen, head.kind), space)
 
@@ -60,10 +60,10 @@ class EncoderOutput:
 
     @torch.no_grad()
     def state(self, space: Space, code: Float[Tensor, "n k d"]) -> State:
-        """The photos' state F in an F/X space, RGB as the code gives it.
+        """The images' state F in an F/X space; its RGB is that of the code.
 
-        It is carried on to the space's layer where that is a later one than the encoder's, and head(code) at earlier
-        ones.
+        If the space's layer lies after the encoder's, the state is computed on to it. If it lies before, F is
+        head(code).
         """
         source = space.with_(space.generator.layer(self.encoder.config.layer), space.decoding)
         point = Point(code, State(self.encoder.base_code(self.seen), source.head(code).rgb))
@@ -73,7 +73,7 @@ class EncoderOutput:
 
     @torch.no_grad()
     def domain_distance(self) -> Float[Tensor, " n"]:
-        """How far the photos lie from what the encoder learnt from, in standard deviations."""
+        """The distance of the images from the encoder's training images, in standard deviations."""
         return self.encoder.domain_distance(self.seen)
 
 
@@ -81,11 +81,13 @@ class EncoderOutput:
 def initial_code(
     space: Space, target: Float[Tensor, "n 3 r r"], encoded: EncoderOutput | None, settings: Settings
 ) -> Float[Tensor, "n k d"]:
-    """Where the code of each photo begins, by `settings.init`.
+    """The initial code of each image, by `settings.init`.
 
-    "encoder": as the encoder gives it. "random": a sample of the prior (per layer in z+). "mean": the mean face.
-    "common": one code for all layers, the best for each photo among a few samples and the mean, by MSE at 32x32.
-    "auto": "encoder" where it gives codes, else "common".
+    - "encoder": the encoder's code.
+    - "random": a sample of the prior (per layer in Z+).
+    - "mean": the code of the mean image.
+    - "common": one code for all layers, the best of a few samples and the mean by MSE at 32x32.
+    - "auto": "encoder" if the encoder gives codes, else "common".
     """
     init = settings.init
     if encoded is not None and (init == "encoder" or (init == "auto" and encoded.encoder.has_codes)):

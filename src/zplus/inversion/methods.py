@@ -1,4 +1,4 @@
-"""From photos to a latent in one call: a method is a list of stages, each (problem, latent) -> latent, and settings."""
+"""Invert images in one call. A method is a list of stages, each (problem, latent) -> latent, and settings."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -27,7 +27,7 @@ MAX_BRIGHTNESS = 10.0  # what generators draw may lie beyond 1, but not so far
 
 
 def encode(problem: Problem, latent: Latent | None) -> Latent:
-    """The latent that was given, or one with the code to begin with, whose F is left to what follows."""
+    """The first stage: the given latent, or a starting code without F, which later stages set."""
     if latent is not None:
         return latent
     if problem.encoded is None and problem.settings.init == "encoder":
@@ -37,7 +37,12 @@ def encode(problem: Problem, latent: Latent | None) -> Latent:
 
 
 class Stage(NamedTuple):
-    """A step of a method, (problem, latent) -> latent, and what refuses a problem before any work is done."""
+    """A step of a method.
+
+    Attributes:
+        run: (problem, latent) -> latent.
+        check: Raises ZplusError where the stage cannot solve the problem, before any work is done.
+    """
 
     run: Callable[[Problem, Any], Latent]  # the first stage is given None where there is nothing to begin with
     check: Callable[[Problem], None] = lambda problem: None
@@ -65,17 +70,29 @@ def invert(
     cutoff: int | None = None,
     **changes: object,
 ) -> Latent:
-    """The latent of N aligned photos at the generator's resolution R.
+    """Invert N aligned images into one latent of N rows.
 
-    photos: float [N,3,R,R] or [3,R,R], RGB in [-1,1]; or pixels uint8 [R,R,3] or [N,R,R,3]; or a Pillow image; or a
-    list of these. space: "z", "z+", "w", "w+", "s", or one of them under a feature map, "f/z+". method: a preset of
-    `zplus.inversion.PRESETS`; "default" is "hybrid" where the generator has an encoder and nothing else is given to
-    begin with. layer: where F sits, "32" or "b32.conv1". psi: truncation in [0,1], of the first `cutoff` codes (None is
-    all). start: a latent of this generator, of one row or N, to go on from, converted to this space. callback: is given
-    a Progress at every step, and may return True to stop. execution: how networks run. encoder: used instead of that
-    which comes for the generator. changes: settings that differ from the method's (see Settings).
+    Args:
+        generator: The generator, of resolution R.
+        photos: float [N, 3, R, R] or [3, R, R] in [-1, 1], RGB; or uint8 pixels [N, R, R, 3] or [R, R, 3]; or a Pillow
+            image; or a list of these.
+        space: A name of `SPACES`: "z", "z+", "w", "w+", "s", or one of these under a feature map, such as "f/z+".
+        method: A name of `PRESETS`. "default" is "hybrid" where the generator has an encoder and no start is given.
+        layer: Where F sits, "32" or "b32.conv1"; None for 1/32 of R, 8 at least.
+        psi: Truncation in [0, 1]; 1 is none.
+        start: A latent of this generator, of 1 or N rows, to start from; it is converted to `space`.
+        callback: Is given a `Progress` after every step; returns True to stop.
+        execution: How networks run; None for what is fastest here.
+        encoder: Used instead of the one that comes with the generator.
+        cutoff: How many of the first codes are truncated; None for all.
+        **changes: Settings that differ from the method's (see `Settings`).
 
-    Raises ZplusError for what cannot be, and DivergedError where no loss is a finite number.
+    Returns:
+        The latent, with its settings, execution mode and figures.
+
+    Raises:
+        ZplusError: Sizes, values or settings are not possible.
+        DivergedError: A row never had a finite loss.
     """
     target = _checked(generator, as_batch(photos))
     where = make_space(space, generator, layer, Decoding(psi, cutoff))
@@ -88,9 +105,16 @@ def invert(
 
 
 def solve(problem: Problem, start: Latent | None = None) -> Latent:
-    """What the problem's stages make of it, one after another, from a latent of its space or from the first stage on.
+    """Run the stages of a problem, one after another.
 
-    Raises UnknownNameError, ZplusError where a stage cannot do it, and DivergedError.
+    Args:
+        problem: What is to be inverted, and how.
+        start: A latent of the problem's space to start from; None starts with the first stage.
+
+    Raises:
+        UnknownNameError: There is no such stage.
+        ZplusError: A stage cannot solve this problem.
+        DivergedError: A row never had a finite loss.
     """
     stages = problem.settings.stages
     if stages[:1] != ("encode",):
@@ -106,19 +130,19 @@ def solve(problem: Problem, start: Latent | None = None) -> Latent:
 
 
 def chosen_method(method: str, encoder: Encoder | None, start: object) -> str:
-    """The preset that "default" means, for an encoder and a start (a latent or the name of an init) or none."""
+    """The preset that "default" stands for: "hybrid" if there is an encoder with codes and no other start."""
     codes = encoder is not None and encoder.has_codes
     return "hybrid" if method == "default" and codes and start in (None, "auto", "encoder") else method
 
 
 @cache
 def shared_lpips(device: torch.device) -> LPIPS:
-    """The network of all inversions: loaded once, so that what was compiled for it serves every photo."""
+    """The LPIPS network that all inversions share, so that what is compiled for it is compiled once."""
     return LPIPS("vgg").to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _checked(generator: Generator, photos: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 r r"]:
-    """The photos on the generator's device. Raises ZplusError where their size or their values are not those of it."""
+    """The images on the generator's device. Raises ZplusError where their size or values are wrong."""
     wanted, got = (generator.resolution, generator.resolution), tuple(photos.shape[-2:])
     if got != wanted:
         raise ZplusError(f"The photo is {got} pixels, but {generator.name} needs {wanted}: align it at that size.")
@@ -128,7 +152,7 @@ def _checked(generator: Generator, photos: Float[Tensor, "n 3 h w"]) -> Float[Te
 
 
 def _started(where: Space, start: Latent, photos: int) -> Point:
-    """The point of a space that a latent shows, as often as there are photos."""
+    """The point of a space that a latent shows, repeated for every image."""
     if start.offsets or start.added:
         raise LatentError("A latent of PTI or SAM cannot be gone on from: its code alone shows another picture.")
     if len(start) not in (1, photos):
@@ -138,7 +162,7 @@ def _started(where: Space, start: Latent, photos: int) -> Point:
 
 
 def _finished(problem: Problem, latent: Latent) -> Latent:
-    """The latent with F, where no stage moved it, and with how it was computed and how well."""
+    """The latent with F, if no stage set it, and with its execution mode, settings and figures."""
     (code, state), counter, figures = latent.inverted, problem.counter, dict(latent.figures)
     if problem.space.layer is not None:
         with torch.no_grad():

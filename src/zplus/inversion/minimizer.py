@@ -1,4 +1,4 @@
-"""Gradient descent on rows that know nothing of each other: warm-up and decay, the best of each row kept."""
+"""Gradient descent on independent rows: warm-up, decay, and the best value of each row."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,13 +17,14 @@ RULES: dict[Rule, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.A
 
 
 class Variable(NamedTuple):
-    """What moves.
+    """A variable of the optimisation.
 
-    value: its first value [N, ...], or of any shape where there is one row alone. rate: its peak learning rate; a step
-    has about that size under Adam and a fifth of it under Muon, whose values are [N, C, ...]. constrain: maps it back
-    to where it may be after each step; the objective must do so too, else Adam, which scales the part of a gradient
-    that leaves the constraint, rests beside the minimum. in_place: whether the value itself moves, as weights must that
-    a network holds.
+    Attributes:
+        value: Its initial value [N, ...]; any shape if there is one row.
+        rate: Peak learning rate. A step has about this size under Adam, and a fifth of it under Muon.
+        constrain: Maps the value back to its range after each step. The objective must apply it too: otherwise Adam,
+            which also scales the gradient's part that leaves the range, converges beside the minimum.
+        in_place: Whether the tensor itself is changed, as for a network's weights.
     """
 
     value: Tensor
@@ -43,11 +44,23 @@ def minimize(
     enough: float = -math.inf,
     report: Callable[[int, Tensor, Tensor], bool | None] = lambda step, loss, image: None,
 ) -> tuple[list[Tensor], Tensor]:
-    """Minimise each row of a loss, looked at `steps` times; the best value of each variable, and the losses [N].
+    """Minimise the loss of each row.
 
-    A row rests for good when it found no better loss for `patience` steps, when its loss is not a finite number, or
-    when it is at most `enough`. `report` may return True to stop. Raises DivergedError when some row never had a finite
-    loss.
+    Args:
+        objective: Values -> loss [N] and images.
+        variables: What is optimised.
+        steps: How often the loss is evaluated.
+        warmup: Fraction of the steps with a rising rate.
+        decay: How the rate falls afterwards.
+        patience: A row stops after so many steps without a better loss; None for never.
+        enough: A row stops at a loss of at most this.
+        report: Is given the step, losses and images; returns True to stop.
+
+    Returns:
+        The best value of each variable, and the losses [N].
+
+    Raises:
+        DivergedError: A row never had a finite loss.
     """
     values = [v.value if v.in_place else v.value.detach().clone().requires_grad_() for v in variables]
     optimizers = [RULES[v.rule]([x], lr=v.rate) for v, x in zip(variables, values, strict=True)]
@@ -82,10 +95,11 @@ def minimize(
 
 
 def schedule(step: int, steps: int, warmup: float, decay: Decay) -> float:
-    """The factor on the learning rate: linear warm-up, then constant, or down to 0 in a line or half a cosine.
+    """The factor on the learning rate: linear warm-up, then constant, or decay to 0, linear or by half a cosine.
 
-    >>> schedule(0, 100, 0.1, "cosine"), schedule(9, 100, 0.1, "cosine"), schedule(55, 100, 0.1, "cosine")
-    (0.1, 1.0, 0.5)
+    Examples:
+        >>> schedule(0, 100, 0.1, "cosine"), schedule(9, 100, 0.1, "cosine"), schedule(55, 100, 0.1, "cosine")
+        (0.1, 1.0, 0.5)
     """
     ramp = max(1, round(warmup * steps))
     if step < ramp:

@@ -1,7 +1,7 @@
-"""Steps of feature maps by Muon (Jordan et al. 2024): orthogonal, so that flat directions move as far as steep ones.
+"""Muon for feature maps (Jordan et al. 2024): orthogonal steps, equally long in flat and in steep directions.
 
-The momentum is divided by the root of each number's second moment first, as Adam does (a fifth fewer steps for the same
-loss). torch's own Muon computes in bfloat16, which processors that do not multiply it take seconds for at every step.
+The momentum is first divided by the root of each element's second moment, as in Adam (a fifth fewer steps for the same
+loss). torch's own Muon computes in bfloat16, which takes seconds per step on processors without bfloat16 arithmetic.
 """
 
 import math
@@ -19,14 +19,14 @@ TURNS = 3  # values below .02 stay short, which costs nothing here
 
 
 class Muon(torch.optim.Optimizer):
-    """Moves [N, C, ...] so that each row, as a matrix [C, cells], steps by lr / 5 in root mean square."""
+    """Steps [N, C, ...] so that each row, as a matrix [C, cells], moves by lr / 5 in root mean square."""
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         super().__init__(params, {"lr": lr})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Step along the momentum, one step ahead (Nesterov)."""
+        """A step along the momentum, one step ahead (Nesterov)."""
         for group in self.param_groups:
             for x in group["params"]:
                 gradient, state = x.grad, self.state[x]
@@ -39,7 +39,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(x: Float[Tensor, "n a b"]) -> Float[Tensor, "n a b"]:
-    """About the nearest orthogonal matrices: singular vectors as they are, values near 1 (Newton-Schulz)."""
+    """Approximately the nearest orthogonal matrices: same singular vectors, values near 1 (Newton-Schulz)."""
     if x.shape[1] > x.shape[2]:
         return orthogonal(x.mT).mT
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)

@@ -1,4 +1,4 @@
-"""What an inversion minimises: distance to the photo, plus what the code and the feature map cost under the prior."""
+"""The loss of an inversion: distance to the image plus penalties of the code and F under the prior."""
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p
 
 
 class Distance:
-    """MSE at full resolution + LPIPS at a reduced one, to N photos whose features are computed once."""
+    """MSE at full resolution plus LPIPS at a reduced one, to N images whose features are computed once."""
 
     def __init__(self, target: Float[Tensor, "n 3 r r"], lpips: LPIPS, settings: Settings, execution: Execution):
         self.target, self.lpips, self.settings = target, lpips, settings
@@ -23,7 +23,7 @@ class Distance:
             self.features = lpips.features(at(target, settings.lpips_size))
 
     def __call__(self, image: Float[Tensor, "n 3 r r"], mse_weight: float | None = None) -> Float[Tensor, " n"]:
-        """One value a row; `mse_weight` is used instead of that of the settings."""
+        """The distance [N]; `mse_weight` replaces that of the settings."""
         weight = self.settings.mse_weight if mse_weight is None else mse_weight
         with self.context:
             perceptual = self.perceptual(self.lpips, at(image, self.settings.lpips_size), self.features)
@@ -37,7 +37,7 @@ def _perceptual(lpips: LPIPS, image: Tensor, features: Features) -> Tensor:
 def penalties(
     space: Space, code: Tensor, state: State | None, reference: State | None, settings: Settings
 ) -> Float[Tensor, " n"]:
-    """The weighted penalties; `state` is a free F and `reference` what it is held to."""
+    """The weighted penalties [N]; `state` is a free F, and `reference` what it is held to."""
     total = torch.zeros(len(code), device=code.device)
     for weight, penalty in (
         (settings.consensus_weight, consensus),

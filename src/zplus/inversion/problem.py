@@ -21,13 +21,13 @@ from zplus.spaces import Space
 
 
 def no_encoder(generator: Generator) -> ZplusError:
-    """What is wrong where a method needs an encoder."""
+    """The error message for a method that needs an encoder where the generator has none."""
     return ZplusError(f"{generator.name} has no encoder, which this method needs: 'zplus train encoder'.")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees at every step: the loss of each row and the images. It may return True to stop here."""
+    """What a callback is given after every step: the loss [N] and the images. The callback returns True to stop."""
 
     step: int
     steps: int
@@ -37,7 +37,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float:
-        """An estimate from the mean pace so far."""
+        """The remaining time, estimated from the mean time per step."""
         return self.seconds / self.step * (self.steps - self.step)
 
 
@@ -46,7 +46,7 @@ Callback = Callable[[Progress], bool | None]
 
 @dataclass
 class StepCounter:
-    """Counts the steps over all stages, and asks the callback."""
+    """Counts the steps of all stages, and calls the callback."""
 
     steps: int
     callback: Callback | None = None
@@ -56,11 +56,11 @@ class StepCounter:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since the start."""
         return time.perf_counter() - self.began
 
     def report(self, _: int, loss: Tensor, image: Tensor) -> bool:
-        """A step is done; whether to stop."""
+        """Count a step; True where the callback asks to stop."""
         self.step += 1
         if self.callback and self.callback(Progress(self.step, self.steps, loss, image, self.seconds)):
             self.stopped = True
@@ -69,10 +69,12 @@ class StepCounter:
 
 @dataclass(frozen=True)
 class Problem:
-    """N photos to be inverted into a space; each row is a problem of its own.
+    """N images to be inverted into a space. Rows do not influence each other.
 
-    distance: to the photos [N,3,R,R], RGB in [-1,1] at the generator's resolution. encoded: what the generator's
-    encoder makes of them, if there is one.
+    Attributes:
+        space: The target space.
+        distance: The distance to the images [N, 3, R, R] in [-1, 1], RGB.
+        encoded: The encoder's output for the images; None without an encoder.
     """
 
     space: Space
@@ -93,7 +95,7 @@ class Problem:
         encoder: Encoder | None = None,
         callback: Callback | None = None,
     ) -> "Problem":
-        """The problem of photos on the generator's device. Raises ZplusError where the settings need an encoder."""
+        """The problem for images on the generator's device. Raises ZplusError where the settings need an encoder."""
         if encoder is None and settings.in_domain_weight:
             raise no_encoder(space.generator)
         context = execution.autocast(photos.device)
@@ -108,15 +110,15 @@ class Problem:
 
     @property
     def target(self) -> Float[Tensor, "n 3 r r"]:
-        """The photos."""
+        """The images."""
         return self.distance.target
 
     def unit(self, std: Tensor | float) -> Tensor | float:
-        """What a rate of 1 moves in a step: the prior's standard deviation, or 1 where rates are absolute."""
+        """The size of a step of rate 1: the prior's standard deviation, or 1 where rates are absolute."""
         return std if self.settings.relative_rates else 1.0
 
     def initial_state(self, code: Float[Tensor, "n k d"]) -> State:
-        """Where F begins: as the encoder gives it, or head(code)."""
+        """The initial F: the encoder's, or head(code)."""
         if self.encoded is not None and self.settings.base == "encoder":
             return self.encoded.state(self.space, code)
         with torch.no_grad():
@@ -124,7 +126,7 @@ class Problem:
 
 
 class FreeCode:
-    """A code that moves: its offset in units of the prior's spread, and back onto the space."""
+    """A code that is optimised: its offset in standard deviations of the prior, retracted onto the space."""
 
     def __init__(self, problem: Problem, code: Float[Tensor, "n k d"]):
         self.space, self.first, self.unit = problem.space, code.detach(), problem.unit(problem.space.std)
@@ -133,7 +135,7 @@ class FreeCode:
         self.variable = Variable(torch.zeros_like(self.first), problem.settings.code_lr, constrain=constrain)
 
     def at(self, offset: Tensor) -> Float[Tensor, "n k d"]:
-        """The code of an offset."""
+        """The code at an offset."""
         return self.space.retract(self.first + self.unit * offset)
 
     def _onto_space(self, offset: Tensor) -> Tensor:
@@ -141,7 +143,7 @@ class FreeCode:
 
 
 class FreeMap:
-    """A feature map, or RGB, that moves: its offset in units of the prior's spread."""
+    """A feature map, or RGB, that is optimised: its offset in standard deviations of the prior."""
 
     def __init__(self, problem: Problem, first: Float[Tensor, "n c r r"], std: float):
         self.first, self.unit = first.detach(), problem.unit(std)
@@ -149,5 +151,5 @@ class FreeMap:
         self.variable = Variable(torch.zeros_like(self.first), settings.feature_lr, settings.feature_rule)
 
     def at(self, offset: Tensor) -> Float[Tensor, "n c r r"]:
-        """The map of an offset."""
+        """The map at an offset."""
         return self.first + self.unit * offset

@@ -1,6 +1,6 @@
-"""Pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744): weights are tuned until a code shows the photo.
+"""Pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744): tune weights until a code shows the image.
 
-The pivot is a latent of any space, found by any method; its code stays, and what the weights change by is kept with it.
+The pivot is a latent of any space, from any method. Its code does not change; the weight offsets are stored with it.
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ EVERY = 4  # steps between two looks at them
 
 
 def check(problem: Problem) -> None:
-    """Raises ZplusError for several photos at a time, and together with SAM."""
+    """Raises ZplusError for several images at a time, and together with SAM."""
     if len(problem.target) != 1:
         raise ZplusError("The weights are tuned to one photo at a time: invert the photos one by one.")
     if "sam" in problem.settings.stages:
@@ -33,11 +33,13 @@ def check(problem: Problem) -> None:
 
 
 def tune(problem: Problem, pivot: Latent) -> Latent:
-    """The pivot with weight offsets under which it shows the photo; the generator itself stays as it is.
+    """The pivot with weight offsets under which it shows the image. The generator itself does not change.
 
-    All of the synthesis that acts is tuned, but not the mapping: z and w mean what they meant. The settings say for how
-    many steps, at which rate, which loss is near enough, and how much images of other codes must stay as they were.
-    Raises DivergedError.
+    All active weights of the synthesis network are tuned, but not the mapping network, so that z and w keep their
+    meaning. The settings give steps, rate, the loss at which tuning ends, and the weight of the images of other codes.
+
+    Raises:
+        DivergedError: The loss was never finite.
     """
     if problem.counter.stopped:
         return pivot
@@ -73,7 +75,7 @@ def tune(problem: Problem, pivot: Latent) -> Latent:
 
 
 def _offsets(generator: Generator, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What the weights changed by, where they did."""
+    """The changes of the weights that changed."""
     before = dict(generator.named_parameters())
     changes = {name: x - before[name] for name, x in weights.items()}
     return {name: x for name, x in changes.items() if x.any()}

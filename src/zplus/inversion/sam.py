@@ -1,7 +1,7 @@
-"""Spatially adaptive inversion (Parmar et al. 2022, SAM, arXiv 2206.08357), in any space of codes.
+"""Spatially adaptive inversion (SAM: Parmar et al. 2022, arXiv 2206.08357), in any space of codes.
 
-What a quick inversion of the code shows well stays with the code, which edits best; where it does not, feature maps are
-added, the deeper the worse it is there. The paper predicts that by networks; here it is measured.
+Segments that a quick inversion of the code shows well stay with the code, which edits best. Elsewhere feature maps are
+added, at deeper layers the larger the error. The paper predicts the error by networks; here it is measured.
 """
 
 import math
@@ -29,16 +29,17 @@ MAX_DEPTHS = 3
 
 
 def check(problem: Problem) -> None:
-    """Raises ZplusError in F/X spaces, where F holds everything already."""
+    """Raises ZplusError in F/X spaces, where F already holds the detail."""
     space = problem.space
     if space.layer is not None:
         raise ZplusError(f"SAM adds feature maps to a space of codes, not to {space.name}: choose {space.kind}.")
 
 
 def adapt(problem: Problem, latent: Latent) -> Latent:
-    """The latent with feature maps added at several depths, optimised together with the code.
+    """The latent with feature maps added at several layers, optimised together with the code.
 
-    Raises DivergedError.
+    Raises:
+        DivergedError: A row never had a finite loss.
     """
     space, generator, settings, counter = problem.space, problem.generator, problem.settings, problem.counter
     if counter.stopped:
@@ -92,7 +93,7 @@ def _synthesis(space: Space, layers: list[int], styles: tuple[Tensor, ...], adde
 
 
 def depths(generator: Generator) -> list[int]:
-    """The layers after which maps may be added: the last ones at three sides, from 16 px (or a quarter of R) on."""
+    """The layers after which maps are added: the last ones at three resolutions, from 16 px (or R / 4) upwards."""
     most = max(generator.resolution // 2, generator.layers[0].resolution)
     sides = sorted({x.resolution for x in generator.layers if min(16, most // 2) <= x.resolution <= most})
     return [generator.layer(str(side)) for side in sides[:MAX_DEPTHS]]
@@ -101,7 +102,7 @@ def depths(generator: Generator) -> list[int]:
 def error_map(
     lpips: LPIPS, image: Float[Tensor, "n 3 r r"], target: Float[Tensor, "n 3 r r"]
 ) -> Float[Tensor, "n 1 s s"]:
-    """LPIPS segment by segment."""
+    """LPIPS per segment."""
     side = min(256, max(MIN_SIDE, image.shape[-1]))
     pairs = zip(lpips.features(at(image, side)), lpips.features(at(target, side)), lpips.head, strict=True)
     stages = [((x - y).square() * head.view(1, -1, 1, 1)).sum(1, keepdim=True) for x, y, head in pairs]
@@ -109,6 +110,6 @@ def error_map(
 
 
 def choose(error: Float[Tensor, "n 1 s s"], count: int, threshold: float) -> Float[Tensor, "n 1 s s"]:
-    """For each segment 0, the code, where its error is below the threshold, else a depth 1..count, by its size."""
+    """For each segment 0 (code only) if its error is below `threshold`, else a depth 1..count by its error."""
     smooth = F.avg_pool2d(F.pad(error, (1, 1, 1, 1), mode="replicate"), 3, 1)
     return (1 + torch.log(smooth / threshold) / math.log(STEEP)).floor().clamp(0, count)

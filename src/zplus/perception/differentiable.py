@@ -1,4 +1,4 @@
-"""Who is seen, age, gender and smile as terms of a loss: the scorers' networks on faces that are cut with gradients."""
+"""Identity, age, gender and smile as terms of a loss: the scorers' networks on differentiably cut faces."""
 
 from collections.abc import Callable
 from functools import cache
@@ -21,17 +21,17 @@ Images = Float[Tensor, "n 3 h w"]
 
 
 class DifferentiableFace:
-    """Scores of images in which the face lies where it lies in a picture, whose landmarks were found once.
+    """Differentiable scores of images whose face lies where it lies in a given image.
 
-    Images are [N,3,H,W] in [-1,1], RGB, of the picture's size, on `device`; all results [N] are differentiable by them.
-    Networks load when first needed: DownloadError where their files are not here.
+    Images are [N, 3, H, W] in [-1, 1], RGB, of that image's size, on `device`; results are [N]. Networks load when
+    first needed, and raise DownloadError where their files have not been pulled.
     """
 
     def __init__(self, face: FaceInput, device: torch.device | str = "cpu"):
         self.face, self.device = face, torch.device(device)
 
     def identity(self, images: Images) -> Float[Tensor, "n 128"]:
-        """Descriptors, which lie within 0.6 for one person."""
+        """Descriptors [N, 128]; those of one person are usually within 0.6."""
         return identity.descriptors(
             _weights(identity_tensors, self.device), self.chips(images, identity.SIZE, identity.PADDING)
         )
@@ -43,7 +43,7 @@ class DifferentiableFace:
         )
 
     def gender(self, images: Images) -> Float[Tensor, " n"]:
-        """Log-odds of being perceived as a man against as a woman."""
+        """Log-odds of being perceived as a man rather than a woman."""
         return age_gender.gender(
             _weights(gender_tensors, self.device), self.chips(images, age_gender.GENDER_SIZE, age_gender.PADDING)
         )
@@ -53,7 +53,7 @@ class DifferentiableFace:
         return emotion.smile(_weights(emotion_tensors, self.device), self.chips(images, emotion.SIZE, emotion.PADDING))
 
     def chips(self, images: Images, size: int, padding: float) -> Float[Tensor, "n 3 {size} {size}"]:
-        """The faces upright in `size` pixels, as `FaceInput.chip` cuts them but for its rounding."""
+        """The upright faces at `size` pixels, as `FaceInput.chip` cuts them, but without rounding."""
         height, width = self.face.pixels.shape[:2]
         if images.shape[-2:] != (height, width):
             raise ValueError(f"The images have {tuple(images.shape[-2:])} pixels, and the face's {(height, width)}.")
@@ -62,13 +62,13 @@ class DifferentiableFace:
 
 @cache
 def _weights(read: Callable[[], dict[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
-    """A network's weights, read once for all faces, also for those that ask for gradients later."""
+    """A network's weights, read once for all faces."""
     with torch.inference_mode(False):
         return {name: x.to(device) for name, x in read().items()}
 
 
 def _cut(images: Images, matrix: Float[np.ndarray, "2 3"], size: int) -> Float[Tensor, "n 3 {size} {size}"]:
-    """What is seen at matrix (p, 1), black beyond; halved first while a chip's pixel is more than two of the image."""
+    """The image at matrix (p, 1), black outside; halved first while a pixel covers more than two of the image."""
     linear, offset = matrix[:, :2], matrix[:, 2]
     while np.hypot(*linear[:, 0]) > 2:
         planes = images.flatten(0, 1)[:, None]  # [3N, 1, H, W]: faster than depthwise

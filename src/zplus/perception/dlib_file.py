@@ -1,7 +1,7 @@
-"""dlib's file of its face recognition network (King 2017), read without running anything.
+"""Reader of dlib's file of its face recognition network (King 2017). Nothing in the file is executed.
 
-The file holds the versions of its nested layers, what is taken from a pixel, and from input to output each layer: its
-name, its settings, its numbers, and three flags and three empty tensors that only training needs.
+The file holds the versions of its nested layers, the input's mean, and from input to output each layer: name, settings,
+numbers, and three flags and three empty tensors that only training uses.
 """
 
 import math
@@ -33,7 +33,7 @@ SETTINGS = {
 
 
 class Layer(NamedTuple):
-    """A layer's name, all whole numbers among its settings in the file's order, and its numbers."""
+    """A layer's name, the integers among its settings in file order, and its numbers."""
 
     name: str
     settings: tuple[int, ...]
@@ -55,7 +55,7 @@ def read_identity(path: str | Path) -> dict[str, Tensor]:
 
 
 def _tensors(layers: Iterator[Layer]) -> dict[str, Tensor]:
-    """The layers must be those of the network, one after the other, and none besides."""
+    """The tensors of the expected layers, in order; any other layer is an error."""
     found: dict[str, np.ndarray] = {}
 
     def convolution(name: str, stride: int = 1, padding: int = 0) -> None:
@@ -90,7 +90,7 @@ def _tensors(layers: Iterator[Layer]) -> dict[str, Tensor]:
 
 
 def _expected(layers: Iterator[Layer], name: str, settings: tuple[int, ...] = (), count: int = 0) -> np.ndarray:
-    """The numbers of the next layer, which must be this one."""
+    """The numbers of the next layer, which must be the given one."""
     layer = next(layers, None)
     if layer is None or layer.name != name:
         raise ValueError(f"{name} is missing")
@@ -120,7 +120,7 @@ def _layers(reader: "_Reader") -> Iterator[Layer]:
 
 
 class _Reader:
-    """A file's bytes, from the first to the last; ValueError where they are not what dlib writes."""
+    """The bytes of a file, read in order; ValueError where they are not what dlib writes."""
 
     def __init__(self, content: bytes):
         self.content, self.at = content, 0
@@ -140,7 +140,7 @@ class _Reader:
         return self.content[self.at - count : self.at]
 
     def integer(self) -> int:
-        """The number of bytes, with 128 if it is negative, then the bytes, the lowest first."""
+        """An integer: its number of bytes (plus 128 if negative), then the bytes, lowest first."""
         (first,) = self.take(1)
         if not 1 <= first & 127 <= 8:
             raise ValueError("a number has a wrong length")
@@ -148,7 +148,7 @@ class _Reader:
         return -value if first & 128 else value
 
     def real(self) -> float:
-        """A mantissa and the power of two by which it is multiplied."""
+        """A float: a mantissa and its power of two."""
         return math.ldexp(self.integer(), self.integer())
 
     def text(self) -> str:

@@ -1,6 +1,6 @@
-"""A smile as a network sees it: mini-Xception (Arriaga et al. 2017, arXiv 1710.07557), trained on FER2013.
+"""A smile score by a network: mini-Xception (Arriaga et al. 2017, arXiv 1710.07557), trained on FER2013.
 
-Seven emotions of a grey face of 64 px; the weights' batch normalisations are folded into the convolutions.
+It classifies seven emotions of a grey face of 64 px. Batch normalisation is folded into the convolutions.
 """
 
 from collections.abc import Mapping
@@ -47,18 +47,18 @@ def smile(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 64 64"]) -> F
 
 
 class SmileNetwork:
-    """Scores a face by the log-odds of "happy" against the six others: graded where the probability is 0 or 1."""
+    """Scores a face by the log-odds of "happy" against the other six; not saturated where the probability is."""
 
     def __init__(self) -> None:
         self.weights = emotion_tensors()
 
     @torch.inference_mode()
     def __call__(self, face: FaceInput) -> float:
-        """The mean of the score over the face and its mirror image."""
+        """The mean over the face and its mirror image."""
         return float(smile(self.weights, to_tensor(face.chip(SIZE, PADDING))))
 
 
 def _pool(x: Tensor) -> Tensor:
-    """Max pooling 3x3 with stride 2, padded as Keras does: an even side at its end only."""
+    """Max pooling 3x3 with stride 2, padded as in Keras: even sizes at their end only."""
     before = x.shape[-1] % 2
     return F.max_pool2d(F.pad(x, (before, 1, before, 1), value=-torch.inf), 3, 2)

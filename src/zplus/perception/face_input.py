@@ -1,4 +1,4 @@
-"""What the scorers and the identity network are given: a picture, the face that was found in it, and its pose."""
+"""The input of the scorers and the identity network: an image, its face, and the head's pose."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,35 +17,35 @@ from zplus.perception.pose import FACE, FIVE, INNER, MIRRORED, RIGID, Pose, fit_
 
 @dataclass(frozen=True)
 class FaceInput:
-    """A picture uint8 RGB [H,W,3] and a face in it, by `FaceDetector.largest`."""
+    """An image, uint8 RGB [H, W, 3], and a face in it, from `FaceDetector.largest`."""
 
     pixels: UInt8[np.ndarray, "h w 3"]
     face: DetectedFace
 
     @cached_property
     def pose(self) -> Pose:
-        """The head's pose by nose and eyes."""
+        """The head's pose from the landmarks of nose and eyes."""
         return fit_pose(self.face.landmarks[list(RIGID)], FACE[[k - INNER.start for k in RIGID]])
 
     @cached_property
     def pose_of_five(self) -> Pose:
-        """The head's pose by the five landmarks of the other model; FaceError where the face has none."""
+        """The head's pose from the five landmarks of the other model. Raises FaceError without them."""
         if self.face.five is None:
             raise FaceError("This face has no five landmarks: find it with FaceDetector.largest.")
         return fit_pose(self.face.five, FACE[[k - INNER.start for k in FIVE]])
 
     @cached_property
     def frontal(self) -> Float[np.ndarray, "68 2"]:
-        """The landmarks as seen from the front, in millimetres; nan for the contour of the jaw."""
+        """The landmarks as seen from the front, in millimetres; nan for the jaw line."""
         inner = frontal(self.face.landmarks[INNER], self.pose)
         return np.concatenate([np.full((INNER.start, 2), np.nan), inner])
 
     def chip(self, size: int, padding: float) -> UInt8[np.ndarray, "{size} {size} 3"]:
-        """The face upright at the size that a network of dlib's was trained with; padding in parts of the face."""
+        """The upright face at the size that a network of dlib expects; `padding` is a fraction of the face."""
         return dlib().extract_image_chip(self.pixels, self._cut(size, padding))
 
     def chip_matrix(self, size: int, padding: float) -> Float[np.ndarray, "2 3"]:
-        """Where `chip` looks: the map from its continuous pixel coordinates to those of the picture."""
+        """The affine map from coordinates of the chip to those of the image."""
         cut = self._cut(size, padding)
         # dlib's coordinates count from the centres of pixels, and the chip's last one lies on the end of the rectangle
         scale = (cut.rect.right() - cut.rect.left()) / (size - 1)
@@ -61,8 +61,9 @@ class FaceInput:
 
 
 def mirror_gap(face: FaceInput, detector: FaceDetector) -> float:
-    """How far the landmarks 17 to 67 lie from those found in the mirror image: root mean square, in distances between
-    the eyes. .02 for most faces; more where they cannot be trusted; inf where no face is seen in the mirror image.
+    """The distance of the landmarks 17 to 67 from those in the mirror image: rms, in distances between the eyes.
+
+    It is .02 for most faces and larger where landmarks are unreliable; inf if no face is found in the mirror image.
     """
     other = largest_face(face.pixels[:, ::-1], detector)
     if other is None:
@@ -73,6 +74,6 @@ def mirror_gap(face: FaceInput, detector: FaceDetector) -> float:
 
 
 def largest_face(pixels: UInt8[np.ndarray, "h w 3"], detector: FaceDetector) -> FaceInput | None:
-    """The largest face of a picture uint8 RGB [H,W,3], None where there is none."""
+    """The largest face of an image, uint8 RGB [H, W, 3]; None if there is none."""
     face = detector.largest(pixels)
     return None if face is None else FaceInput(np.ascontiguousarray(pixels), face)

@@ -1,6 +1,6 @@
-"""Scores from the geometry of the landmarks as seen from the front: what the pose of the head changes is taken out.
+"""Scores from landmarks as seen from the front, so that the pose of the head does not change them.
 
-All are ratios of lengths, so that neither the size of the face nor that of the picture matters.
+All are ratios of lengths and do not depend on the size of the face or image.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ CORNERS, LIPS, OPENING = (48, 54), (51, 57), (62, 66)  # of the mouth; outer edg
 
 
 def smile(face: FaceInput) -> float:
-    """Width of the mouth plus how far its corners lie above its middle, in distances between the eyes.
+    """Width of the mouth plus the lift of its corners above its middle, in distances between the eyes.
 
     About 0.85 for a closed, relaxed mouth and 1.2 for a broad smile.
     """
@@ -30,7 +30,7 @@ def mouth_open(face: FaceInput) -> float:
 
 
 def eye_open(face: FaceInput) -> float:
-    """The gap between the lids over the length of the eye, mean of both eyes."""
+    """The gap between the lids divided by the length of the eye, mean of both eyes."""
     points = face.frontal
     ratios = [
         (_length(points[b] - points[f]) + _length(points[c] - points[e])) / (2 * _length(points[a] - points[d]))

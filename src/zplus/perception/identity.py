@@ -1,4 +1,4 @@
-"""Who is seen: dlib's face descriptor, a ResNet with 29 layers whose 128 numbers lie within 0.6 for one person."""
+"""Identity: dlib's face descriptor, 128 numbers of a ResNet-29. One person's descriptors are within 0.6."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -27,19 +27,19 @@ def descriptors(weights: Mapping[str, Tensor], image: Float[Tensor, "n 3 150 150
 
 
 class Identity:
-    """Descriptors of faces; nan where a picture shows none. DownloadError where the models are not here."""
+    """Descriptors of faces; nan where an image has no face. Raises DownloadError without the models."""
 
     def __init__(self, detector: FaceDetector | None = None):
         self.detector = detector or FaceDetector(require(FACE_MODELS))
 
     def embed(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Descriptor:
-        """The descriptor [128] of the largest face of a picture uint8 RGB [H,W,3]."""
+        """The descriptor [128] of the largest face of an image, uint8 RGB [H, W, 3]."""
         face = largest_face(pixels, self.detector)
         return np.full(128, np.nan) if face is None else self.describe(face)
 
     @torch.inference_mode()
     def describe(self, face: FaceInput) -> Descriptor:
-        """The descriptor [128] of a face that was found already."""
+        """The descriptor [128] of a detected face."""
         return descriptors(self._weights, to_tensor(face.chip(SIZE, PADDING)))[0].double().numpy()
 
     @cached_property
@@ -48,14 +48,14 @@ class Identity:
 
 
 def distance(a: Descriptor, b: Descriptor) -> float:
-    """The Euclidean distance of two descriptors."""
+    """The Euclidean distance of two descriptors. Below 0.6: the same person."""
     return float(np.linalg.norm(a - b))
 
 
 def identity_distance(
     identity: Identity | None, image: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"]
 ) -> Float[Tensor, " n"]:
-    """The distance of the largest faces of images in [-1,1], row by row; nan without a network or without a face."""
+    """The distance [N] of the largest faces of images in [-1, 1]; nan without a network or face."""
     if identity is None:
         return torch.full((len(image),), torch.nan)
     pairs = zip(image, target, strict=True)
@@ -64,12 +64,13 @@ def identity_distance(
 
 
 def rank(query: Descriptor, gallery: Float[np.ndarray, "m 128"], own: int) -> int:
-    """The place of row `own` when the gallery [M,128] is sorted by its distance to the query: 1 is first.
+    """The rank of row `own` when a gallery [M, 128] is sorted by distance to the query; 1 is first.
 
     Ties and nan count against it.
 
-    >>> rank(np.eye(128)[0], np.eye(128)[:3], own=0)
-    1
+    Examples:
+        >>> rank(np.eye(128)[0], np.eye(128)[:3], own=0)
+        1
     """
     distances = np.linalg.norm(gallery - query, axis=1)
     nearer = ~(distances > distances[own])

@@ -41,10 +41,10 @@ Features = tuple[Tensor, ...]
 
 
 class LPIPS(nn.Module):
-    """The distance by the trunk "vgg" or "alex", with the official weights unless others are given.
+    """The distance with a "vgg" or "alex" trunk, by default with the official weights.
 
-    Images are [N,3,H,W] in [-1,1], RGB, H and W at least 32; nothing crosses rows. The convolutions follow the memory
-    format and the autocast of the caller; normalisation and heads are computed in fp32.
+    Images are [N, 3, H, W] in [-1, 1], RGB, of 32 px a side or more. Rows do not influence each other. Convolutions use
+    the memory format and autocast of the caller; normalisation and heads are computed in fp32.
     """
 
     shift: Tensor
@@ -65,7 +65,7 @@ class LPIPS(nn.Module):
         self.eval().requires_grad_(False)
 
     def stages(self, image: Float[Tensor, "n 3 h w"]) -> Iterator[Float[Tensor, "n _ _ _"]]:
-        """The features of the five stages [N,C_k,h_k,w_k], as the trunk gives them."""
+        """The features of the five stages [N, C_k, h_k, w_k] of the trunk."""
         x, convolutions = (image - self.shift) / self.scale, iter(self.conv)
         for stage, pool in zip(STAGES[self.net], POOLS[self.net], strict=True):
             x = F.max_pool2d(x, pool, 2) if pool else x
@@ -74,11 +74,11 @@ class LPIPS(nn.Module):
             yield x
 
     def features(self, image: Float[Tensor, "n 3 h w"]) -> Features:
-        """The same normalised, in fp32."""
+        """The same, normalised over channels, in fp32."""
         return tuple(map(_normalised, self.stages(image)))
 
     def distance(self, a: Features, b: Features) -> Float[Tensor, " n"]:
-        """The distance between two images of the same size by their features, row by row."""
+        """The distance [N] between two images of the same size, from their features."""
         with torch.autocast(a[0].device.type, enabled=False):
             parts = [
                 ((x - y).square() * head.view(1, -1, 1, 1)).sum(1).mean((1, 2))  # [N]
@@ -87,15 +87,15 @@ class LPIPS(nn.Module):
             return torch.stack(parts).sum(0)
 
     def forward(self, a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
-        """The distance between two images of the same size, row by row."""
+        """The distance [N] between two images of the same size."""
         return self.distance(self.features(a), self.features(b))
 
 
 def at(image: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c {size} {size}"]:
-    """The image at another size, which fixes the scale that LPIPS judges: by our convention at 256 px.
+    """Resize an image; LPIPS depends on the size, which is 256 px by convention.
 
-    The mean over k x k pixels where a square image is k times as large (a box filter, F.interpolate's "area"), else
-    bilinear with a filter that widens with the reduction (antialias).
+    If a square image is k times as large, the mean over k x k pixels (F.interpolate's "area"), else antialiased
+    bilinear.
     """
     height, width = image.shape[-2:]
     if height == width == size:
@@ -108,13 +108,13 @@ def at(image: Float[Tensor, "n c h w"], size: int) -> Float[Tensor, "n c {size} 
 def distance_at(
     lpips: LPIPS, size: int, a: Float[Tensor, "n 3 h w"], b: Float[Tensor, "n 3 h w"]
 ) -> Float[Tensor, " n"]:
-    """The distance of the images resized to size x size, row by row, `BATCH` of them at once."""
+    """The distance [N] of images resized to size x size, `BATCH` at a time."""
     pairs = zip(at(a, size).split(BATCH), at(b, size).split(BATCH), strict=True)
     return torch.cat([lpips(x, y) for x, y in pairs])
 
 
 def _normalised(x: Tensor) -> Tensor:
-    """Unit length over the channels of every position, in fp32."""
+    """Unit length over channels at every position, in fp32."""
     with torch.autocast(x.device.type, enabled=False):
         x = x.float()
         return x * torch.rsqrt(x.square().sum(1, keepdim=True) + TINY)

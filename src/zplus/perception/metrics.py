@@ -1,9 +1,8 @@
-"""Metrics of how near an image is to another, by name, all of one signature: (image, target) -> [N].
+"""Metrics between images by name, all of one signature: (image, target) -> [N]. They have no gradient.
 
-They measure and give no gradient; a loss takes the functions behind them.
-
->>> METRICS["mse"](torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)).tolist()
-[0.25, 0.25]
+Examples:
+    >>> METRICS["mse"](torch.zeros(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5)).tolist()
+    [0.25, 0.25]
 """
 
 from collections.abc import Callable, Iterable
@@ -39,11 +38,12 @@ def _identity() -> Identity:
 
 @dataclass(frozen=True)
 class MetricNetworks:
-    """What the metrics that need networks look with; by default networks on the CPU, shared and loaded when first used.
+    """The networks of the metrics; by default on the CPU, shared, and loaded when first used.
 
-    lpips: gives LPIPS by its trunk, "vgg" or "alex", on the device of the images.
-    identity: gives the network that knows people, or None, where the identity distance is nan.
-    lpips_side: pixels a side of the images that LPIPS is given; others are resized.
+    Attributes:
+        lpips: Gives LPIPS for a trunk, "vgg" or "alex", on the images' device.
+        identity: Gives the identity network, or None, for which the identity distance is nan.
+        lpips_side: Side in pixels to which images are resized for LPIPS.
     """
 
     lpips: Callable[[str], LPIPS] = _lpips
@@ -53,7 +53,7 @@ class MetricNetworks:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number for an image and its target. `best` is that of equal images; `symmetric`: either may be the target."""
+    """A metric. `best` is its value for equal images; if `symmetric`, the arguments can be exchanged."""
 
     name: str
     measures: str
@@ -64,9 +64,17 @@ class Metric:
 
     @torch.inference_mode()
     def __call__(self, image: Tensor, target: Tensor, networks: MetricNetworks | None = None) -> Float[Tensor, " n"]:
-        """The metric [N] of images float [N,3,H,W] in [-1,1], RGB, row by row; nan where it cannot be measured.
+        """The metric of each row; nan where it cannot be measured.
 
-        Raises ZplusError for other shapes or types, DownloadError or MissingExtraError where a network is not here.
+        Args:
+            image: float [N, 3, H, W] in [-1, 1], RGB.
+            target: The same.
+            networks: The networks to use; None for the defaults.
+
+        Raises:
+            ZplusError: A shape or type is wrong.
+            DownloadError: A network has not been pulled.
+            MissingExtraError: An optional dependency is not installed.
         """
         _check(image, target)
         return self.load(networks or MetricNetworks())(image, target)
@@ -101,7 +109,17 @@ METRICS = {metric.name: metric for metric in _ALL}
 def measure_images(
     image: Tensor, target: Tensor, names: Iterable[str] = tuple(METRICS), networks: MetricNetworks | None = None
 ) -> dict[str, Float[Tensor, " n"]]:
-    """Several metrics [N] by name, as `Metric` gives them; UnknownNameError for a name that is none."""
+    """Several metrics [N] by name.
+
+    Args:
+        image: float [N, 3, H, W] in [-1, 1], RGB.
+        target: The same.
+        names: Names of `METRICS`; all by default.
+        networks: The networks to use; None for the defaults.
+
+    Raises:
+        UnknownNameError: There is no such metric.
+    """
     names = list(names)
     for name in names:
         if name not in METRICS:

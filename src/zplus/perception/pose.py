@@ -1,7 +1,7 @@
 """Head pose from landmarks: a rigid 3-D face under weak perspective, fitted by least squares.
 
-p_i = s P R (X_i) + t, where P drops depth. The 3-D face is our own: x and y are the symmetrised mean of dlib's
-landmarks over 232 frontal faces (generated ones and portraits), depth was set by hand from common facial proportions.
+p_i = s P R (X_i) + t, where P drops depth. x and y of the 3-D face are the symmetrised mean of dlib's landmarks over
+232 frontal faces (generated ones and portraits). Depth was set by hand from common facial proportions.
 """
 
 from dataclasses import dataclass
@@ -40,10 +40,14 @@ FACE = _whole()
 
 @dataclass(frozen=True)
 class Pose:
-    """Angles in degrees, zero for the mean frontal face; the middle of the landmarks used, as on the 3-D face.
+    """Angles in degrees, zero for the mean frontal face.
 
-    yaw: to the right of the picture; pitch: upwards; roll: clockwise as seen. scale: pixels a millimetre;
-    residual: root mean square of what the fit leaves, millimetres.
+    Attributes:
+        yaw: To the right side of the image.
+        pitch: Upwards.
+        roll: Clockwise as seen.
+        scale: Pixels per millimetre.
+        residual: Root mean square error of the fit, in millimetres.
     """
 
     yaw: float
@@ -56,12 +60,12 @@ class Pose:
 
     @property
     def rotation(self) -> Float[np.ndarray, "3 3"]:
-        """From the face to the picture."""
+        """The rotation matrix from the face to the image."""
         return _rotation(*np.radians([self.yaw, self.pitch, self.roll]))
 
 
 def fit_pose(points: Float[np.ndarray, "k 2"], face: Float[np.ndarray, "k 3"]) -> Pose:
-    """The pose in which the 3-D points [K,3], mm, are seen at [K,2], pixels; robust to a few wrong ones."""
+    """The pose in which the 3-D points [K, 3], mm, appear at [K, 2], pixels; robust to a few outliers."""
     from scipy.optimize import least_squares  # noqa: PLC0415  (slow to import)
 
     middle, centre = points.mean(0), face.mean(0)
@@ -79,7 +83,7 @@ def fit_pose(points: Float[np.ndarray, "k 2"], face: Float[np.ndarray, "k 3"]) -
 
 
 def frontal(points: Float[np.ndarray, "51 2"], pose: Pose) -> Float[np.ndarray, "51 2"]:
-    """The landmarks 17 to 67 as seen from the front, in millimetres: their depth is taken to be that of the face."""
+    """The landmarks 17 to 67 as seen from the front, in millimetres; depth is that of the 3-D face."""
     turn = pose.rotation
     seen = (points - pose.middle) / pose.scale - (FACE - pose.centre)[:, 2:] @ turn[:2, 2:].T
     return seen @ np.linalg.inv(turn[:2, :2]).T + pose.centre[:2]

@@ -1,4 +1,4 @@
-"""How near a reconstruction is to its photo: the figures that every report of this package shows."""
+"""The similarity of a reconstruction to its photo: the figures in every report of this package."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,11 +12,16 @@ FIGURES = tuple(METRICS)
 def measure_quality(
     image: Float[Tensor, "1 3 r r"], target: Float[Tensor, "1 3 r r"], identity: Identity | None = None
 ) -> dict[str, float]:
-    """All `METRICS` of a reconstruction of a photo, both RGB in [-1,1]; nan for what cannot be measured.
+    """All `METRICS` of a reconstruction; nan for what cannot be measured.
 
-    mse (of images in [-1,1]), psnr, ssim and ms_ssim are those of the full resolution, lpips that at 256 px;
-    identity_distance is that of the face descriptors (below 0.6: the same person), nan without `identity` or without a
-    face. MS-SSIM needs 176 pixels a side.
+    mse (of images in [-1, 1]), psnr, ssim and ms_ssim are at full resolution, LPIPS at 256 px. identity_distance is
+    between face descriptors: below 0.6 is the same person; nan without `identity` or without a face. MS-SSIM needs 176
+    px a side.
+
+    Args:
+        image: float [1, 3, R, R] in [-1, 1], RGB.
+        target: The same.
+        identity: The identity network, or None.
     """
     image, target = image.cpu().float().clamp(-1, 1), target.cpu().float().clamp(-1, 1)
     networks = MetricNetworks(identity=lambda: identity, lpips_side=LPIPS_SIDE)

@@ -55,17 +55,17 @@ def residual(
 
 
 def as_dlib_sees(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """An image in [-1,1] as dlib's networks of faces are given it."""
+    """An image in [-1, 1] as the input of dlib's face networks."""
     return ((image + 1) * 127.5 - torch.tensor(MEANS).to(image)[:, None, None]) / SCALE
 
 
 def convolve(weights: Mapping[str, Tensor], name: str, x: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """The convolution of this name; its scale and offset are in it."""
+    """The convolution of this name, with normalisation folded in."""
     return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride, padding)
 
 
 def _sum(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of [N,C,H,W] of unlike sizes: zeros after the last channel, row and column of the smaller."""
+    """The sum of two [N, C, H, W] of unequal sizes; the smaller is padded with zeros at the end of each axis."""
     size = [max(pair) for pair in zip(a.shape[1:], b.shape[1:], strict=True)]
     padded = (F.pad(x, [n for k in (2, 1, 0) for n in (0, size[k] - x.shape[1 + k])]) for x in (a, b))
     return next(padded) + next(padded)

@@ -1,7 +1,7 @@
 """Structural similarity: SSIM (Wang et al. 2004, equation 13) and MS-SSIM (Wang et al. 2003, equation 7).
 
-As in most of the literature: a Gaussian window of 11 x 11 with sigma 1.5, no padding, K1 = 0.01, K2 = 0.03, the mean
-over channels. Images are in [-1,1] here; the formulas want [0, peak], so that they are moved to [0,1] first.
+The usual settings: a Gaussian window of 11 x 11 with sigma 1.5, no padding, K1 = 0.01, K2 = 0.03, mean over channels.
+Images in [-1, 1] are mapped to [0, 1] first.
 """
 
 import torch
@@ -18,10 +18,11 @@ Images = Float[Tensor, "n c h w"]
 
 
 def ssim(a: Images, b: Images) -> Float[Tensor, " n"]:
-    """SSIM row by row, 1 for equal images; nan below 11 pixels a side.
+    """SSIM [N], 1 for equal images; nan below 11 pixels a side.
 
-    >>> ssim(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16)).tolist()
-    [1.0]
+    Examples:
+        >>> ssim(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16)).tolist()
+        [1.0]
     """
     if min(a.shape[-2:]) < SIDE:
         return torch.full((len(a),), torch.nan)
@@ -29,7 +30,7 @@ def ssim(a: Images, b: Images) -> Float[Tensor, " n"]:
 
 
 def ms_ssim(a: Images, b: Images) -> Float[Tensor, " n"]:
-    """MS-SSIM row by row, over five scales; nan below 176 pixels a side."""
+    """MS-SSIM [N] over five scales; nan below 176 pixels a side."""
     if min(a.shape[-2:]) < SMALLEST:
         return torch.full((len(a),), torch.nan)
     a, b, result = (a + 1) / 2, (b + 1) / 2, torch.ones(len(a), device=a.device)
@@ -43,7 +44,7 @@ def ms_ssim(a: Images, b: Images) -> Float[Tensor, " n"]:
 
 
 def _compare(a: Images, b: Images) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """The mean of luminance x contrast x structure over all windows, and that of contrast x structure alone."""
+    """The means over all windows of luminance x contrast x structure, and of contrast x structure."""
     mean_a, mean_b = _windowed(a), _windowed(b)
     variance = _windowed(a * a) - mean_a**2 + _windowed(b * b) - mean_b**2
     covariance = _windowed(a * b) - mean_a * mean_b

@@ -1,4 +1,4 @@
-"""Where the networks that judge come from, and their conversion, once, to safetensors in the cache."""
+"""The sources of the networks, and their one-time conversion to safetensors in the cache."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,7 +51,7 @@ TRUNKS = {"vgg": ("vgg16.ckpt", "VGG16_0", 13), "alex": ("alexnet.ckpt", "AlexNe
 
 
 def lpips_tensors(net: str) -> dict[str, Tensor]:
-    """A trunk's `conv.K.weight` [out,in,k,k] and `conv.K.bias`, and the five heads `head.K` [C]."""
+    """A trunk's `conv.K.weight` [out, in, k, k] and `conv.K.bias`, and the five heads `head.K` [C]."""
     file, key, count = TRUNKS[net]
 
     def convert(folder: Path) -> dict[str, Tensor]:
@@ -65,7 +65,7 @@ def lpips_tensors(net: str) -> dict[str, Tensor]:
 
 
 def emotion_tensors() -> dict[str, Tensor]:
-    """The mini-Xception's convolutions with their batch normalisations folded in; names as `emotion.py` uses them."""
+    """The convolutions of mini-Xception with batch normalisation folded in, named as in `emotion.py`."""
     return _converted(EMOTION, "emotion", _read_emotion)
 
 
@@ -85,7 +85,7 @@ def gender_tensors() -> dict[str, Tensor]:
 
 
 def _initializers(path: Path) -> Iterator[np.ndarray]:
-    """The numbers that an ONNX file holds, from input to output."""
+    """The arrays of an ONNX file, from input to output."""
     try:
         import onnx  # noqa: PLC0415  (an extra)
         from google.protobuf.message import DecodeError  # noqa: PLC0415
@@ -187,7 +187,7 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 
 def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors of a converted file, which is written the first time; the original is then never read again."""
+    """The tensors of a converted file. It is written at first use; the original is not read again."""
     path = cached("networks", f"{name}-{archive.sha256[:12]}.safetensors")
     if not path.is_file():
         try:

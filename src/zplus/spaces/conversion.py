@@ -1,6 +1,7 @@
-"""Conversion of codes: exact up the chain z -> z+ -> w+ -> s (and z -> w -> w+), by projection down it.
+"""Conversion of codes between spaces.
 
-Under another truncation it is exact in W, W+ and S; on the sphere the nearest code is looked for.
+It is exact along z -> z+ -> w+ -> s (and z -> w -> w+), and a projection in the other direction. A change of truncation
+is exact in W, W+ and S; in Z and Z+ the nearest code is used.
 """
 
 import torch
@@ -14,11 +15,22 @@ from zplus.spaces.space import Space, same_chart
 
 @torch.no_grad()
 def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Tensor, " n"]]:
-    """The point of `target` that shows the same, and the error [N]: |difference of styles| / |styles - their mean|.
+    """The point of `target` that shows the same image, or the nearest.
 
-    A code makes up for another truncation. F is kept between F/X spaces (carried on to a later layer; the error does
-    not count what is lost towards an earlier one), dropped towards plain ones, and head(code) where there was none.
-    Raises LatentError where the target's truncation shows nothing but the mean face.
+    The code compensates for a different truncation. F is kept between F/X spaces and computed on to a later layer; it
+    is dropped for plain spaces, and is head(code) if there was none.
+
+    Args:
+        source: The space of the point.
+        point: Code and F, N rows.
+        target: The space to convert to, of the same generator.
+
+    Returns:
+        The point, and the error [N]: |difference of styles| / |styles - their mean|. It does not include what F loses
+        when it moves to an earlier layer.
+
+    Raises:
+        LatentError: The truncation of `target` is 0, so that only the mean image can be shown.
     """
     code = convert_code(source, point.code, target)
     before, after = (torch.cat(x.inputs(c).styles, 1) for x, c in ((source, point.code), (target, code)))
@@ -34,7 +46,7 @@ def convert(source: Space, point: Point, target: Space) -> tuple[Point, Float[Te
 
 
 def convert_code(source: Space, code: Float[Tensor, "n k d"], target: Space) -> Float[Tensor, "n _ _"]:
-    """The code alone, see `convert`."""
+    """The code alone, as in `convert`."""
     factor = _rescaling(source, target)
     if same_chart(source, target):
         if factor is not None:
@@ -47,7 +59,7 @@ def convert_code(source: Space, code: Float[Tensor, "n k d"], target: Space) -> 
 
 
 def _rescaling(source: Space, target: Space) -> Float[Tensor, "l 1"] | None:
-    """What w - w_mean of each code in `source` must be multiplied by to show the same in `target`; None for 1."""
+    """The factor on w - w_mean, per code, that makes `target` show the same as `source`; None for 1."""
     pairs = list(zip(source.truncation, target.truncation, strict=True))
     if any(other == 0 != one for one, other in pairs):
         raise LatentError("A truncation of 0 shows the mean face alone: choose a larger psi.")

@@ -39,7 +39,7 @@ class W(WPlus):
 
 
 class S(Space):
-    """S: the outputs of all affine layers, concatenated: one free number a channel, K = 1; more than w."""
+    """S: the outputs of all affine layers, concatenated. One free number per channel, K = 1; larger than W+."""
 
     kind, linear, within_w = "s", True, False
 
@@ -63,28 +63,28 @@ class S(Space):
         return torch.cat(self.generator.styles(w.expand(-1, self.generator.num_codes, -1)), 1)[:, None]
 
     def to_w(self, code: Tensor) -> Tensor:
-        """Of every layer the w nearest to the mean of those whose styles are nearest: least squares."""
+        """Per layer the w nearest to the mean of the codes with the nearest styles: least squares."""
         feeds = self._feeds
         return torch.cat([self._least_squares(code, feeds == layer) for layer in range(self.generator.num_codes)], 1)
 
     def nearest_w(self, code: Tensor) -> Tensor:
-        """The same over all layers at once."""
+        """The same, jointly over all layers."""
         return self._least_squares(code, self._feeds >= 0)
 
     def _least_squares(self, code: Tensor, chosen: Tensor) -> Tensor:
-        """w [N,1,w_dim] of the chosen channels."""
+        """w [N, 1, w_dim] from the chosen channels."""
         residual = (code[:, 0] - self.statistics.style_mean)[:, chosen]
         return (self.statistics.w_mean + residual @ torch.linalg.pinv(self._affine[:, chosen], rtol=1e-5))[:, None]
 
     @cached_property
     def _affine(self) -> Tensor:
-        """The affine layers without their offsets [w_dim, sum of C_k]."""
+        """The matrices of the affine layers, without bias [w_dim, sum of C_k]."""
         identity = torch.eye(self.generator.w_dim, device=self.generator.device)[:, None]
         return (self.from_w(identity) - self.from_w(torch.zeros_like(identity[:1])))[:, 0]
 
     @property
     def _feeds(self) -> Tensor:
-        """The code that feeds each channel [sum of C_k]."""
+        """The index of the code that feeds each channel [sum of C_k]."""
         sizes = torch.tensor(self.generator.style_sizes)
         return torch.tensor(self.generator.style_codes).repeat_interleave(sizes).to(self.generator.device)
 

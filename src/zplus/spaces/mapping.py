@@ -1,4 +1,4 @@
-"""The mapping network f as a chart of W: its Jacobian, the pull-back of vectors, the projection of codes."""
+"""The mapping network f as a chart of W: its Jacobian, the pull-back of vectors, and the projection of codes."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def onto_sphere(z: Tensor) -> Tensor:
 
 
 def jvp(function: Callable[[Tensor], Tensor], x: Tensor, vector: Tensor) -> Tensor:
-    """d function / dx, times a vector of the shape of x: by two backward passes, in every mode of autograd."""
+    """The product of the Jacobian d function / dx and `vector`, by two backward passes, in every autograd mode."""
     value, backward, *_ = torch.func.vjp(function, x)
     _, forward, *_ = torch.func.vjp(lambda cotangent: backward(cotangent)[0], torch.zeros_like(value))
     return forward(vector)[0]
@@ -32,7 +32,16 @@ def mapping_jacobian(generator: Generator, z: Float[Tensor, "n k z"]) -> Float[T
 
 
 def damped_solve(jacobian: Tensor, residual: Tensor, damping: float | Tensor) -> Tensor:
-    """t [..., z, m] of (J^T J + damping * mean diag(J^T J) * I) t = J^T r, for J [..., w, z] and r [..., w, m]."""
+    """Solve (J^T J + damping * mean diag(J^T J) * I) t = J^T r.
+
+    Args:
+        jacobian: J [..., w, z].
+        residual: r [..., w, m].
+        damping: Relative to the mean diagonal.
+
+    Returns:
+        t [..., z, m].
+    """
     normal = jacobian.mT @ jacobian
     scale = normal.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     eye = torch.eye(normal.shape[-1], device=normal.device, dtype=normal.dtype)
@@ -45,10 +54,10 @@ def pull_back(
     vector: Float[Tensor, "n k w"],
     excluded: Float[Tensor, "m k w"] | None = None,
 ) -> Float[Tensor, "n k z"]:
-    """t with J t near the vector, by damped least squares; J t is orthogonal to every excluded vector.
+    """The tangent t whose J t is near `vector`, by damped least squares, with J t orthogonal to every excluded vector.
 
-    t = H d - H G (G^T H G)^+ G^T H d for H = (J^T J + damping)^-1, d = J^T vector, G = J^T [excluded]: the projection
-    in the damped metric, because in the plain one t would keep a part of the excluded.
+    t = H d - H G (G^T H G)^+ G^T H d with H = (J^T J + damping)^-1, d = J^T vector and G = J^T [excluded]. The
+    projection uses the damped metric: under the Euclidean one t would keep a part of the excluded vectors.
     """
     jacobian = mapping_jacobian(generator, z)
     others = vector.new_zeros(0, *vector.shape[1:]) if excluded is None else excluded
@@ -61,7 +70,7 @@ def pull_back(
 
 @torch.no_grad()
 def project(generator: Generator, w: Float[Tensor, "n k w"]) -> Float[Tensor, "n k z"]:
-    """z on the sphere with f(z) near w: Levenberg-Marquardt from the nearest of many prior samples."""
+    """The z on the sphere with f(z) nearest to w: Levenberg-Marquardt from the nearest of many prior samples."""
     flat = w.flatten(0, 1)
     random = torch.Generator().manual_seed(0)
     samples = torch.randn(CANDIDATES, 1, generator.z_dim, generator=random).to(w)

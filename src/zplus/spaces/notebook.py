@@ -1,4 +1,4 @@
-"""A latent as the image that a notebook shows for it."""
+"""The image that a notebook shows for a latent."""
 
 import torch
 
@@ -12,7 +12,7 @@ MAX_SHOWN = 8  # rows
 
 
 def png_of(latent: Latent) -> bytes | None:
-    """The first rows beside each other as a PNG, by the generator of the latent's name; None where that is not here."""
+    """The first rows side by side as a PNG; None where the latent's generator is not on this machine."""
     try:
         generator = load_generator(latent.generator)
         images = [render(generator, latent[i])[0] for i in range(min(len(latent), MAX_SHOWN))]

@@ -1,4 +1,4 @@
-"""The ten spaces by name. A new space is one class and one line here."""
+"""The ten spaces by name. A new space is one class and one entry here."""
 
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.generators import Generator
@@ -12,7 +12,7 @@ SPACES = (*CODES, *(f"f/{name}" for name in CODES))
 
 
 def space_class(name: str) -> type[Space]:
-    """The class of a space by its name, with or without F. Raises UnknownNameError."""
+    """The class of a space by name, with or without F. Raises UnknownNameError."""
     kind = name.removeprefix("f/")
     if kind not in CODES:
         raise UnknownNameError("space", name, SPACES)
@@ -20,15 +20,23 @@ def space_class(name: str) -> type[Space]:
 
 
 def extended(kind: str) -> str:
-    """The kind of the same codes in which layers can differ: "z+" for "z"."""
+    """The space with one code per layer for the same kind of codes: "z+" for "z"."""
     found = space_class(kind)
     return next(name for name, one in CODES.items() if one.extended and issubclass(found, one))
 
 
 def make_space(name: str, generator: Generator, layer: str | None = None, decoding: Decoding | None = None) -> Space:
-    """A space by name ("z+", "f/z+") over a generator; layer says where F sits ("32" or "b32.conv1").
+    """A space of a generator by name.
 
-    Without a layer, F sits where `default_layer` says. Raises UnknownNameError, and ZplusError for what cannot be.
+    Args:
+        name: A name of `SPACES`, such as "z+" or "f/z+".
+        generator: The generator.
+        layer: Where F sits, "32" or "b32.conv1"; None for `default_layer`.
+        decoding: Truncation and noise; None for the defaults.
+
+    Raises:
+        UnknownNameError: There is no such space or layer.
+        ZplusError: A layer was given for a space without F.
     """
     kind = space_class(name)
     if not name.startswith("f/"):
@@ -39,9 +47,9 @@ def make_space(name: str, generator: Generator, layer: str | None = None, decodi
 
 
 def straight(space: Space) -> Space:
-    """Where every move along W is straight, with exact codes for all of this space: W or W+ for one whose chart bends.
+    """The space in which a movement along W is a straight line: W or W+ for Z or Z+, else the space itself.
 
-    What stands beside the code (F and its layer, the decoding) stays.
+    F, its layer and the decoding stay the same.
     """
     if space.linear:
         return space
@@ -49,5 +57,5 @@ def straight(space: Space) -> Space:
 
 
 def default_layer(generator: Generator) -> int:
-    """After the last convolution at 1/32 of the generator's side (32x32 of 1024 px), and at 8x8 at least."""
+    """The last layer at 1/32 of the generator's resolution (32x32 of 1024 px), and at 8x8 at least."""
     return generator.layer(str(min(generator.resolution, max(8, generator.resolution // 32))))

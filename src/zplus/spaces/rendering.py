@@ -1,4 +1,4 @@
-"""From a latent to its picture, on the generator that it belongs to and on no other."""
+"""From a latent to its image. A latent renders on its own generator only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +16,11 @@ from zplus.spaces.space import Space
 
 
 def space_of(generator: Generator, latent: Latent) -> Space:
-    """The space that a latent is a point of. Raises LatentError when it is damaged or belongs to another generator."""
+    """The space that a latent belongs to.
+
+    Raises:
+        LatentError: The latent is damaged or belongs to another generator.
+    """
     if latent.fingerprint != generator.fingerprint:
         raise LatentError(
             f"This latent belongs to {latent.generator} ({latent.fingerprint}), not to {generator.name} "
@@ -35,7 +39,7 @@ def space_of(generator: Generator, latent: Latent) -> Space:
 
 
 def edited_space(space: Space, latent: Latent) -> Space:
-    """The space that `latent.edited` is a point of, where `space` is that of `latent.inverted`."""
+    """The space of `latent.edited`; `space` is that of `latent.inverted`."""
     return straight(space) if latent.move == "straight" else space
 
 
@@ -64,14 +68,14 @@ def _fits(space: Space, point: Point) -> bool:
 
 
 def _fit(space: Space, added: Mapping[str, Tensor], n: int) -> bool:
-    """Whether all that is added has a layer of its size, and none where F is."""
+    """Whether each added map fits a layer, and none sits where F is."""
     places = {layer.name: (n, layer.channels, layer.resolution, layer.resolution) for layer in space.generator.layers}
     own = None if space.layer is None else space.generator.layers[space.layer].name
     return all(name != own and places.get(name) == tuple(x.shape) for name, x in added.items())
 
 
 def latent_of(space: Space, point: Point, **facts: object) -> Latent:
-    """A fresh latent of a point; `facts` are its mode, settings and figures."""
+    """A latent of a point, without edits; `facts` are further fields (mode, settings, figures)."""
     generator = space.generator
     return Latent(
         space=space.name,
@@ -105,16 +109,24 @@ def sample(generator: Generator, count: int = 1, seed: int = 0, psi: float = 1.0
 
 
 def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
-    """The picture of a latent, edits included: RGB in [-1, 1]. Raises LatentError for another generator's latent.
+    """Render a latent, edits included.
 
-    Where the latent has a mask, the reconstruction shows outside of it, pixel for pixel.
+    Args:
+        generator: The generator that the latent belongs to.
+        latent: N rows.
+
+    Returns:
+        Images [N, 3, R, R] in [-1, 1], RGB, float32. Outside the latent's mask they equal the reconstruction exactly.
+
+    Raises:
+        LatentError: The latent is damaged or belongs to another generator.
     """
     return rendered(space_of(generator, latent), latent)
 
 
 @torch.inference_mode()
 def rendered(space: Space, latent: Latent) -> Float[Tensor, "n 3 r r"]:
-    """`render` where the latent's space is known, as `space_of` gives it: on a generator tuned to its offsets."""
+    """`render` for a latent whose space is known; `space` comes from `space_of`, whose generator has PTI's offsets."""
     if latent.edited is None:
         return _image(space, latent, latent.inverted)
     image = _image(edited_space(space, latent), latent, latent.edited)
@@ -122,7 +134,7 @@ def rendered(space: Space, latent: Latent) -> Float[Tensor, "n 3 r r"]:
 
 
 def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
-    """The edited picture inside the mask [N,1,s,s], if there is one, and the reconstruction outside."""
+    """The edited image inside the mask [N, 1, s, s], the reconstruction outside; without a mask the edited image."""
     if mask is None:
         return edited
     wide = F.interpolate(mask.to(edited), edited.shape[-2:], mode="bilinear")
