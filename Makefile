@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 
-# The documentation site: out/site/index.html. A warning is an error.
+# The documentation site: out/site/index.html. A warning is an error. Search needs a server: python -m http.server -d out/site
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
