@@ -48,7 +48,7 @@ def edit(
         generator: The generator that the latent belongs to.
         latent: N rows. Its own edits are kept, and these are added.
         strengths: Strength by direction, or by a direction's name or file, in standard deviations of the attribute. A
-            sum beyond +-10 acts as +-10, with a warning.
+            sum beyond 10, of either sign, acts as 10, with a warning.
         layers: The codes first..last-1 that move; None for all.
         feature: How F follows in F/X spaces. "moved" is head(edited code) + the detail of F, warped along the motion
             between the heads; "added" the same without the warp; "fixed" leaves F as it is (the papers' form, where
@@ -269,7 +269,7 @@ def _number(strength: object, name: str) -> float:
 
 
 def _limited(strength: float) -> float:
-    """The strength clamped to +-MOST standard deviations."""
+    """The strength clamped to at most MOST standard deviations of either sign."""
     return min(max(strength, -MOST), MOST)
 
 
