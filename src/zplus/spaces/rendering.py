@@ -95,7 +95,7 @@ def sample(generator: Generator, count: int = 1, seed: int = 0, psi: float = 1.0
     Args:
         generator: The generator.
         count: The number of rows N.
-        seed: The same seed gives the same rows, on every device; row i does not depend on `count`.
+        seed: The same seed gives the same rows, on every device.
         psi: Truncation in [0, 1]: 1 is none, 0 the mean image.
 
     Returns:
