@@ -1,7 +1,7 @@
 """MobileStyleGAN (Belousov 2021, arXiv 2104.04767): a light synthesis network distilled from a StyleGAN2.
 
-Each block enlarges by an inverse Haar wavelet transform and convolves depthwise-separably. Demodulation is folded into
-the pointwise weights, noise is stored already times its strength, and the image head predicts wavelets.
+Each block upsamples by an inverse Haar wavelet transform and uses depthwise-separable convolutions. Demodulation is
+folded into the pointwise weights, noise is stored scaled by its strength, and the image head predicts wavelets.
 """
 
 from collections.abc import Mapping

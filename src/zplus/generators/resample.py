@@ -1,6 +1,6 @@
-"""Resampling by 2 with a small FIR filter, as StyleGAN2 enlarges images and features (Karras et al. 2020, 1912.04958).
+"""Resampling by 2 with a small FIR filter, as StyleGAN2 scales images and features (Karras et al. 2020, 1912.04958).
 
-Everything is an ordinary depthwise convolution; the filters have 2 taps or more.
+All functions are ordinary depthwise convolutions; filters have 2 taps or more.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 
 def fir_kernel(taps: Sequence[float | int]) -> Tensor:
-    """The separable kernel [T,T] of a 1-D filter, normalised to the sum 1.
+    """The separable kernel [T, T] of a 1-D filter, normalised to sum 1.
 
-    >>> fir_kernel([1, 3, 3, 1])[0] * 64
-    tensor([1., 3., 3., 1.])
+    Examples:
+        >>> fir_kernel([1, 3, 3, 1])[0] * 64
+        tensor([1., 3., 3., 1.])
     """
     line = torch.tensor(taps, dtype=torch.float32)
     kernel = torch.outer(line, line)
@@ -22,7 +23,7 @@ def fir_kernel(taps: Sequence[float | int]) -> Tensor:
 
 
 def upsample(x: Tensor, kernel: Tensor) -> Tensor:
-    """Enlarge [N,C,H,W] to [N,C,2H,2W]: zeros between the pixels, then the filter with gain 4."""
+    """[N, C, H, W] to [N, C, 2H, 2W]: zeros between the pixels, then the filter with gain 4."""
     height, width = x.shape[-2:]
     first = (len(kernel) - 2) // 2
     x = F.conv_transpose2d(x, _per_channel(4 * kernel, x), stride=2, groups=x.shape[1])
@@ -30,14 +31,14 @@ def upsample(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def downsample(x: Tensor, kernel: Tensor) -> Tensor:
-    """Shrink [N,C,2H,2W] to [N,C,H,W]: the filter, then every second pixel."""
+    """[N, C, 2H, 2W] to [N, C, H, W]: the filter, then every second pixel."""
     return F.conv2d(x, _per_channel(kernel.flip(0, 1), x), None, 2, (len(kernel) - 1) // 2, groups=x.shape[1])
 
 
 def upsample_conv(x: Tensor, weight: Tensor, kernel: Tensor) -> Tensor:
-    """Enlarge [N,C,H,W] and convolve it with weight [O,C,3,3] to [N,O,2H,2W]: transposed convolution, then the filter.
+    """Upsample [N, C, H, W] and convolve with weight [O, C, 3, 3] to [N, O, 2H, 2W]: transposed convolution, filter.
 
-    The weight is that of a true convolution, flipped against what torch's conv2d takes.
+    The weight is that of a true convolution, flipped relative to torch's conv2d.
     """
     height, width = x.shape[-2:]
     x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, O, 2H+1, 2W+1]

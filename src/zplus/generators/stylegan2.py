@@ -1,7 +1,7 @@
 """StyleGAN2 (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", arXiv 1912.04958).
 
-Parameters are named as in the checkpoints of stylegan2-ada-pytorch, so that such a state dict loads as it is. Styles
-scale the features and demodulation scales the result, so that a batch is one ordinary convolution.
+Parameters have the names of stylegan2-ada-pytorch's checkpoints, so that such a state dict loads directly. Styles scale
+the input features and demodulation scales the output, so that a batch is one ordinary convolution.
 """
 
 import copy
@@ -131,7 +131,7 @@ class ModulatedConv(nn.Module):
         return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
 
     def demodulation(self, style: Tensor) -> Tensor:
-        """What gives every output channel unit variance again [N,c_out] (equation 3)."""
+        """The factor [N, c_out] that restores unit variance of every output channel (equation 3)."""
         power = self.weight.square().sum(dim=(2, 3))  # [c_out, c_in]
         return torch.rsqrt(F.linear(style.square(), power) + 1e-8)
 
@@ -154,7 +154,7 @@ class ToRGB(nn.Module):
 
 
 class Skip(nn.Module):
-    """The short way around a residual block: a 1x1 convolution, enlarged, with gain sqrt 0.5."""
+    """The shortcut of a residual block: a 1x1 convolution, upsampled, with gain sqrt 0.5."""
 
     resample_filter: Tensor
 
@@ -227,7 +227,7 @@ class StyleGAN2(Generator):
 
     @property
     def w_mean(self) -> Tensor | None:  # type: ignore[override]
-        """The running mean of w [w_dim] that the training kept, if the checkpoint has it."""
+        """The running mean of w [w_dim] from training, if the checkpoint has it."""
         return getattr(self.mapping, "w_avg", None)
 
     def with_label(self, label: int | Sequence[float | int] | Tensor) -> "StyleGAN2":

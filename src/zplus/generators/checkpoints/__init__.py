@@ -1,1 +1,1 @@
-"""Readers of foreign weights, one a format; none of them executes anything."""
+"""Readers of foreign checkpoints, one per format. None of them executes anything."""

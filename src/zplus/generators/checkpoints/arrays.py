@@ -1,4 +1,4 @@
-"""Pickles of nothing but numpy arrays in dictionaries, read without running anything that they name."""
+"""Reader of pickles that hold only numpy arrays in dictionaries; nothing that they name is executed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +14,10 @@ DEPTH = 8  # of dictionaries in dictionaries
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """Every array of nested dictionaries, by the keys that lead to it: {"Conv_0/kernel": [3,3,3,64], ...}.
+    """Every array of nested dictionaries, by its path of keys: {"Conv_0/kernel": [3, 3, 3, 64], ...}.
 
-    Raises CheckpointError for a damaged file, for any other global and for any other content.
+    Raises:
+        CheckpointError: The file is damaged, or holds anything else.
     """
     try:
         with Path(path).open("rb") as file:

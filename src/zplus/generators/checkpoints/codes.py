@@ -1,4 +1,4 @@
-"""Latent codes as other programs keep them: one array in an .npy, .npz or .pt file."""
+"""Latent codes of other programs: arrays in .npy, .npz or .pt files."""
 
 import zipfile
 from pathlib import Path
@@ -17,7 +17,11 @@ SMALL, PACKED = 64 << 20, 4  # bytes that may be unpacked, or as many times the 
 
 
 def read_codes(path: Path) -> Float[Tensor, "n l w"]:
-    """Codes [N,L,w] from an array [w], [L,w] or [N,L,w]. Nothing is unpickled. Raises LatentError."""
+    """Codes [N, L, w] from an array [w], [L, w] or [N, L, w]. Nothing is unpickled.
+
+    Raises:
+        LatentError: The file is damaged, or holds anything else.
+    """
     arrays = read_code_arrays(path)
     if len(arrays) != 1:
         raise LatentError(f"{path} holds {len(arrays)} arrays, expected one.")
@@ -28,7 +32,11 @@ def read_codes(path: Path) -> Float[Tensor, "n l w"]:
 
 
 def read_code_arrays(path: Path) -> dict[str, Tensor]:
-    """The arrays of an .npy, .npz or .pt file by name (a lone one is ""), finite, as fp32. Raises LatentError."""
+    """The arrays of an .npy, .npz or .pt file by name, as finite fp32; a single one has the name "".
+
+    Raises:
+        LatentError: The file is damaged, or holds anything else.
+    """
     try:
         arrays = read_tensors(path) if path.suffix in (".pt", ".pth") else _read_numpy(path)
     except FileNotFoundError:
@@ -44,7 +52,11 @@ def read_code_arrays(path: Path) -> dict[str, Tensor]:
 
 
 def write_codes(codes: Float[Tensor, "n l w"], path: Path) -> None:
-    """Write codes [N,L,w] in the format that the suffix says. Raises LatentError for another suffix."""
+    """Write codes [N, L, w] as .npy, .npz or .pt, by suffix.
+
+    Raises:
+        LatentError: The suffix is unknown.
+    """
     if path.suffix not in SUFFIXES:
         raise LatentError(f"{path} is no name for codes: end it in {', '.join(SUFFIXES)}.")
     with atomic(path) as temporary, temporary.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Checkpoints of genforce and its family: StyleGAN2 with layers numbered through."""
+"""Checkpoints of genforce and related projects: StyleGAN2 with consecutively numbered layers."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from zplus.generators.checkpoints.storages import Tensors
 
 
 def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
-    """The generator of {"generator_smooth": ..., "generator": ...}, or of bare tensors."""
+    """The generator of {"generator_smooth": ..., "generator": ...}, or of plain tensors."""
     if not isinstance(tree, dict):
         return None
     models = tree["models"] if isinstance(tree.get("models"), dict) else tree  # as its trainer writes them
@@ -29,7 +29,7 @@ def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
 
 
 def _renamed(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors under stylegan2-ada-pytorch's names, with the scale of the convolutions taken in."""
+    """The tensors under stylegan2-ada-pytorch's names, with the scale of the convolutions included."""
     if "truncation.w_avg" in state:
         yield "mapping.w_avg", state["truncation.w_avg"].flatten()
     yield "synthesis.b4.const", state["synthesis.early_layer.const"][0]

@@ -1,4 +1,4 @@
-"""A StyleGAN2 from bare tensors: every size is inferred from their names and shapes."""
+"""A StyleGAN2 from plain tensors: every size is inferred from names and shapes."""
 
 import math
 import re
@@ -15,10 +15,10 @@ from zplus.generators.stylegan2 import MAX_TAPS, StyleGAN2, StyleGAN2Config, sid
 
 @dataclass
 class ParsedCheckpoint:
-    """The generator of a checkpoint: its tensors under the names of stylegan2-ada-pytorch, and what these cannot tell.
+    """The contents of a checkpoint: tensors under stylegan2-ada-pytorch's names, and what these do not determine.
 
-    Tensors that such a network has and this format lacks (filters of every layer, a noise that is never used) are to
-    be filled in by the reader. notes: what a user should know, as sentences.
+    The reader adds tensors that such a network has and the format lacks (filters of every layer, an unused noise).
+    `notes` are sentences for the user.
     """
 
     tensors: dict[str, Tensor]
@@ -40,9 +40,10 @@ class ParsedCheckpoint:
 def infer_config(
     tensors: Mapping[str, Tensor], mapping_lr: float = 0.01, conv_clamp: float | None = None
 ) -> StyleGAN2Config:
-    """The configuration of a state dict, from its names and shapes; the arguments are what these cannot tell.
+    """The configuration of a state dict, from names and shapes. The other arguments are what these do not determine.
 
-    Raises CheckpointError, naming the tensors, where some are missing, left over or of a wrong shape.
+    Raises:
+        CheckpointError: Tensors are missing, left over or of a wrong shape; the message names them.
     """
 
     def shape(name: str, dimensions: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Pickles of the TensorFlow StyleGAN2 (stylegan2, stylegan2-ada): networks as lists of named arrays."""
+"""Pickles of NVIDIA's TensorFlow StyleGAN2 (stylegan2, stylegan2-ada): networks as lists of named arrays."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Pickles of stylegan2-ada-pytorch and its descendants: networks as records with their source, which is never run."""
+"""Pickles of stylegan2-ada-pytorch and its successors: networks with their source code, which is never executed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ DEPTH = 5  # generator, synthesis, block, layer, affine
 
 
 def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
-    """The generator of {"G_ema": ..., "G": ..., "D": ...}, of a network that was pickled alone, or of bare tensors."""
+    """The generator of {"G_ema": ..., "G": ..., "D": ...}, of a single pickled network, or of plain tensors."""
     networks = tree if isinstance(tree, dict) else {"G_ema": tree}
     if "synthesis.b4.const" in networks:
         return ParsedCheckpoint(tensors.state(networks))

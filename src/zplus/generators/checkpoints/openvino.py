@@ -1,4 +1,4 @@
-"""Reads a MobileStyleGAN from OpenVINO's intermediate representation (an XML graph and a file of constants)."""
+"""Reader of a MobileStyleGAN in OpenVINO's format (an XML graph and a file of constants)."""
 
 import math
 import re
@@ -14,8 +14,8 @@ from zplus.errors import CheckpointError
 def read_mobile_stylegan(mapping: tuple[bytes, bytes], synthesis: tuple[bytes, bytes]) -> dict[str, Tensor]:
     """The state dict of `MobileStyleGAN` from the (xml, bin) pairs of its two networks.
 
-    Named constants say what they are; weights with demodulation folded in are named `..._copy` and, like the noise
-    maps [1,1,r,r], come in the order of the convolutions.
+    Named constants are recognised by name. Weights with folded demodulation (`..._copy`) and noise maps [1, 1, r, r]
+    come in the order of the convolutions.
     """
     try:
         return _named(constants(*mapping), constants(*synthesis))

@@ -1,7 +1,6 @@
-"""Pickles as inert records: a pickle is a program, and this runs it without importing or calling what it names.
+"""Pickles as inert records. A pickle is a program; this interpreter runs it without importing or calling anything.
 
-Plain values stay what they are; whatever a pickle would make by a call becomes a `Made` that says so. Names are taken
-from a list, and one that is not on it is refused.
+Plain values stay as they are. Objects that a pickle would create become `Made` records. Global names must be on a list.
 """
 
 import pickletools
@@ -31,14 +30,14 @@ PERSISTENT = "a persistent id"
 
 
 class Named(NamedTuple):
-    """A global that a pickle names, never imported."""
+    """A global name in a pickle; it is never imported."""
 
     name: str
 
 
 @dataclass(eq=False)
 class Made:
-    """What a pickle asks to be made: by which global, with which arguments, and the state it is then given."""
+    """An object that a pickle would create: the global name, its arguments, and the state set on it."""
 
     maker: str
     arguments: tuple[Any, ...]
@@ -46,7 +45,7 @@ class Made:
 
 
 def preview(value: Any) -> str:
-    """A short text of a value, for a message: of structures only the kind, since their text could be endless."""
+    """A short text of a value for messages; of containers only the type, because their text could be endless."""
     if isinstance(value, str):
         return repr(value[:40])
     return repr(value)[:40] if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
@@ -55,9 +54,10 @@ def preview(value: Any) -> str:
 def read_pickle(
     file: BufferedIOBase, persistent: list[tuple[Any, ...]] | None = None, most_steps: int = MAX_STEPS
 ) -> Any:
-    """The value of one pickle, from the file's position to just after its end; its persistent ids join a list.
+    """The value of one pickle, from the file's position to its end; persistent ids are appended to `persistent`.
 
-    Raises CheckpointError.
+    Raises:
+        CheckpointError: The pickle is damaged, too long, or names an unknown global.
     """
     machine = _Machine([] if persistent is None else persistent, most_steps)
     try:
@@ -73,7 +73,7 @@ def read_pickle(
 
 
 class _Source:
-    """A file from which no more is asked than it has: memory is taken for what is asked."""
+    """A file that is never read beyond its end: memory is allocated for what is requested."""
 
     def __init__(self, file: BufferedIOBase) -> None:
         here = file.tell()
@@ -89,7 +89,7 @@ class _Source:
 
 
 class _Machine:
-    """The stack machine that pickles are written for."""
+    """The stack machine of the pickle format."""
 
     def __init__(self, persistent: list[tuple[Any, ...]], steps: int) -> None:
         self.persistent, self.steps = persistent, steps
@@ -103,7 +103,7 @@ class _Machine:
             raise CheckpointError("A pickle of so many steps is refused: no known model has one.")
 
     def step(self, name: str, argument: Any) -> None:
-        """Do one instruction, by its name in pickletools."""
+        """Execute one instruction, given by its name in pickletools."""
         if name in VALUES or name in CONSTANTS:
             self.stack.append(CONSTANTS.get(name, argument))
         elif name in EMPTY:
@@ -200,14 +200,14 @@ class _Machine:
 
 
 def _may_be_key(value: Any) -> bool:
-    """Whether it is found fast: the hash of a deep tuple overflows the stack, that of a vast number is slow."""
+    """Whether its hash is fast: that of a deep tuple overflows the stack, that of a huge integer is slow."""
     if isinstance(value, str | bytes):
         return len(value) <= LONGEST_KEY
     return value is None or (isinstance(value, int) and abs(value) < LARGEST_KEY)
 
 
 def _is_storage(reference: Any) -> bool:
-    """Whether a persistent id is torch's ("storage", its type, its key, a device, its length, in older files None)."""
+    """Whether a persistent id is torch's: ("storage", type, key, device, length), and None in older files."""
     if not isinstance(reference, tuple) or len(reference) not in (5, 6) or reference[5:] not in ((), (None,)):
         return False
     kind, typed, key = reference[:3]

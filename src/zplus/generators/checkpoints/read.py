@@ -1,4 +1,4 @@
-"""Any public checkpoint of a StyleGAN2: the format is told by the content, and nothing in it is executed."""
+"""Reader of every public checkpoint of StyleGAN2. The format is detected from the content; nothing is executed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,9 +43,14 @@ PICKLE = b"\x80"  # all versions since 2003
 
 
 def read_checkpoint(path: str | Path) -> tuple[Generator, list[str]]:
-    """The generator of a file of any known format, and sentences that its user should know.
+    """The generator of a checkpoint, and notes for its user.
 
-    Raises CheckpointError, which says what the file is where that can be told.
+    Args:
+        path: A file of any format in docs/models.md.
+
+    Raises:
+        CheckpointError: The file is missing, damaged or of another kind; the message names the kind if it is
+            recognised.
     """
     path = Path(path)
     with _plain_errors(path):
@@ -57,7 +62,7 @@ def read_checkpoint(path: str | Path) -> tuple[Generator, list[str]]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file that torch.save wrote, by name; a lone one has the name "". Raises CheckpointError."""
+    """The tensors of a torch.save file by name; a single one has the name "". Raises CheckpointError."""
     with _plain_errors(path), _opened(path) as (tree, tensors):
         found = tensors.state(tree if isinstance(tree, dict) else {"": tree})
         if not found:
@@ -67,7 +72,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Tensors]]:
-    """The records of a file, and what makes tensors of them while it is open."""
+    """The records of a file, and the `Tensors` that reads their storages while the file is open."""
     with path.open("rb") as file:
         tree, storages = (load_file(bounded(path)), nowhere) if _is_safetensors(path) else _records(file)
         yield tree, Tensors(storages, path.stat().st_size)
@@ -75,7 +80,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Tensors]]:
 
 @contextmanager
 def _plain_errors(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged or hostile file raises into a CheckpointError of one line."""
+    """Turn every exception from a damaged or hostile file into a CheckpointError of one line."""
     try:
         if not path.exists():
             raise CheckpointError(f"There is no file {path}.")
@@ -94,7 +99,7 @@ def _plain_errors(path: Path) -> Iterator[None]:
 
 
 def _line(text: str) -> str:
-    """One line that a terminal can show, whatever the names in it are."""
+    """The text as one line that is safe for a terminal."""
     shown = "".join(x if x.isprintable() else " " for x in text[: 2 * LONGEST])
     return " ".join(shown.split())[:LONGEST]
 

@@ -1,4 +1,4 @@
-"""Checkpoints of rosinality's stylegan2-pytorch, and of the e4e and pSp family, which embed such a generator."""
+"""Checkpoints of rosinality's stylegan2-pytorch, and of e4e and pSp, which contain such a generator."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from zplus.generators.checkpoints.storages import Tensors
 
 
 def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
-    """The generator of {"g_ema": ..., "latent_avg": ...}, of {"state_dict": {"decoder.": ...}}, or of bare tensors."""
+    """The generator of {"g_ema": ..., "latent_avg": ...}, {"state_dict": {"decoder.": ...}}, or plain tensors."""
     if not isinstance(tree, dict):
         return None
     notes = []
@@ -39,7 +39,7 @@ def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
 
 
 def _renamed(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors under stylegan2-ada-pytorch's names, with the scale of the convolutions taken in."""
+    """The tensors under stylegan2-ada-pytorch's names, with the scale of the convolutions included."""
     yield "synthesis.b4.const", state["input.input"][0]
     for name, value in state.items():
         if found := re.fullmatch(r"style\.(\d+)\.(weight|bias)", name):

@@ -1,4 +1,4 @@
-"""Tensors out of the records of a checkpoint; storages are bytes of its file, and every size is checked against it."""
+"""Tensors from the records of a checkpoint. Storages are bytes of the file, and every size is checked against it."""
 
 import io
 import math
@@ -33,12 +33,12 @@ SHARING = 4  # times the size of a file that its tensors may take, because tied 
 
 
 def nowhere(key: str) -> bytes:
-    """The storages of files that have none."""
+    """The storage reader for files without storages."""
     raise KeyError(key)
 
 
 def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
-    """Records and storages of a file of torch.save: a zip whose members are stored, not packed."""
+    """Records and storages of a torch.save file: a zip with uncompressed members."""
     size = _check_directory(file)
     container = zipfile.ZipFile(file)
     names = container.namelist()
@@ -65,7 +65,7 @@ def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
 
 
 def _check_directory(file: BufferedIOBase) -> int:
-    """The size of a zip, if it ends as torch.save ends one, with a list of files that is not too long."""
+    """The size of a zip that ends as torch.save ends one, with a directory of limited length."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - 98, 0))
     tail = file.read().rjust(98, b"\0")  # a record of 56 bytes and its address of 20, where it is large; one of 22
@@ -78,7 +78,7 @@ def _check_directory(file: BufferedIOBase) -> int:
 
 
 def read_torch_stream(file: BufferedIOBase, most_steps: int = MAX_STEPS) -> tuple[Any, Storages]:
-    """The same of torch.save's older format, after the magic number: pickles in a row, then the storages."""
+    """Records and storages of torch.save's old format: a sequence of pickles, then the storages."""
     persistent: list[tuple[Any, ...]] = []
     version, _, tree, keys = (read_pickle(file, persistent, most_steps) for _ in range(4))
     if version != VERSION or not isinstance(keys, list):
@@ -102,16 +102,17 @@ def read_torch_stream(file: BufferedIOBase, most_steps: int = MAX_STEPS) -> tupl
 
 
 class Tensors:
-    """Makes tensors and arrays of records, not too many, and never more than a few times the size of the file."""
+    """Makes tensors and arrays from records: a limited number, of at most a few times the file's size."""
 
     def __init__(self, storages: Storages, size: int):
         self.storages, self.left, self.asked = storages, SHARING * size, 0
         self.held: dict[tuple[str, str] | int, Tensor] = {}  # storages, by type and key or by the id of their bytes
 
     def tensor(self, record: Any) -> Tensor | None:
-        """The tensor that a record of torch or numpy stands for, which may share memory; None for any other record.
+        """The tensor that a torch or numpy record describes; None for other records. Tensors may share memory.
 
-        Raises CheckpointError.
+        Raises:
+            CheckpointError: The record does not fit the file.
         """
         self.ask()
         if isinstance(record, Tensor):
@@ -127,18 +128,18 @@ class Tensors:
         return None
 
     def state(self, records: dict[Any, Any]) -> dict[str, Tensor]:
-        """The tensors among named records; what is none is left out. Raises CheckpointError."""
+        """The tensors among named records; others are left out. Raises CheckpointError."""
         return {name: x for name, record in records.items() if (x := self.tensor(record)) is not None}
 
     def array(self, record: Any) -> np.ndarray | None:
-        """The same for numpy's arrays alone, in the order of bytes that they were written in."""
+        """As `tensor`, for numpy's arrays only, in their own byte order."""
         with _damage():
             if _is_made(record, "numpy.core.multiarray._r") or _is_made(record, "numpy._core.multiarray._r"):
                 return self._array(*record.state)
         return None
 
     def ask(self) -> None:
-        """Count one more record that is looked at: cycles and repetitions can make them endless. Raises."""
+        """Count one more record: cycles and repetitions could be endless. Raises CheckpointError at the limit."""
         self.asked += 1
         if self.asked > MAX_RECORDS:
             raise CheckpointError("The file holds more parts than any known model: it is refused.")
@@ -154,7 +155,7 @@ class Tensors:
         return flat.as_strided(shape, stride, offset)
 
     def _flat(self, storage: Made) -> Tensor:
-        """A storage as a vector; in NVIDIA's pickles it is a file of torch.save of its own."""
+        """A storage as a vector. In NVIDIA's pickles it is a torch.save file of its own."""
         if storage.maker == "torch.storage._load_from_bytes":
             content = _bytes(storage.arguments[0])
             return self._hold(id(storage.arguments[0]), lambda: _alone(content))
@@ -200,7 +201,7 @@ def _is_made(record: Any, by: str) -> bool:
 
 
 def _bytes(content: Any) -> Any:
-    """What Python 3 wrote as text for Python 2 as the bytes that it was; all else as it is."""
+    """The bytes of a string that Python 3 wrote for Python 2; other values unchanged."""
     latin = _is_made(content, "_codecs.encode") and content.arguments[1] == "latin1"
     return content.arguments[0].encode("latin1") if latin else content
 
@@ -215,7 +216,7 @@ def _vector(storage: Made, storages: Storages) -> Tensor:
 
 
 def _alone(content: bytes) -> Tensor:
-    """The storage that is the whole content of a file of torch.save; it lies in no other such file."""
+    """The storage that is the whole content of a torch.save file; it is not nested in another."""
     file = io.BytesIO(content)
     if read_pickle(file, most_steps=SHORT) != MAGIC:
         raise CheckpointError("A storage of the file is of an unknown format.")
