@@ -59,6 +59,7 @@ def align(
     Raises:
         FaceError: The photo has no such face.
         DownloadError: The detector's models have not been pulled.
+        MissingExtraError: dlib is not installed.
     """
     return crop(photo, quad_of(choose((detector or FaceDetector()).find(photo), face).landmarks), size)
 
