@@ -1,5 +1,8 @@
 """The public names, so that they change on purpose."""
 
+import subprocess
+import sys
+
 import zplus
 
 NAMES = [
@@ -65,3 +68,8 @@ def test_every_name_is_there():
 def test_every_table_has_entries():
     for name, entry in TABLES.items():
         assert entry in getattr(zplus, name)
+
+
+def test_importing_is_fast_because_it_imports_nothing_heavy():
+    code = "import sys, zplus; dir(zplus); print({'torch', 'numpy', 'scipy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
