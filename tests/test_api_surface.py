@@ -23,6 +23,7 @@ NAMES = [
     "find_direction",
     "interpolate",
     "invert",
+    "keep_identity",
     "load_direction",
     "load_encoder",
     "load_generator",

@@ -31,6 +31,7 @@ _MODULES = {
         "edit",
         "find_direction",
         "interpolate",
+        "keep_identity",
         "mix",
         "read_directions",
         "score_prior",

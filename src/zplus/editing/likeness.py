@@ -1,8 +1,8 @@
-"""Likeness: a short correction after an edit, which brings the person back without taking the edit back.
+"""Likeness: a short correction after an edit that restores the person and keeps the edit.
 
-A few steps of gradient descent find a direction of W+ for one edited latent alone: the face descriptor comes nearer to
-that of the face before its edits, while what the edits made of age, gender and smile stays, and so do coarse colours.
-The direction is one more edit, so it adds up with the others, is kept in the latent's file and can be undone.
+A few steps of gradient descent find a direction of W+ for one edited latent. The face descriptor moves towards that of
+the face before its edits, while age, gender, smile and coarse colours of the edited face are held. The direction is one
+more edit: it adds up with the others, is stored in the latent's file and can be undone.
 """
 
 from collections.abc import Callable
@@ -43,11 +43,19 @@ def likeness(
     execution: Execution = EAGER,
     tick: Callable[[int], None] = lambda done: None,
 ) -> Direction:
-    """The direction whose unit, as one more edit, brings an edited face nearer to the face before its edits.
+    """The direction whose unit, as one more edit, moves an edited face towards the face before its edits.
 
-    latent: one row, edited straight, in a space with a code per layer (z+, w+, s and those with F). steps: of gradient
-    descent, some .4 s each on 2 cores. tick hears of each. Raises ZplusError for any other latent, FaceError where no
-    face is seen, DownloadError where the networks are not here.
+    Args:
+        generator: The generator of the latent.
+        latent: One row, edited straight, in a space with one code per layer (z+, w+, s, with F or without).
+        steps: Of gradient descent, some .4 s each on 2 cores.
+        execution: How the networks run.
+        tick: Is given the number of steps done.
+
+    Raises:
+        ZplusError: The latent is of another kind.
+        FaceError: There is no face in the image before or after the edits.
+        DownloadError: A network has not been pulled.
     """
     space = space_of(generator, latent)
     one_edited = len(latent) == 1 and latent.edited is not None and not latent.added
@@ -76,14 +84,27 @@ def keep_identity(
     execution: Execution = EAGER,
     tick: Callable[[int], None] = lambda done: None,
 ) -> Latent:
-    """The edited latent with its `likeness` as one more edit, in place of an earlier one. Raises as `likeness`."""
+    """The edited latent with its `likeness` as one more edit, which replaces an earlier one.
+
+    Args:
+        generator: The generator of the latent.
+        latent: One row, edited straight, in a space with one code per layer (z+, w+, s, with F or without).
+        steps: Of gradient descent, some .4 s each on 2 cores.
+        execution: How the networks run.
+        tick: Is given the number of steps done.
+
+    Raises:
+        ZplusError: The latent is of another kind.
+        FaceError: There is no face in the image before or after the edits.
+        DownloadError: A network has not been pulled.
+    """
     earlier = {one.direction: -one.strength for one in latent.edits if one.direction.name == NAME}
     plain = edit(generator, latent, earlier)
     return edit(generator, plain, {likeness(generator, plain, steps, execution, tick): 1.0})
 
 
 def _rows(generator: Generator) -> Float[Tensor, "l 1"]:
-    """1 for the codes that move, 0 for those that tint."""
+    """1 for the codes that may move; 0 for those that only change colours."""
     coarse = [layer.code for layer in generator.layers if layer.resolution * TINTS <= generator.resolution]
     rows = torch.zeros(generator.num_codes, 1, device=generator.device)
     rows[: max(coarse, default=generator.num_codes - 1) + 1] = 1
@@ -91,7 +112,7 @@ def _rows(generator: Generator) -> Float[Tensor, "l 1"]:
 
 
 class _Correction:
-    """What a latent shows before and after its edits, and how far a picture is from what is asked of it."""
+    """The images of a latent before and after its edits, and the loss of a further movement."""
 
     def __init__(self, generator: Generator, latent: Latent, execution: Execution):
         assert latent.edited is not None
@@ -112,7 +133,7 @@ class _Correction:
             self.scores = self._scores(self.edited, self.face.identity(self.edited))
 
     def loss(self, vector: Float[Tensor, "1 l w"]) -> Tensor:
-        """Of the edited code moved along a vector of W+."""
+        """The loss of the edited code moved along a vector of W+."""
         picture = self._picture(self._moved(self.space.tangent_along(self.code, vector)))
         descriptor = self.face.identity(picture)
         found = self._scores(picture, descriptor)
@@ -128,7 +149,7 @@ class _Correction:
         return at(image, min(SEEN, image.shape[-1]))
 
     def _scores(self, picture: Tensor, descriptor: Tensor) -> dict[str, Tensor]:
-        """What is held; age by a second judge too, since a part of the descriptor tells it."""
+        """The scores that are held; age by two scorers, because a part of the descriptor predicts it."""
         own = {name: getattr(self.face, name)(picture) for name in ("age", "gender", "smile")}
         return own | {"age_identity": descriptor @ self.years}
 
