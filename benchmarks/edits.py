@@ -1,6 +1,7 @@
 """Edits of the portraits that `portraits.py` inverted: 1.5 deviations away from each photo's present state.
 
     python benchmarks/edits.py FOLDER --work WORK --faceres FACERES [--space f/z+] [--move sphere] [--strength 1.5]
+                                                                    [--keep-identity]
 
 `judges.py` says what a success is. A smile and a turned head go away from the prior's mean; age goes older where the
 trainer and the judge see less than 40 years in the mean, else younger; gender to the other; glasses are put on. Writes
@@ -20,7 +21,8 @@ from PIL import Image
 from judges import JUDGES, TRAINERS, Judges, Reading, verdict
 from machine import RESULTS, save_result
 from portraits import gallery, portraits
-from zplus.editing import edit
+from zplus.editing import edit, keep_identity
+from zplus.execution import best_execution
 from zplus.generators import load_generator
 from zplus.images import read_image, to_pixels
 from zplus.latent import load_latent
@@ -76,11 +78,13 @@ def main() -> None:
     parser.add_argument("--space", default="f/z+")
     parser.add_argument("--move", choices=["straight", "sphere"])
     parser.add_argument("--strength", type=float, default=1.5)
+    parser.add_argument("--keep-identity", action="store_true", help="correct every edit by its likeness")
     given = parser.parse_args()
 
     prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
     spreads = {name: score["std"] for name, score in prior.items()}
     generator, judges = load_generator("ffhq-mobile"), Judges(given.faceres)
+    execution = best_execution(generator)
     names, galleries = people(given.folder, given.work, judges)
     rows, sheet = [], []
     for name, pixels in portraits(given.folder, given.work).items():
@@ -91,6 +95,8 @@ def main() -> None:
         for direction in JOINT + BESIDE:
             sign = sign_of(before, direction, prior)
             edited = edit(generator, latent, {direction: sign * given.strength}, move=given.move)
+            if given.keep_identity:
+                edited = keep_identity(generator, edited, execution=execution)
             picture = to_pixels(render(generator, edited)[0])
             seen = judges.read(picture)
             told = verdict(before, seen, direction, sign, spreads, galleries, names.index(name))
@@ -100,7 +106,7 @@ def main() -> None:
         rows.append(row)
         sheet.append(np.concatenate([np.array(Image.fromarray(p).resize((256, 256))) for p in pictures], 1))
         print(name, row["jointly"], {d: e["success"] for d, e in row["edits"].items()}, flush=True)
-    tag = f"{given.space.replace('/', '-')}-{given.move or 'default'}"
+    tag = f"{given.space.replace('/', '-')}-{given.move or 'default'}{'-kept' * given.keep_identity}"
     Image.fromarray(np.concatenate(sheet)).save(given.work / f"edits-{tag}.png")
     result = {
         "strength": given.strength, "judges": JUDGES, "trainers": TRAINERS,
