@@ -182,6 +182,7 @@ def test_what_is_no_file_is_refused(tmp_path, name, says):
 def test_a_tiny_picture_is_refused(tmp_path):
     with pytest.raises(ImageError, match="only 31 x 100 pixels"):
         read_image(save(tmp_path / "a.png", gradient(100, 31)))
+    assert read_image(tmp_path / "a.png", min_side=31).shape == (100, 31, 3)
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -215,6 +216,12 @@ def test_pixels_to_tensor_and_back_is_exact():
     assert (to_pixels(tensor[0]) == pixels).all()
     assert (to_pixels(tensor[0] + 0.49 / 127.5) == pixels).all()
     assert to_pixels(torch.tensor([-9.0, 9.0, 0.0]).reshape(3, 1, 1)).tolist() == [[[0, 255, 128]]]
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 4), (2, 3, 4, 4), (4, 4, 3), (3, 4)])
+def test_what_is_not_one_image_is_no_pixels(shape):
+    with pytest.raises(ImageError, match=r"takes one image \[3,H,W\], got \["):
+        to_pixels(torch.zeros(shape))
 
 
 def source_type(path: Path) -> str:

@@ -54,12 +54,13 @@ def example_photo() -> Path:
     return shipped if shipped.is_file() else Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> UInt8[np.ndarray, "h w 3"]:
     """Read an image file: pixels uint8 [H, W, 3], sRGB, upright by EXIF; the first frame, on white where transparent.
 
     Args:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or PPM.
         max_pixels: Larger images are refused before they are decoded.
+        min_side: Images with a shorter side, in pixels, are refused too.
 
     Raises:
         ImageError: There is no image that can be used.
@@ -69,7 +70,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> UInt8[np.ndarr
     with warnings.catch_warnings():  # what a decoder merely wonders at is not the user's concern
         warnings.simplefilter("ignore")
         try:
-            return _decode(path, max_pixels)
+            return _decode(path, max_pixels, min_side)
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
@@ -116,13 +117,18 @@ def as_batch(images: Images) -> Float[Tensor, "n 3 h w"]:
     raise ImageError(f"Images are {got}: give floats [N,3,H,W] in [-1,1], or pixels uint8 [H,W,3].")
 
 
-def to_pixels(image: Float[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
+def to_pixels(image: Tensor) -> UInt8[np.ndarray, "h w 3"]:
     """An image [3, H, W] in [-1, 1] as uint8 [H, W, 3], rounded (halves up) and clamped. It inverts `to_tensor`.
+
+    Raises:
+        ImageError: It is a batch, or has any other shape.
 
     Examples:
         >>> to_pixels(torch.tensor([-1.5, 0.0, 1.0]).reshape(3, 1, 1)).tolist()
         [[[0, 128, 255]]]
     """
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ImageError(f"to_pixels takes one image [3,H,W], got {list(image.shape)}: of a batch take images[0].")
     values = (image.detach().cpu().float() * 127.5 + 128).floor().clamp(0, 255)
     return values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
@@ -193,13 +199,13 @@ def _check_file(path: Path) -> None:
         raise ImageError(f"{path} cannot be read ({error}): check its name and its permissions.") from error
 
 
-def _decode(path: Path, max_pixels: int) -> UInt8[np.ndarray, "h w 3"]:
+def _decode(path: Path, max_pixels: int, min_side: int) -> UInt8[np.ndarray, "h w 3"]:
     Image.init()
     known = [kind for kind in READ if kind in Image.OPEN]
     with path.open("rb") as file, Image.open(_Patient(file, path.stat().st_size), formats=known) as image:
         if image.tile and image.tile[0][0] == "ppm_plain":
             raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
-        _check_size(path, image.size, max_pixels)
+        _check_size(path, image.size, max_pixels, min_side)
         image.load()
         return _upright_rgb(image, path)
 
@@ -228,9 +234,9 @@ class _Patient:
         return getattr(self._file, name)
 
 
-def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
-    if min(size) < MIN_SIDE:
-        raise ImageError(f"{path} is only {size[0]} x {size[1]} pixels: use a picture of {MIN_SIDE} a side or more.")
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int, min_side: int) -> None:
+    if min(size) < min_side:
+        raise ImageError(f"{path} is only {size[0]} x {size[1]} pixels: use a picture of {min_side} a side or more.")
     if size[0] * size[1] > max_pixels or max(size) > MAX_SIDE:
         raise ImageError(_too_large(path, max_pixels))
 

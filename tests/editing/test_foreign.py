@@ -1,5 +1,7 @@
 """Directions of other programs, in the files that they write."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,16 @@ def test_rows_for_more_codes_are_cut_off_aloud(generator, tmp_path, rows, said):
     assert bool(notes) == said and all("the first of 18" in x for x in notes)
 
 
+@pytest.mark.parametrize("shape", [(1, 8 * 16), (18 * 16,)])
+def test_rows_that_lie_in_a_row(generator, tmp_path, shape):
+    """As in StyleFeatureEditor's files, which are (1, 18 * 512)."""
+    flat = torch.randn(shape)
+    (found,), notes = read_directions(generator, write(tmp_path / "age.pt", flat), "w")
+    rows = flat.reshape(-1, 16)[:8]
+    assert (found.space, len(notes)) == ("w+", shape == (18 * 16,))
+    assert_close(found.vector / found.vector.norm(), rows / rows.norm())
+
+
 @pytest.mark.parametrize(("suffix", "names"), [(".npz", ("lat_comp", "lat_stdev")), (".pt", ("comp", "std"))])
 def test_components_keep_their_deviations(generator, tmp_path, suffix, names):
     axes, deviations = torch.randn(3, 1, 16), torch.tensor([3.0, 2.0, 1.0])
@@ -59,7 +71,7 @@ def test_components_keep_their_deviations(generator, tmp_path, suffix, names):
     assert [x.unit for x in found] == pytest.approx([3, 2, 1], rel=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(15,), (3, 16), (2, 8, 16), (0, 16), ()])
+@pytest.mark.parametrize("shape", [(15,), (3, 16), (3 * 16,), (8 * 15,), (0,), (2, 8, 16), (0, 16), ()])
 def test_shapes_that_fit_nothing(generator, tmp_path, shape):
     with pytest.raises(LatentError, match=r"holds \(|zero"):
         read_directions(generator, write(tmp_path / "a.npy", np.ones(shape)), "w")
@@ -68,9 +80,12 @@ def test_shapes_that_fit_nothing(generator, tmp_path, shape):
 def test_what_is_refused(generator, tmp_path):
     pickled = np.array([{"a": 1}], dtype=object)
     np.save(tmp_path / "object.npy", pickled, allow_pickle=True)
+    with (tmp_path / "ganspace.pkl").open("wb") as file:  # as GANSpace saves a direction
+        pickle.dump({"lat_comp": np.ones((1, 16), np.float32), "lat_stdev": 2.0}, file)
     zero, two = np.zeros((1, 16)), {"a": np.ones(16), "b": np.ones(16)}
     for path, words in (
         (tmp_path / "object.npy", "holds objects"),
+        (tmp_path / "ganspace.pkl", r"is a pickle.* as \.npy"),
         (write(tmp_path / "zero.npy", zero), "is zero"),
         (write(tmp_path / "two.npz", two), "one direction or components"),
         (write(tmp_path / "nan.npy", zero * np.nan), "finite"),

@@ -21,8 +21,9 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
 
     Args:
         generator: The generator that they were found for; the file cannot tell.
-        path: A vector [D] or [1, D] moves all codes. Rows [L, D] move one code each (a direction of Z+ or W+); of more
-            rows than the generator has codes, the first are taken. Components [N, 1, D] give N directions.
+        path: A vector [D] or [1, D] moves all codes. Rows [L, D] move one code each (a direction of Z+ or W+), also
+            as one vector [L * D] (StyleFeatureEditor); of more rows than the generator has codes, the first are taken.
+            Components [N, 1, D] give N directions.
         space: "z" or "w", which the file cannot tell either.
 
     Returns:
@@ -45,7 +46,7 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
         if len(arrays) != 1:
             raise LatentError(f"{path} holds {', '.join(sorted(arrays))[:200]}: one direction or components expected.")
         (vector,) = arrays.values()
-        named = {path.stem: vector.squeeze(0)[None] if vector.squeeze(0).ndim == 1 else vector.squeeze(0)}
+        named = {path.stem: _in_rows(vector.squeeze(0), where.dim)}
     found = []
     for name, vector in named.items():
         rows, width = vector.shape if vector.ndim == 2 else (0, 0)
@@ -60,6 +61,14 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
         kind = space if rows == 1 else extended(space)
         found.append(_in_deviations(make_space(kind, generator), name, vector[:codes], scaled=len(named) == 1))
     return found, notes
+
+
+def _in_rows(vector: Tensor, width: int) -> Tensor:
+    """A vector [D] as [1, D], one [L * D] as [L, D]; all else as it is."""
+    if vector.ndim != 1:
+        return vector
+    rows, left = divmod(vector.numel(), width)
+    return vector.reshape(1 if left else max(rows, 1), -1)
 
 
 def _in_deviations(space: Space, name: str, vector: Float[Tensor, "k d"], scaled: bool) -> Direction:

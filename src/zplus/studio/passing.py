@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from zplus.errors import ZplusError, sentence
+
 Read = TypeVar("Read")
 
 
@@ -15,8 +17,11 @@ def taken_in(content: bytes, read: Callable[[Path], Read]) -> Read:
         path.write_bytes(content)
         try:
             return read(path)
+        except ZplusError as error:
+            error.args = (str(error).replace(str(path), path.name),)  # a new one might need other arguments
+            raise
         except Exception as error:
-            raise type(error)(str(error).replace(str(path), path.name)) from None
+            raise ZplusError(sentence(error).replace(str(path), path.name)) from None
 
 
 def given_out(name: str, write: Callable[[Path], None]) -> bytes:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic
-from zplus.generators.checkpoints.read import read_tensors
+from zplus.generators.checkpoints.read import PICKLE, read_tensors
 
 SUFFIXES = (".npy", ".npz", ".pt")
 SMALL, PACKED = 64 << 20, 4  # bytes that may be unpacked, or as many times the file's: numbers can hardly be compressed
@@ -75,6 +75,12 @@ def _read_numpy(path: Path) -> dict[str, Tensor]:
         if size > max(SMALL, PACKED * path.stat().st_size):
             raise LatentError(f"{path} would unpack to {size / 1e6:.0f} MB, but numbers are never packed so tightly.")
     with path.open("rb") as file:
+        if file.read(1) == PICKLE:
+            raise LatentError(
+                f"{path} is a pickle, which is a program and not run: load it where it was made, and save the array in "
+                "it as .npy (numpy.save)."
+            )
+        file.seek(0)
         found = np.load(file, allow_pickle=False)
         named = {name: found[name] for name in found.files} if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
     return {name: torch.from_numpy(np.array(x)) for name, x in named.items()}
