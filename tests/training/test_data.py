@@ -11,6 +11,7 @@ from command_line import picture
 from zplus.errors import ImageError, ZplusError
 from zplus.training import data
 from zplus.training.data import Pictures, read_pictures, to_batch
+from zplus.training.stream import batches
 
 
 @pytest.fixture
@@ -52,21 +53,14 @@ def test_pictures_are_cut_to_their_centre(tmp_path):
     assert found.train.shape == (1, 8, 8, 3) and (found.train == 200).all()
 
 
-def test_large_sets_are_mapped(folder, monkeypatch):
-    expected = read_pictures(folder).train
-    monkeypatch.setattr(data, "IN_MEMORY", 0)
-    found = read_pictures(folder).train
-    assert isinstance(found, np.memmap) and np.array_equal(found, expected)
-
-
 def test_every_epoch_shows_each_picture_once_in_its_own_order():
     pictures = Pictures(np.arange(10, dtype=np.uint8).repeat(3 * 16).reshape(10, 4, 4, 3), np.empty((0, 4, 4, 3), "u1"))
-    shown = np.concatenate([pictures.batch(3, step, 4)[:, 0, 0, 0] for step in range(10)])
+    shown = np.concatenate([batch[:, 0, 0, 0] for batch in batches(pictures, 3, 4, range(10))])
     epochs = shown.reshape(4, 10)
     assert (np.sort(epochs) == np.arange(10)).all()
     assert len({tuple(epoch) for epoch in epochs.tolist()}) == 4
-    assert (pictures.batch(3, 7, 4)[:, 0, 0, 0] == shown[28:32]).all()
-    assert (pictures.batch(4, 0, 10)[:, 0, 0, 0] != shown[:10]).any()
+    assert (next(batches(pictures, 3, 4, range(7, 10)))[:, 0, 0, 0] == shown[28:32]).all()
+    assert (next(batches(pictures, 4, 10, range(1)))[:, 0, 0, 0] != shown[:10]).any()
 
 
 def test_a_batch_is_in_range_and_channels_last():
@@ -106,8 +100,8 @@ def test_a_damaged_picture_of_a_zip_is_left_out_and_named(folder):
     content[place.header_offset + 60] ^= 255  # in its data, so that the checksum is wrong
     path.write_bytes(content)
     told = []
-    found = read_pictures(path, broken=told.append)
-    assert len(found.train) == 5 and len(told) == 1 and "deep/2.png" in str(told[0])
+    found = read_pictures(path, warn=told.append)
+    assert len(found.train) == 5 and len(told) == 1 and "deep/2.png" in told[0]
     with pytest.raises(ImageError, match=r"deep/2\.png"):
         read_pictures(path)
 
@@ -115,13 +109,35 @@ def test_a_damaged_picture_of_a_zip_is_left_out_and_named(folder):
 def test_where_no_picture_can_be_read(tmp_path):
     (tmp_path / "a.png").write_bytes(b"none")
     with pytest.raises(ImageError, match="None of the 1 pictures"):
-        read_pictures(tmp_path, broken=lambda error: None)
+        read_pictures(tmp_path, warn=lambda line: None)
 
 
 def test_what_would_unpack_to_too_much_is_refused(folder, monkeypatch):
     monkeypatch.setattr(data, "LARGEST", 100)
     with pytest.raises(ImageError, match=r"set\.zip/deep/0\.png has more than"):
         read_pictures(zipped(folder))
+
+
+def test_each_reason_is_told_once_with_the_first_names(folder):
+    for i in range(7):
+        (folder / f"cut{i}.png").write_bytes((folder / "1.png").read_bytes()[: 100 + 20 * i])
+    for i in range(2):
+        picture(folder / f"small{i}.png", height=5 + i, width=64)
+    told = []
+    assert len(read_pictures(folder, warn=told.append).train) == 6
+    cut, small = told
+    assert cut.startswith(f"7 left out: {folder / 'cut0.png'} is damaged or cut short")
+    assert all(f"cut{i}.png" in cut for i in range(4)) and cut.endswith("cut3.png and 3 more.")
+    assert small.startswith("2 left out:") and "only 64 x 5 pixels" in small and small.endswith("small1.png.")
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_small_pictures_are_learnt_from(tmp_path, side):
+    picture(tmp_path / "a.png", height=side, width=side)
+    assert read_pictures(tmp_path).train.shape == (1, side, side, 3)
+    picture(tmp_path / "b.png", height=7, width=7)
+    with pytest.raises(ImageError, match=r"b\.png is only 7 x 7 pixels: use a picture of 8 a side"):
+        read_pictures(tmp_path)
 
 
 def test_where_there_are_no_pictures(tmp_path):

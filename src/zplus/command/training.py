@@ -7,13 +7,12 @@ from typing import Any
 
 from zplus.command.outputs import output_folder
 from zplus.command.show import Show
-from zplus.errors import ImageError, MissingExtraError
+from zplus.errors import MissingExtraError
 from zplus.generators import load_generator
 from zplus.inversion.encoder import config_for, load_encoder
-from zplus.training.data import Pictures, read_pictures
+from zplus.training.data import Pictures
 from zplus.training.settings import TrainSettings
-
-SHOWN = 10  # broken pictures that are named; of more only the number is told
+from zplus.training.stream import StreamedPictures, open_pictures
 
 
 def train_generator(
@@ -35,7 +34,7 @@ def train_generator(
     data = _read(source, resolution, holdout, show)
     settings = TrainSettings(resolution=data.resolution, **_given(wishes))
     samples, generator = folder / "samples.png", folder / "generator.safetensors"
-    show.say(f"{len(data.train)} pictures of {data.resolution} px. Samples appear in {samples}.")
+    show.say(f"{len(data)} pictures of {data.resolution} px. Samples appear in {samples}.")
     show.say("An interrupted run goes on from its last snapshot when the command is run again.")
     with show.stage("Training", settings.steps) as tick:
         last = train(settings, data, folder, tick, cpu, start)
@@ -82,12 +81,6 @@ def _given(wishes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wishes.items() if value is not None}
 
 
-def _read(source: Path, resolution: int | None, holdout: int, show: Show) -> Pictures:
-    broken: list[ImageError] = []
+def _read(source: Path, resolution: int | None, holdout: int, show: Show) -> Pictures | StreamedPictures:
     with show.stage("Reading pictures") as tick:
-        found = read_pictures(source, resolution, holdout, lambda done, total: tick(done, f"of {total}"), broken.append)
-    for error in broken[:SHOWN]:
-        show.warn(f"{error} It is left out.")
-    if len(broken) > SHOWN:
-        show.warn(f"{len(broken)} pictures are broken and left out.")
-    return found
+        return open_pictures(source, resolution, holdout, lambda done, total: tick(done, f"of {total}"), show.warn)

@@ -5,8 +5,9 @@ known F; pictures like what was shown, each of the forms in turn; codes that a c
 small offsets (Tov et al. 2021, arXiv 2102.02766, sections 4.1 and 4.2; those of the z+ form act in z).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ from zplus.training.log import to_tensorboard
 from zplus.training.loop import Report, check_shared, descend, run
 from zplus.training.losses import discriminator_loss, generator_loss, r1_penalty
 from zplus.training.pairs import CHUNK, Pairs, Sample
+from zplus.training.stream import StreamedPictures, batches
 
 SHOWN = 8  # held-out pairs on the sheet; their LPIPS is in the log
 R1_EVERY, R1_WEIGHT = 16, 10.0  # of the critics, as in e4e
@@ -86,6 +88,7 @@ class EncoderTrainer:
         self.settings, self.accelerator, self.config = settings, accelerator, config
         self.generator, self.lpips, self.held_out = generator, lpips, held_out
         self.detector = FaceDetector() if settings.identity else None
+        self.images = -(-settings.images // accelerator.num_processes)  # rendered and compared by this process
         self.execution = best_execution(generator)
         self.space = make_space("f/w+", generator, config.layer)
         self.renderer = Renderer(self.space, self.execution)
@@ -161,7 +164,7 @@ class EncoderTrainer:
         self, batch: Batch, step: int, encoded: dict[str, tuple[Tensor, Tensor]], features: Tensor
     ) -> dict[str, Tensor]:
         """The weighted distances of the pictures of one form to what was shown: the first rows, or photos in turn."""
-        count, output = self.settings.images, self.outputs[step % len(self.outputs)]
+        count, output = self.images, self.outputs[step % len(self.outputs)]
         if batch.photos is not None and step // len(self.outputs) % 2:
             shown, seen = batch.photos, self._see(batch.photos)
             w, features = self._encoded_w(output, seen, self.space.mean(count)), self.encoder.base_code(seen)
@@ -196,6 +199,7 @@ class EncoderTrainer:
         """The critic tells the prior's codes from the encoder's."""
         network, settings = self.critics[form], self.settings
         space, seed = self.spaces[form], settings.seed * 1_000_003 + step
+        seed = seed * self.accelerator.num_processes + self.accelerator.process_index  # other codes in every process
         real = space.sample(-(-len(fake) // space.shape[0]), seed).flatten(0, 1)[
             : len(fake)
         ]  # on the sphere, like fake
@@ -249,7 +253,7 @@ def train_encoder(
     generator: Generator,
     config: EncoderConfig,
     folder: Path,
-    photos: Pictures | None = None,
+    photos: Pictures | StreamedPictures | None = None,
     report: Report = lambda done, note: None,
     make_report: Report = lambda done, note: None,
     start: Encoder | None = None,
@@ -265,18 +269,22 @@ def train_encoder(
     keep_freed_memory()
     accelerator = Accelerator(cpu=generator.device.type == "cpu")
     check_shared(settings.batch, accelerator.num_processes)
+    if accelerator.num_processes > 1:
+        generator = generator.to(accelerator.device)  # each process has a device of its own
     lpips = LPIPS("vgg").to(generator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pairs = Pairs(generator, folder / "pairs", settings.pairs, config.side, settings.seed)
-    with accelerator.main_process_first():  # the others find them made
-        pairs.make(lpips, lambda done: make_report(done, f"of {settings.pairs}"))
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    pairs.make(lpips, lambda done: make_report(done, f"of {settings.pairs}"), rank, processes)
+    accelerator.wait_for_everyone()
     held_out = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
     trainer = EncoderTrainer(settings, generator, config, lpips, accelerator, held_out)
 
-    def batch(step: int) -> Batch:
-        sample = pairs.batch(step, settings.batch, held_out=CHUNK)
-        mine = Sample(*(x[accelerator.process_index :: accelerator.num_processes] for x in sample))
-        shown = None if photos is None else photos.batch(settings.seed, step, settings.images)
-        return Batch(mine, None if shown is None else to_batch(shown).to(generator.device))
+    def shown(steps: range) -> Iterator[Batch]:
+        count = trainer.images * processes
+        taken = repeat(None) if photos is None else batches(photos, settings.seed, count, steps, rank, processes)
+        for step, pixels in zip(steps, taken, strict=False):
+            mine = Sample(*(x[rank::processes] for x in pairs.batch(step, settings.batch, held_out=CHUNK)))
+            yield Batch(mine, None if pixels is None else to_batch(pixels).to(generator.device))
 
     def begin() -> None:
         if start is not None:
@@ -285,4 +293,4 @@ def train_encoder(
         trainer.measure(pairs.batch(step, settings.batch, CHUNK) for step in range(-(-CHUNK // settings.batch)))
 
     data = f"{generator.fingerprint} {config} {'' if photos is None else photos.fingerprint}"
-    return run(trainer, data, batch, folder, report, begin)
+    return run(trainer, data, shown, folder, report, begin)

@@ -1,6 +1,6 @@
 """The loop of every training run: steps, a log, snapshots, and going on from the last of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -28,8 +28,8 @@ class Trainer(Protocol):
     networks: dict[str, nn.Module]
     optimizers: dict[str, Adam]
 
-    def step(self, rows: Any, step: int) -> dict[str, Tensor]:
-        """Learn from the rows of this process; what was measured, by name."""
+    def step(self, batch: Any, step: int) -> dict[str, Tensor]:
+        """Learn from the batch of this process; what was measured, by name."""
         ...
 
     def publish(self, folder: Path, lines: list[dict[str, Any]]) -> None:
@@ -40,14 +40,15 @@ class Trainer(Protocol):
 def run(
     trainer: Trainer,
     data: str,
-    rows: Callable[[int], Any],
+    batches: Callable[[range], Iterable[Any]],
     folder: Path,
     report: Report = lambda done, note: None,
     begin: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Train in a folder that exists, going on from its last snapshot; the last line of the log.
 
-    data: what names the data. rows: what this process learns from in a step. begin: called where there is no snapshot.
+    data: what names the data. batches: what this process learns from in each of some steps. begin: called where there
+    is no snapshot.
     Where weights are no longer finite it raises DivergedError and leaves the last snapshot as it is.
     """
     settings, path = trainer.settings, folder / "snapshot.safetensors"
@@ -59,8 +60,9 @@ def run(
         first, log = facts["step"], Log(facts["log"])
     else:
         begin()
-    for step in range(first, settings.steps):
-        log.add(trainer.step(rows(step), step), settings.batch)
+    steps = range(first, settings.steps)
+    for step, batch in zip(steps, batches(steps), strict=True):
+        log.add(trainer.step(batch, step), settings.batch)
         done = step + 1
         report(done, log.speed)
         if done < settings.steps and log.minutes < settings.snapshot_minutes:

@@ -47,12 +47,21 @@ class PathLength(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros([]))
 
-    def forward(self, images: Float[Tensor, "n 3 r r"], w: Float[Tensor, "n l w"], random: torch.Generator) -> Tensor:
-        """The penalty for pictures that were made from w; updates the running mean."""
+    def forward(
+        self,
+        images: Float[Tensor, "n 3 r r"],
+        w: Float[Tensor, "n l w"],
+        random: torch.Generator,
+        reduce: Callable[[Tensor], Tensor] = lambda x: x,
+    ) -> Tensor:
+        """The penalty for pictures that were made from w; updates the running mean, by the mean of all processes.
+
+        reduce: from a number of this process to its mean over all.
+        """
         noise = torch.randn(images.shape, device=images.device, generator=random) / images.shape[-1]
         (slope,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
         lengths = slope.square().sum(2).mean(1).sqrt()  # [N]
-        self.mean.lerp_(lengths.detach().mean(), 0.01)
+        self.mean.lerp_(reduce(lengths.detach().mean()), 0.01)
         return (lengths - self.mean).square().mean()
 
 

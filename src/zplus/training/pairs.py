@@ -67,8 +67,10 @@ class Pairs:
         w = self.generator.map(z.to(self.generator.device))
         return mix_styles(w.cpu(), self.generator.num_codes, MIXED, random).to(w)
 
-    def make(self, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None) -> None:
-        """Render, and look at, what is not yet in the folder."""
+    def make(
+        self, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None, rank: int = 0, processes: int = 1
+    ) -> None:
+        """Render, and look at, what is not yet in the folder; each of several processes makes its share."""
         self.folder.mkdir(parents=True, exist_ok=True)
         execution = best_execution(self.generator)
         space = make_space("f/w+", self.generator, self.generator.layers[0].name)
@@ -78,7 +80,7 @@ class Pairs:
         def picture(rows: Tensor) -> np.ndarray:
             return np.stack([to_pixels(x) for x in at(render(space.inputs(rows), None), self.side)])
 
-        for chunk in range(self.chunks):
+        for chunk in range(rank, self.chunks, processes):
 
             def count(rows: int, part: float, chunk: int = chunk) -> None:
                 tick(chunk * CHUNK + int(part * rows))

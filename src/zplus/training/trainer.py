@@ -73,7 +73,7 @@ class Trainer:
         images, w = self._draw(random)
         figures = self._improve_generator(images, random)
         figures |= self._improve_discriminator(images.detach(), real, random)  # the same pictures: a twelfth is saved
-        self.generator.mapping.w_avg.lerp_(w[:, 0].detach().mean(0), 0.005)
+        self.generator.mapping.w_avg.lerp_(self._mean(w[:, 0].detach().mean(0)), 0.005)
         if settings.path_length and step % PATH_EVERY == 0:
             figures |= self._regularise_generator(random)
         if step % R1_EVERY == 0:
@@ -121,7 +121,7 @@ class Trainer:
 
     def _regularise_generator(self, random: torch.Generator) -> dict[str, Tensor]:
         images, w = self._draw(random)
-        penalty = self.path_length(images, w, random)
+        penalty = self.path_length(images, w, random, self._mean)
         self._descend("generator", penalty * (self.settings.path_length * PATH_EVERY))
         return {"path_length": penalty.detach()}
 
@@ -145,6 +145,10 @@ class Trainer:
     def _judge(self, images: Tensor) -> Tensor:
         with self.accelerator.autocast():
             return self.discriminator(images).float()
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """The mean over all processes: what they keep must not differ, since one of them writes the snapshot."""
+        return self.accelerator.reduce(x, "mean")
 
     def _descend(self, name: str, loss: Tensor) -> None:
         descend(self.accelerator, self.optimizers[name], loss)
