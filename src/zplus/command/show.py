@@ -25,16 +25,19 @@ Tick = Callable[[int, str], None]  # how many are done, and what there is to say
 class Show:
     """Speaks to a person on standard error; `result` alone writes to standard output, once.
 
-    `seconds` holds how long each stage took, `warnings` what was warned of.
+    `seconds` holds how long each stage took, `warnings` what was warned of. Of several processes that train together
+    the first alone speaks.
     """
 
     def __init__(self, as_json: bool = False):
         from rich.console import Console
 
-        self.as_json = as_json
+        self.as_json, self.first = as_json, os.environ.get("RANK", "0") == "0"  # as torch's launchers number them
         self.seconds: dict[str, float] = {}
         self.warnings: list[str] = []
-        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.console = Console(
+            stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=not self.first
+        )
 
     def say(self, line: str) -> None:
         """A line for a person."""
@@ -64,7 +67,8 @@ class Show:
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """The outcome: one JSON object, or text."""
-        print(json.dumps(plain(data)) if self.as_json else printable(text))
+        if self.first:
+            print(json.dumps(plain(data)) if self.as_json else printable(text))
 
     @contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[Tick]:
