@@ -8,7 +8,7 @@ import pytest
 import zplus
 
 ROOMS = (  # from the ground up
-    "errors", "files", "cache", "archives", "records", "images", "generators", "direction", "latent", "spaces",
+    "errors", "files", "cache", "archives", "records", "video", "images", "generators", "direction", "latent", "spaces",
     "execution", "faces", "perception", "inversion", "editing", "training", "benchmark", "studio", "command",
 )  # fmt: skip
 HOUSE = Path(zplus.__file__).parent

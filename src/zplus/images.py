@@ -20,12 +20,14 @@ from torch import Tensor
 from zplus import __version__
 from zplus.errors import ImageError
 from zplus.files import atomic
+from zplus.video import is_video, write_mp4
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, ten times that as it is worked on
 MAX_SIDE = 16_383  # what WebP can hold
 MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+TOOL = f"zplus {__version__}"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 Images = Tensor | np.ndarray | Image.Image | Sequence[Any]  # see as_batch
 UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
@@ -171,11 +173,29 @@ def image_bytes(pixels: UInt8[np.ndarray, "h w 3"], suffix: str, note: str = "")
 def write_animation(
     path: str | Path, frames: Sequence[UInt8[np.ndarray, "h w 3"]], rate: float, note: str = ""
 ) -> None:
-    """Write frames uint8 [H, W, 3] of one size as a looping WebP at `rate` frames a second, with marks."""
-    images = [Image.fromarray(frame) for frame in frames]
-    options = _options("WEBP", note) | {"append_images": images[1:], "duration": round(1000 / rate), "loop": 0}
+    """Write frames uint8 [H, W, 3] of one size at `rate` frames a second, with marks.
+
+    By its suffix, the file is an MP4 (H.264) or a looping WebP.
+
+    Raises:
+        MissingExtraError: It is an MP4, and PyAV is not installed.
+    """
     with atomic(path, ImageError) as temporary:
-        images[0].save(temporary, format="WEBP", save_all=True, **options)
+        if is_video(path):
+            write_mp4(temporary, frames, rate, *_marks(note))
+            return
+        first, *others = (Image.fromarray(frame) for frame in frames)
+        options = _options("WEBP", note) | {"append_images": others, "duration": round(1000 / rate), "loop": 0}
+        first.save(temporary, format="WEBP", save_all=True, **options)
+
+
+def is_animation(path: str | Path) -> bool:
+    """Whether `write_animation` writes a file of this name.
+
+    Raises:
+        MissingExtraError: It is an MP4, and PyAV is not installed.
+    """
+    return is_video(path) or Path(path).suffix.lower() == ".webp"
 
 
 def written_format(path: str | Path) -> str:
@@ -292,18 +312,22 @@ def _save(file: Path | BytesIO, pixels: UInt8[np.ndarray, "h w 3"], kind: str, n
 
 
 def _options(kind: str, note: str) -> dict[str, Any]:
-    tool = f"zplus {__version__}"
-    comment = "Edited by a generative model" + (f": {_plain(note)}" if note else "")
-    packet = XMP.format(source=SOURCE_TYPE, tool=tool, comment=escape(comment)).encode()
+    comment, packet = _marks(note)
     if kind == "JPEG":
         return {"quality": 95, "subsampling": "4:4:4", "xmp": packet, "comment": comment.encode()}
     if kind == "WEBP":
         return {"quality": 95, "xmp": packet}
     text = PngImagePlugin.PngInfo()
-    text.add_text("Software", tool)
+    text.add_text("Software", TOOL)
     text.add_text("Comment", comment)
     text.add_itxt("XML:com.adobe.xmp", packet.decode())
     return {"pnginfo": text}
+
+
+def _marks(note: str) -> tuple[str, bytes]:
+    """What a file says of how it was made: in words, and as XMP."""
+    comment = "Edited by a generative model" + (f": {_plain(note)}" if note else "")
+    return comment, XMP.format(source=SOURCE_TYPE, tool=TOOL, comment=escape(comment)).encode()
 
 
 def _plain(note: str) -> str:
