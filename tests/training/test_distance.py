@@ -6,10 +6,25 @@ import torch
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
-from command_line import needs_lpips
+from command_line import needs_lpips, picture
+from networks import random_lpips
+from tiny import tiny_stylegan2
 from zplus.errors import ZplusError
+from zplus.images import fitted, to_pixels
 from zplus.perception.lpips import LPIPS
-from zplus.training.distance import features, frechet_distance, kernel_distance, kernel_shares
+from zplus.spaces import make_space
+from zplus.training import stream
+from zplus.training.data import read_pictures
+from zplus.training.distance import (
+    distances,
+    features,
+    frechet_distance,
+    kernel_distance,
+    kernel_shares,
+    picture_features,
+    sample_features,
+)
+from zplus.training.stream import open_pictures
 
 
 def normal(n, d=8, seed=0, mean=0.0, spread=1.0):
@@ -99,3 +114,34 @@ def test_features_are_those_that_lpips_normalises():
     assert (raw >= 0).all() and raw.max() > 0
     assert ((raw == 0) == (unit.mean((2, 3)).numpy() == 0)).all()
     assert (ratio[raw > 0] > 1).all()
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_features_of_a_set_are_of_some_of_its_pictures(held, tmp_path, monkeypatch):
+    for i in range(12):
+        picture(tmp_path / f"{i:02}.png", seed=i, height=32, width=32)
+    monkeypatch.setattr(stream, "MAX_HELD", 12 if held else 1)
+    lpips, told = random_lpips("vgg"), []
+    found = picture_features(open_pictures(tmp_path), 10, lpips, told.append)
+    every = features(read_pictures(tmp_path).train, lpips)
+    near = np.abs(found[:, None] - every[None]).max(2) < 1e-4
+    assert (near.sum(1) == 1).all() and (near.sum(0) <= 1).all() and told == [8, 10]
+
+
+def test_features_of_samples_are_those_of_their_pictures():
+    generator, lpips = tiny_stylegan2(resolution=64), random_lpips("vgg")
+    space = make_space("z", generator)
+    images = generator.synthesize(space.decode(space.sample(3, 5)))
+    pixels = np.stack([fitted(to_pixels(x), 32) for x in images])
+    assert sample_features(generator, 32, 3, lpips, seed=5) == pytest.approx(features(pixels, lpips), abs=1e-4)
+
+
+def test_small_pictures_are_refused():
+    with pytest.raises(ZplusError, match="Pictures of 16 px cannot be compared"):
+        features(np.zeros((2, 16, 16, 3), np.uint8), random_lpips("vgg"))
+
+
+def test_distances_of_two_sets():
+    near, far = (distances(normal(60), normal(50, seed=1, mean=mean)) for mean in (0.0, 1.0))
+    assert near["pictures"] == [60, 50] and near["kernel_deviation"] > 0
+    assert far["kernel_distance"] > near["kernel_distance"] and far["frechet_distance"] > near["frechet_distance"]

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from zplus.command import options
+from zplus.command.distance import distance
 from zplus.command.group_bench import bench, report
 from zplus.command.group_directions import directions
 from zplus.command.group_edit import edit
@@ -35,6 +36,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(directions, name="directions")
 app.add_typer(latent, name="latent")
 app.add_typer(training, name="train")
+app.command()(distance)
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 The network is the trunk of LPIPS and not Inception, so figures compare among themselves, not with published ones.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +12,16 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from zplus.errors import ZplusError
+from zplus.generators import Generator
+from zplus.images import fitted, to_pixels
 from zplus.perception.lpips import LPIPS
-from zplus.training.data import to_batch
+from zplus.spaces import make_space
+from zplus.training.data import Pictures, chosen_rows, to_batch
+from zplus.training.stream import StreamedPictures
 
 NETWORK = "VGG16 relu5_3, mean over positions"
+MIN_SIDE = 32  # pixels that the network needs
+ROWS = 8  # pictures that are drawn or read at once
 
 Features = Float[np.ndarray, "_ _"]  # a row each picture
 
@@ -27,9 +34,55 @@ class Estimate(NamedTuple):
 
 
 def features(pixels: UInt8[np.ndarray, "n h w 3"], lpips: LPIPS, batch: int = 32) -> Float[np.ndarray, "n 512"]:
-    """What VGG16 sees in pictures of 32 px or more, at their own size; `lpips` is LPIPS("vgg") on any device."""
+    """What VGG16 sees in pictures, at their own size; `lpips` is LPIPS("vgg") on any device.
+
+    Raises ZplusError for pictures of less than 32 px.
+    """
+    if min(pixels.shape[1:3]) < MIN_SIDE:
+        raise ZplusError(f"Pictures of {min(pixels.shape[1:3])} px cannot be compared: {MIN_SIDE} px are needed.")
     parts = (to_batch(pixels[start : start + batch]) for start in range(0, len(pixels), batch))
     return np.concatenate([seen(part.to(lpips.shift.device), lpips) for part in parts])
+
+
+def picture_features(
+    pictures: Pictures | StreamedPictures, count: int, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None
+) -> Float[np.ndarray, "n 512"]:
+    """What VGG16 sees in `count` pictures of a set, chosen at random, always the same ones."""
+    rows, found = chosen_rows(0, 0, count, len(pictures)), []
+    for start in range(0, count, ROWS):
+        found.append(features(np.stack([pictures[row] for row in rows[start : start + ROWS]]), lpips))
+        tick(min(start + ROWS, count))
+    return np.concatenate(found)
+
+
+@torch.inference_mode()
+def sample_features(
+    generator: Generator,
+    side: int,
+    count: int,
+    lpips: LPIPS,
+    seed: int = 0,
+    tick: Callable[[int], None] = lambda done: None,
+) -> Float[np.ndarray, "n 512"]:
+    """What VGG16 sees in samples of a generator without truncation, made smaller (Lanczos) where `side` is."""
+    space, found = make_space("z", generator), []
+    for codes in space.sample(count, seed).split(ROWS):
+        pixels = [fitted(to_pixels(image), side) for image in generator.synthesize(space.decode(codes))]
+        found.append(features(np.stack(pixels), lpips))
+        tick(sum(map(len, found)))
+    return np.concatenate(found)
+
+
+def distances(a: Features, b: Features) -> dict[str, Any]:
+    """The distances of two sets of pictures from their features, with the number of pictures in each."""
+    kernel = kernel_distance(a, b, size=max(2, min(len(a), len(b), 2000) // 2))
+    return {
+        "kernel_distance": kernel.mean,
+        "kernel_deviation": kernel.spread,
+        "frechet_distance": frechet_distance(a, b),
+        "pictures": [len(a), len(b)],
+        "network": NETWORK,
+    }
 
 
 @torch.inference_mode()
