@@ -13,9 +13,14 @@ SIDE = 256  # pixels at most: features of larger pictures take long, and of phot
 
 def distance(
     first: Annotated[
-        str, typer.Argument(help="A model by name or file, or a folder or zip of pictures.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="MODEL-OR-PICTURES", help="A model by name or file, or a folder or zip.", show_default=False
+        ),
     ],
-    second: Annotated[Path, typer.Argument(help="Pictures to compare with, a folder or zip.", show_default=False)],
+    second: Annotated[
+        Path, typer.Argument(metavar="PICTURES", help="A folder or zip to compare with.", show_default=False)
+    ],
     count: Annotated[int, typer.Option("--count", min=4, help="The most pictures of each side.")] = 1000,
     resolution: Annotated[
         int, typer.Option("--resolution", min=32, max=SIDE, help="Pixels a side, at most those of the model.")
