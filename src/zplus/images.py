@@ -182,7 +182,7 @@ def write_animation(
     """
     with atomic(path, ImageError) as temporary:
         if is_video(path):
-            write_mp4(temporary, frames, rate, *_marks(note))
+            write_mp4(temporary, frames, rate, _comment(note), provenance_xmp(note))
             return
         first, *others = (Image.fromarray(frame) for frame in frames)
         options = _options("WEBP", note) | {"append_images": others, "duration": round(1000 / rate), "loop": 0}
@@ -311,8 +311,17 @@ def _save(file: Path | BytesIO, pixels: UInt8[np.ndarray, "h w 3"], kind: str, n
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format=kind, **_options(kind, note))
 
 
+def provenance_xmp(note: str = "") -> bytes:
+    """The mark of an image that a generative model edited, as XMP; `note` says what was edited."""
+    return XMP.format(source=SOURCE_TYPE, tool=TOOL, comment=escape(_comment(note))).encode()
+
+
+def _comment(note: str) -> str:
+    return "Edited by a generative model" + (f": {_plain(note)}" if note else "")
+
+
 def _options(kind: str, note: str) -> dict[str, Any]:
-    comment, packet = _marks(note)
+    comment, packet = _comment(note), provenance_xmp(note)
     if kind == "JPEG":
         return {"quality": 95, "subsampling": "4:4:4", "xmp": packet, "comment": comment.encode()}
     if kind == "WEBP":
@@ -322,12 +331,6 @@ def _options(kind: str, note: str) -> dict[str, Any]:
     text.add_text("Comment", comment)
     text.add_itxt("XML:com.adobe.xmp", packet.decode())
     return {"pnginfo": text}
-
-
-def _marks(note: str) -> tuple[str, bytes]:
-    """What a file says of how it was made: in words, and as XMP."""
-    comment = "Edited by a generative model" + (f": {_plain(note)}" if note else "")
-    return comment, XMP.format(source=SOURCE_TYPE, tool=TOOL, comment=escape(comment)).encode()
 
 
 def _plain(note: str) -> str:

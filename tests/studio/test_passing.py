@@ -2,7 +2,7 @@
 
 import pytest
 
-from zplus.errors import LatentError, MissingExtraError, ZplusError
+from zplus.errors import LatentError, MissingExtraError
 from zplus.studio.passing import taken_in
 
 
@@ -18,8 +18,6 @@ def raising(error):
     [
         (lambda path: LatentError(f"{path} is damaged."), LatentError, "This file is damaged."),
         (lambda path: MissingExtraError("onnx", "faces"), MissingExtraError, r"onnx is needed .*zplus\[faces\]"),
-        (lambda path: PermissionError(13, "Permission denied", str(path)), ZplusError, "^This file: Permission denied"),
-        (lambda path: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), ZplusError, "unforeseen"),
     ],
 )
 def test_an_error_keeps_its_kind_and_hides_the_path(error, kind, words):
