@@ -94,13 +94,15 @@ class PictureFiles(Dataset[Picture]):
         if self.source.is_dir():
             return Image.fromarray(read_image(self.source / self.names[row], min_side=SIDES[0]))
         full_name = self.full_name(row)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"picture{PurePosixPath(full_name).suffix}"
-            path.write_bytes(unpacked(self._archive(), self.names[row], full_name))
-            try:
-                return Image.fromarray(read_image(path, min_side=SIDES[0]))
-            except ImageError as error:
-                raise ImageError(str(error).replace(str(path), full_name)) from error
+        handle, path = tempfile.mkstemp(PurePosixPath(full_name).suffix)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(unpacked(self._archive(), self.names[row], full_name))
+            return Image.fromarray(read_image(path, min_side=SIDES[0]))
+        except ImageError as error:
+            raise ImageError(str(error).replace(path, full_name)) from error
+        finally:
+            os.unlink(path)
 
     def full_name(self, row: int) -> str:
         """The picture's name for a person."""
