@@ -35,7 +35,7 @@ class StreamedPictures(Dataset[Picture]):
 
     files: PictureFiles
     fingerprint: str
-    workers: int = WORKERS
+    workers: int  # processes that read them
 
     def __len__(self) -> int:
         return len(self.files)
@@ -71,7 +71,7 @@ def open_pictures(
         digests.append(digest)
     last = count_to_learn(files, len(names), holdout)
     fingerprint = hashlib.sha256(b"".join(digests[:last])).hexdigest()[:16]
-    return StreamedPictures(replace(files, names=names[:last]), fingerprint)
+    return StreamedPictures(replace(files, names=names[:last]), fingerprint, WORKERS)
 
 
 def batches(
