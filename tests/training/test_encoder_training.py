@@ -185,6 +185,7 @@ def test_an_encoder_to_begin_with(generator, tmp_path):
     second = load_encoder(tmp_path / "second" / "encoder.safetensors", generator)
     for (name, old), new in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
         torch.testing.assert_close(new, old, rtol=2e-3, atol=1e-4, msg=name)
+    assert second.card["start"] == first.card and first.card["steps"] == 20
     with pytest.raises(ZplusError, match="other sizes"):
         run(tmp_path / "third", generator, still, start=first, hidden=16)
 
@@ -211,6 +212,7 @@ def test_photos_are_learnt_from_in_turn(generator, tmp_path):
     one, two = (
         [json.loads(line) for line in (tmp_path / f / "log.jsonl").read_text().splitlines()] for f in ("a", "b")
     )
+    assert load_encoder(tmp_path / "b" / "encoder.safetensors", generator).card["photos"] == 6
     assert one[3]["mse f/z+"] == two[3]["mse f/z+"]  # pairs
     assert one[4]["mse w+"] != two[4]["mse w+"]  # photos
 

@@ -98,6 +98,7 @@ class EncoderTrainer:
             self.encoder = Encoder(config, generator.fingerprint).to(generator.device)
             critics = {form: critic(space.dim) for form, space in self.spaces.items()}
         self.critics = {form: network.to(generator.device) for form, network in critics.items()}
+        self.origin: dict[str, Any] = {"model": generator.name}  # for the card
         self.networks: dict[str, nn.Module] = {"encoder": self.encoder}
         self.networks |= {f"critic of {form}": network for form, network in self.critics.items()}
         self.optimizers = {name: Adam(x.parameters(), settings.learning_rate) for name, x in self.networks.items()}
@@ -222,7 +223,7 @@ class EncoderTrainer:
         sheet = np.concatenate([to_pixels(torch.cat(list(column), 2)) for column in columns])
         write_image(folder / "samples.png", sheet, f"encoded for {self.generator.name}")
         steps = round(lines[-1]["kimg"] * 1000 / self.settings.batch)
-        self.encoder.card = {"model": self.generator.name, "pairs": self.settings.pairs, "steps": steps}
+        self.encoder.card = self.origin | {"pairs": self.settings.pairs, "steps": steps}
         self.encoder.card["seconds"] = lines[-1]["seconds"]
         self.encoder.card |= {name: x for name, x in lines[-1].items() if name.startswith("held out")}
         save_encoder(self.encoder, folder / "encoder.safetensors")
@@ -278,6 +279,8 @@ def train_encoder(
     accelerator.wait_for_everyone()
     held_out = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
     trainer = EncoderTrainer(settings, generator, config, lpips, accelerator, held_out)
+    trainer.origin |= {} if photos is None else {"photos": len(photos)}
+    trainer.origin |= {} if start is None else {"start": start.card}
 
     def shown(steps: range) -> Iterator[Batch]:
         count = trainer.images * processes
