@@ -24,7 +24,6 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional as F
 
 from machine import save_result
-from zplus.command.sheet import Cell, contact_sheet
 from zplus.direction import save_direction
 from zplus.editing import FINDERS, Search, score_prior
 from zplus.editing.scored import picture
@@ -32,6 +31,7 @@ from zplus.generators import Generator, load_generator
 from zplus.images import to_tensor, write_image
 from zplus.perception.lpips import LPIPS
 from zplus.spaces import make_space
+from zplus.workflow.sheet import Cell, contact_sheet
 
 NAME, MODEL = "eyeglasses", "ffhq-mobile"
 LABELS = Path(__file__).with_name("eyeglasses_labels.json")

@@ -9,7 +9,8 @@ import zplus
 
 ROOMS = (  # from the ground up
     "errors", "files", "cache", "archives", "records", "video", "images", "generators", "direction", "latent", "spaces",
-    "execution", "faces", "perception", "inversion", "editing", "training", "benchmark", "studio", "command",
+    "execution", "faces", "perception", "inversion", "editing", "training", "workflow", "benchmark", "studio",
+    "command",
 )  # fmt: skip
 HOUSE = Path(zplus.__file__).parent
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from command_line import ASTRONAUT
-from zplus.command.pulling import KNOWN, is_here
 from zplus.inversion.settings import PRESETS
+from zplus.workflow.models import KNOWN, is_here
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

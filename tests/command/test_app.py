@@ -92,6 +92,6 @@ def test_an_interruption_is_told_to_programs_as_well(zplus, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zplus.command.photo.align_photo", stop)
+    monkeypatch.setattr("zplus.command.align.output_file", stop)
     result = zplus("align", "x.jpg", "-o", "a.png", "--json")
     assert (result.code, result.json, result.err) == (130, {"error": "Interrupted."}, "zplus: Interrupted.\n")

@@ -5,7 +5,6 @@ from PIL import Image
 
 from command_line import assert_refused
 from tiny import tiny_stylegan2
-from zplus.command import blending
 from zplus.images import read_image
 from zplus.latent import Point, load_latent, save_latent
 from zplus.spaces import latent_of, make_space
@@ -45,12 +44,12 @@ def test_frames_are_written_one_by_one_into_a_folder(zplus, model, two, tmp_path
     for name in ("way.mp4", "way.png"):
         assert_refused(zplus("interpolate", *two, "--model", model, "-o", tmp_path / name))
     (tmp_path / "file").touch()
-    monkeypatch.setattr(blending, "render", lambda *a: pytest.fail("the work had begun"))
+    monkeypatch.setattr("zplus.spaces.render", lambda *a: pytest.fail("the work had begun"))
     assert_refused(zplus("interpolate", *two, "--model", model, "-o", tmp_path / "file"))
     assert sorted(x.name for x in tmp_path.iterdir()) == ["1.safetensors", "2.safetensors", "file"]
     monkeypatch.undo()
     kept = []
-    monkeypatch.setattr(blending, "write_image", lambda path, *a: kept.append(path) or 1 / (len(kept) < 2))
+    monkeypatch.setattr("zplus.images.write_image", lambda path, *a: kept.append(path) or 1 / (len(kept) < 2))
     assert zplus("interpolate", *two, "--model", model, "-o", tmp_path / "way").code == 2 and len(kept) == 2
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from command_line import ASTRONAUT, leftovers
-from zplus.command import showcase
-from zplus.command.pulling import KNOWN, is_here
 from zplus.images import read_image
 from zplus.inversion.settings import PRESETS
 from zplus.latent import load_latent
+from zplus.workflow import showcase
+from zplus.workflow.models import KNOWN, is_here
 
 MISSING = [name for name in KNOWN if not is_here(name)]
 

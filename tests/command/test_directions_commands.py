@@ -115,7 +115,7 @@ def test_a_direction_is_taken_over_and_used(zplus, model, tmp_path):
 
 
 def test_what_shows_nothing_is_warned_of(zplus, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("zplus.command.directions.visible_effect", lambda generator, direction: 0.001)
+    monkeypatch.setattr("zplus.workflow.learning.visible_effect", lambda generator, direction: 0.001)
     np.save(tmp_path / "a.npy", np.ones((1, 16)))
     out = tmp_path / "a.safetensors"
     result = zplus("directions", "import", tmp_path / "a.npy", "--space", "z", "--model", model, "-o", out)

@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 
 from command_line import assert_refused, leftovers, needs_lpips, picture
 from tiny import tiny_stylegan2
-from zplus.command import editing
 from zplus.command.words import parse_strengths
 from zplus.direction import load_direction, save_direction
 from zplus.errors import ZplusError
@@ -21,6 +20,8 @@ from zplus.latent import Point, load_latent, save_latent
 from zplus.perception.attributes import Scorers
 from zplus.spaces import latent_of, make_space
 from zplus.spaces.space import Space
+from zplus.workflow import editing
+from zplus.workflow.inverting import Inverter
 
 pytestmark = needs_lpips
 
@@ -28,8 +29,8 @@ pytestmark = needs_lpips
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
     """The tiny generator needs nothing to be pulled, and its pictures show no faces to score."""
-    monkeypatch.setattr(editing, "pull_missing", lambda names, show: None)
-    monkeypatch.setattr(editing, "measure_scores", lambda pictures, show: [{"smile": 0.0}, {"smile": 1.0}])
+    monkeypatch.setattr(editing, "pull_missing", lambda names, callbacks: None)
+    monkeypatch.setattr(editing, "measure_scores", lambda *asked: [{"smile": 0.0}, {"smile": 1.0}])
 
 
 def point_of(space: Space):
@@ -249,7 +250,7 @@ def test_strengths_add_up():
 
 
 def test_refusals_come_before_the_work(zplus, model, direction, latent, photo, tmp_path, monkeypatch):
-    monkeypatch.setattr(editing.Inverter, "invert", lambda *a, **k: pytest.fail("the work had begun"))
+    monkeypatch.setattr(Inverter, "invert", lambda *a, **k: pytest.fail("the work had begun"))
     out = tmp_path / "out.png"
     cases = [
         ([photo, "-d", "simle", "-o", out], "Unknown direction 'simle'"),

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from zplus.command.gallery import write_gallery
-from zplus.command.sheet import Cell, contact_sheet
-from zplus.command.showcase import Outcome, Results, Strip, chosen_directions
 from zplus.editing import directions_of
 from zplus.faces.align import whole
 from zplus.generators import load_generator
 from zplus.images import example_photo, fitted
+from zplus.workflow.sheet import Cell, contact_sheet
+from zplus.workflow.showcase import Outcome, Results, Strip, chosen_directions
 
 VOID = {"meta", "img", "input", "br"}
 

@@ -17,13 +17,13 @@ from PIL import Image
 from command_line import assert_refused, cache_with_networks, leftovers, needs_lpips, picture
 from networks import random_encoder
 from tiny import tiny_stylegan2
-from zplus.command import batch, inverting
-from zplus.command.inverting import Inverter
 from zplus.execution import compiler, mode
 from zplus.images import read_image
 from zplus.inversion.encoder import save_encoder
 from zplus.inversion.settings import PRESETS
 from zplus.latent import load_latent
+from zplus.workflow import batch, judging
+from zplus.workflow.inverting import Inverter
 
 pytestmark = needs_lpips
 KEYS = [
@@ -74,7 +74,7 @@ def test_one_photo_gives_one_object(invert, photo, tmp_path):
     latent = load_latent(record["latent"])
     assert latent.figures["mse"] == [record["mse"]] and latent.settings["steps"] == 3
     assert read_image(record["reconstruction"]).shape == (32, 32, 3)
-    assert len(record["quad"]) == 4 and record["warnings"]
+    assert len(record["quad"]) == 4 and record["warnings"] == []
 
 
 def test_alias_and_options_reach_the_latent(zplus, model, photo, tmp_path):
@@ -96,7 +96,7 @@ def test_a_batch_goes_on_where_it_ended(invert, tmp_path, monkeypatch):
     photos.append(picture(tmp_path / "2.png", 2))
     done = []
     whole = Inverter.invert
-    monkeypatch.setattr(Inverter, "invert", lambda self, *a: done.append(a[1]) or whole(self, *a))
+    monkeypatch.setattr(Inverter, "invert", lambda self, *a: done.append(a[2]) or whole(self, *a))
     second = invert(*photos, "--json")
     assert done == ["Inverting 2.png (3 of 3)"] and second.err.count("is skipped") == 2
     assert second.json["results"][:2] == first["results"]
@@ -156,10 +156,10 @@ def test_what_was_finished_is_kept_upon_interruption(invert, tmp_path, monkeypat
     photos = [picture(tmp_path / f"{i}.png", i) for i in range(3)]
     whole = Inverter.invert
 
-    def interrupted(self, aligned, title="", watch=None):
+    def interrupted(self, aligned, callbacks, title=""):
         if "2 of 3" in title:
             raise KeyboardInterrupt
-        return whole(self, aligned, title, watch)
+        return whole(self, aligned, callbacks, title)
 
     monkeypatch.setattr(Inverter, "invert", interrupted)
     result = invert(*photos, "--json")
@@ -219,13 +219,13 @@ def test_without_a_compiler_it_runs_uncompiled_and_says_so(invert, photo, monkey
 
 
 def test_without_the_face_models_there_is_a_warning(invert, photo, monkeypatch):
-    monkeypatch.setattr(inverting, "Identity", _no_models)
+    monkeypatch.setattr(judging, "Identity", _no_models)
     record = invert(photo, "--json").json
     assert record["identity_distance"] is None and "There is no identity distance" in record["warnings"][0]
 
 
 def _no_models():
-    raise inverting.DownloadError("The files of face_recognition_models are not on this machine.")
+    raise judging.DownloadError("The files of face_recognition_models are not on this machine.")
 
 
 def test_a_full_disk_leaves_nothing_behind(invert, photo, tmp_path, monkeypatch):

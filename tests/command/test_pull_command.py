@@ -3,8 +3,8 @@
 import pytest
 
 from command_line import assert_refused, picture
-from zplus.command import pulling
-from zplus.command.pulling import KNOWN
+from zplus.workflow import models as pulling
+from zplus.workflow.models import KNOWN
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_pull_of_an_archive_cut_short(zplus, empty_cache, monkeypatch):
 
 
 def test_pull_names_each_that_failed(zplus, empty_cache, monkeypatch):
-    monkeypatch.setattr(pulling, "pull_one", lambda name, show: None if name == "emotion" else 1 / 0)
+    monkeypatch.setattr(pulling, "pull_one", lambda name, callbacks: None if name == "emotion" else 1 / 0)
     result = zplus("pull", "emotion", "faces", "--json")
     assert result.code == 1
     assert [row["name"] for row in result.json["results"]] == ["emotion"]

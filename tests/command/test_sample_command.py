@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from command_line import assert_refused, needs_faces
-from zplus.command import sampling
-from zplus.command.sampling import parse_seeds
+from zplus.command import sample as sampling
+from zplus.command.sample import parse_seeds
 from zplus.errors import ZplusError
 from zplus.images import read_image
 
@@ -25,7 +25,7 @@ def test_a_seed_is_a_picture(zplus, model, tmp_path):
 def test_no_more_thumbnails_are_kept_than_shown(zplus, model, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(sampling, "SHEET", 2)
-    monkeypatch.setattr(sampling, "fitted", lambda pixels, side: made.append(side) or pixels)
+    monkeypatch.setattr("zplus.images.fitted", lambda pixels, side: made.append(side) or pixels)
     assert zplus("sample", "--seeds", "0-4", "--model", model, "-o", tmp_path).code == 0 and len(made) == 2
 
 

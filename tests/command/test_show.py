@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from zplus.command import show
-from zplus.command.show import Show, plain, read_json, table, write_json
+from zplus.command.show import Show, table
 from zplus.errors import ImageError, sentence
 
 
@@ -54,15 +54,6 @@ def test_the_result_is_one_object(capsys):
     assert err == "Warning: weak\n"
 
 
-def test_records_come_back(tmp_path):
-    path = tmp_path / "a.json"
-    write_json(path, {"mse": math.nan, "names": ("ñ", "\udcff")})
-    assert read_json(path) == {"mse": None, "names": ["ñ", "\udcff"]}
-    assert read_json(tmp_path / "none.json") is None
-    path.write_text("[1", encoding="utf-8")
-    assert read_json(path) is None
-
-
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -75,10 +66,6 @@ def test_records_come_back(tmp_path):
 )
 def test_every_error_is_a_sentence(error, words):
     assert words in sentence(error) and "\n" not in sentence(error)
-
-
-def test_plain_keeps_what_json_has():
-    assert plain({"a": [1, 2.5, None, True, "x"]}) == {"a": [1, 2.5, None, True, "x"]}
 
 
 def test_table_is_aligned():

@@ -12,8 +12,6 @@ from command_line import ASTRONAUT, needs_faces, picture
 from networks import random_lpips, wide_lpips
 from tiny import tiny_stylegan2
 from zplus.command.app import run as run_line
-from zplus.command.show import Show
-from zplus.command.training import train_encoder as run_command
 from zplus.errors import ZplusError
 from zplus.execution import EAGER
 from zplus.faces.align import align
@@ -248,20 +246,10 @@ def test_the_command_names_broken_photos_and_goes_on(generator, tmp_path, capsys
     for i in range(3):
         picture(tmp_path / "photos" / f"{i}.jpg", seed=i)
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    wishes = {"pairs": 24, "steps": 2, "batch": 4, "images": 2, "seed": None}
-    sizes = {"channels": 8, "hidden": 8}
-    arguments = (
-        str(tmp_path / "g.safetensors"),
-        None,
-        tmp_path / "run",
-        tmp_path / "photos",
-        None,
-        None,
-        "cpu",
-        wishes,
-        sizes,
-    )
-    run_command(*arguments, Show(as_json=True))
+    sizes = {"pairs": 24, "steps": 2, "batch": 4, "images": 2, "channels": 8, "hidden": 8}
+    command = ["train", "encoder", "--model", tmp_path / "g.safetensors", "--photos", tmp_path / "photos", "--json"]
+    command += ["-o", tmp_path / "run", *(word for name, x in sizes.items() for word in (f"--{name}", x))]
+    assert run_line([str(x) for x in command]) == 0
     captured = capsys.readouterr()
     assert "bad.jpg" in captured.err and "left out" in captured.err
     assert load_encoder(json.loads(captured.out)["encoder"], generator).config.channels == 8

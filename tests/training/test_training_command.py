@@ -1,17 +1,16 @@
 """The command: a folder of pictures to a generator, further on a second run, and what is said where it cannot be."""
 
 import json
+import re
 import sys
 
 import pytest
 
 from command_line import picture
-from zplus.command.show import Show
-from zplus.command.training import train_generator
-from zplus.errors import MissingExtraError
+from zplus.command.app import run
 from zplus.generators import load_generator
 
-WISHES = {"z_dim": 8, "mapping_layers": 2, "channel_max": 4, "batch": 4, "seed": None}
+SMALL = ("--resolution", "8", "--z-dim", "8", "--channel-max", "4", "--batch", "4", "--cpu")
 
 
 @pytest.fixture
@@ -23,17 +22,18 @@ def photos(tmp_path):
 
 def test_a_second_run_goes_on(photos, tmp_path, capsys):
     for kimg in (0.004, 0.008):
-        train_generator(photos, tmp_path / "run", 8, 1, True, None, WISHES | {"kimg": kimg}, Show(as_json=True))
+        asked = ["--kimg", kimg, "--holdout", 1, *SMALL, "-o", tmp_path / "run", "--json"]
+        assert run([str(x) for x in ("train", "generator", photos, *asked)]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["kimg"] == kimg
     assert load_generator(found["generator"]).resolution == 8
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
 
 
-def test_without_accelerate_the_extra_is_named(photos, tmp_path, monkeypatch):
+def test_without_accelerate_the_extra_is_named(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     for name in ("generator", "trainer", "publish"):
         monkeypatch.delitem(sys.modules, f"zplus.training.{name}", raising=False)
-    with pytest.raises(MissingExtraError, match=r"accelerate is needed .*zplus\[train\]"):
-        train_generator(photos, tmp_path / "run", 8, 0, True, None, WISHES, Show())
+    assert run(["train", "generator", str(photos), *SMALL, "-o", str(tmp_path / "run")]) == 2
+    assert re.search(r"accelerate is needed .*zplus\[train\]", capsys.readouterr().err)
     assert not (tmp_path / "run").exists()

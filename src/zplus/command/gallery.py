@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 
 from zplus.benchmark.gauge import JUDGES
-from zplus.command.sheet import Pixels
-from zplus.command.showcase import Outcome, Results, Strip, signed
 from zplus.faces.align import Aligned
 from zplus.files import atomic
 from zplus.images import fitted, image_bytes
+from zplus.workflow.sheet import Pixels
+from zplus.workflow.showcase import Outcome, Results, Strip, signed
 
 LARGE, SMALL = 960, 320  # pixels of the longer side
 AROUND = 0.25  # of the crop's side: how much of the photo is seen around it

@@ -1,19 +1,37 @@
 """The options that several commands share: one name, one meaning, one help text."""
 
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from zplus.errors import ZplusError
+from zplus.workflow.options import InvertOptions
 
 if TYPE_CHECKING:
     from typer import Context
 else:
     Context = typer.Context.__base__  # which is what commands are given, whatever typer calls it
 
-DEFAULT_MODEL = "ffhq-mobile"
-DEFAULT_SPACE = "f/z+"
+DEFAULT_MODEL = InvertOptions.model
+DEVICES = ("cpu", "cuda", "mps")
+MEANT = {"gpu": "cuda"}  # what people call a device
+
+Record = TypeVar("Record")
+
+
+def _checked_device(name: str) -> str:
+    """A device by name; whether this machine has it is seen by torch. Raises ZplusError."""
+    kind = name.partition(":")[0]
+    if kind in DEVICES:
+        return name
+    near = [MEANT[kind.lower()]] if kind.lower() in MEANT else get_close_matches(kind[:60], DEVICES, n=1)
+    hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+    raise ZplusError(f"Unknown device {name[:60]!r}: {hint} cpu, cuda and mps.")
+
 
 Photo = Annotated[Path, typer.Argument(help="A photo with a face.", show_default=False)]
 Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus models') or the file of a generator.")]
@@ -38,7 +56,7 @@ OwnEncoder = Annotated[
 ]
 NoAlign = Annotated[bool, typer.Option("--no-align", help="The photo is an aligned face already.")]
 Face = Annotated[int, typer.Option("--face", min=0, help="Which face: 0 is the largest, 1 the next.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.", callback=_checked_device)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from (also ZPLUS_DEBUG=1).")]
 Directions = Annotated[
@@ -58,3 +76,9 @@ def refuse(context: Context, why: str, *names: str) -> None:
     flags = [parameter.opts[-1] for parameter in context.command.params if parameter.name in given]
     if flags:
         raise ZplusError(f"Leave out {', '.join(flags)}: {why}.")
+
+
+def record(kind: type[Record], given: Mapping[str, Any], **more: Any) -> Record:
+    """A record of options from the parameters of a command, which bear the names of its fields, and from others."""
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in given.items() if name in names} | more)

@@ -2,24 +2,20 @@
 
 import itertools
 import json
-import math
 import os
 import statistics
 import sys
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from zplus.errors import printable, sentence
-from zplus.files import atomic
+from zplus.workflow.callbacks import Callbacks, Tick
+from zplus.workflow.json_files import plain
 
 SOON, PAUSE = 3.0, 15.0  # seconds before the first and between later lines where no bar can be drawn
-
-Tick = Callable[[int, str], None]  # how many are done, and what there is to say about it
 
 
 class Show:
@@ -48,14 +44,10 @@ class Show:
         self.warnings.append(line)
         self.say(f"Warning: {line}")
 
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Python's warnings become warnings of the record, each once."""
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            yield
-        for line in dict.fromkeys(str(warning.message) for warning in told):
-            self.warn(line)
+    @property
+    def callbacks(self) -> Callbacks:
+        """What a workflow calls, so that its progress and its warnings are shown here."""
+        return Callbacks(stage=self.stage, say=self.say, warn=self.warn)
 
     @contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Tick]:
@@ -100,36 +92,6 @@ class Show:
 
         yield tick
         self.say(f"{title}: done in {time.perf_counter() - began:.1f} s")
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold: paths become text, and numbers that are none (nan, infinite) null.
-
-    >>> plain({"psnr": math.inf, "latent": Path("a"), "steps": 3})
-    {'psnr': None, 'latent': 'a', 'steps': 3}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): plain(x) for key, x in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(x) for x in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value) if isinstance(value, Path) else value
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a record, whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(plain(data), indent=1) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A record, or None where there is none that can be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

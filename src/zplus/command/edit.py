@@ -1,14 +1,16 @@
-"""What `zplus edit` understands."""
+"""`zplus edit`."""
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
 from zplus.command import options
-from zplus.command.options import DEFAULT_MODEL, DEFAULT_SPACE
+from zplus.command.options import DEFAULT_MODEL, InvertOptions
+from zplus.command.outputs import output_file
 from zplus.command.show import Show
+from zplus.workflow.options import EditOptions, Feature, Move, Paste
 
 INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder")  # what says how
 
@@ -29,31 +31,31 @@ def edit(
         ),
     ] = None,
     feature: Annotated[
-        Literal["moved", "added", "fixed"] | None,
+        Feature | None,
         typer.Option(
             "--feature",
             help="How F goes with the edit: detail moved, added to, or left; by default the latent's own, or moved.",
         ),
-    ] = None,
+    ] = EditOptions.feature,
     move: Annotated[
-        Literal["straight", "sphere"] | None,
+        Move | None,
         typer.Option(
             "--move",
             help="How the code goes: straight in W, or on the sphere of z; by default the latent's own, or straight.",
         ),
-    ] = None,
+    ] = EditOptions.move,
     mask: Annotated[
         str | None,
         typer.Option(
             "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
         ),
-    ] = None,
+    ] = EditOptions.mask,
     paste: Annotated[
-        Literal["keep", "replace"],
+        Paste,
         typer.Option(
             "--paste", help="Into the photo: keep its pixels where no shape moved, or replace the whole crop."
         ),
-    ] = "keep",
+    ] = EditOptions.paste,
     no_paste: Annotated[bool, typer.Option("--no-paste", help="Write the edited crop instead of the photo.")] = False,
     photo: Annotated[Path | None, typer.Option("--photo", help="With a latent: the photo to paste into.")] = None,
     keep: Annotated[
@@ -63,31 +65,65 @@ def edit(
         str | None,
         typer.Option("--model", help=f"A model by name or file; by default {DEFAULT_MODEL} or the latent's."),
     ] = None,
-    space: options.Space = DEFAULT_SPACE,
-    method: options.Method = "default",
-    layer: options.Layer = None,
-    psi: options.Psi = 1.0,
-    steps: options.Steps = None,
-    seed: options.Seed = None,
-    start: options.Start = None,
-    encoder: options.OwnEncoder = None,
-    face: options.Face = 0,
-    no_align: options.NoAlign = False,
-    label: options.Label = None,
-    device: options.Device = "cpu",
+    space: options.Space = InvertOptions.space,
+    method: options.Method = InvertOptions.method,
+    layer: options.Layer = InvertOptions.layer,
+    psi: options.Psi = InvertOptions.psi,
+    steps: options.Steps = InvertOptions.steps,
+    seed: options.Seed = InvertOptions.seed,
+    start: options.Start = InvertOptions.start,
+    encoder: options.OwnEncoder = InvertOptions.encoder,
+    face: options.Face = InvertOptions.face,
+    no_align: options.NoAlign = not InvertOptions.align,
+    label: options.Label = InvertOptions.label,
+    device: options.Device = InvertOptions.device,
     as_json: options.Json = False,
 ) -> None:
     """Edit a photo or a latent.
 
     A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled.
     """
-    from zplus.command.editing import Wish, edit_source
-    from zplus.command.inverting import Request
+    from zplus.command.words import parse_strengths, parse_sweep, parse_targets
+    from zplus.workflow.editing import edit_file
 
+    is_latent = source.suffix == ".safetensors"
+    inverting = options.record(
+        InvertOptions, locals(), model=model or ("" if is_latent else DEFAULT_MODEL), align=not no_align
+    )
+    _refuse_unread(context, is_latent, photo is not None, bool(sweep), no_paste)
+    editing = EditOptions(
+        strengths=parse_strengths(tuple(direction or ())),
+        targets=parse_targets(tuple(to or ())),
+        sweep=None if sweep is None else parse_sweep(sweep),
+        feature=feature,
+        move=move,
+        mask=mask,
+        paste=paste,
+        crop_alone=no_paste,
+        scores=as_json,
+    )
+    read = (source, photo, mask, model, encoder, start, *editing.moved, *editing.targets)
+    output_file(out, *read)
+    if keep is not None:
+        output_file(keep, *read, picture=False)
+    show = Show(as_json)
+    found = edit_file(source, out, editing, inverting, photo, keep, show.callbacks)
+    show.result(found, f"{source} -> {out}  ({sweep or _in_short(found['direction'], found['strength'])})")
+
+
+def _in_short(names: str | list[str], strengths: Any) -> str:
+    """The edits in a line; one is not in a list."""
+    if isinstance(names, str):
+        names, strengths = [names], [strengths]
+    return ", ".join(f"{name} {strength:+g}" for name, strength in zip(names, strengths, strict=True))
+
+
+def _refuse_unread(context: options.Context, is_latent: bool, has_photo: bool, sweep: bool, no_paste: bool) -> None:
+    """Refuse the options that would be passed over."""
     refuse = partial(options.refuse, context)
-    if source.suffix == ".safetensors":
+    if is_latent:
         refuse("a latent is inverted already", *INVERTING)
-        if photo is None:
+        if not has_photo:
             refuse("a latent is pasted only with --photo", "paste", "face", "no_align")
     else:
         refuse("a photo is pasted into itself", "photo")
@@ -95,9 +131,3 @@ def edit(
         refuse("a sweep shows the crop", "photo", "paste")
     elif no_paste:
         refuse("with --no-paste the crop is written", "photo", "paste")
-    request = Request(
-        model or "", space, method, layer, psi, steps, seed, start, face, not no_align, device, label, encoder
-    )
-    pasted = None if no_paste else paste
-    wish = Wish(tuple(direction or ()), feature, move, pasted, photo, keep, tuple(to or ()), sweep, mask)
-    edit_source(source, out, wish, request, Show(as_json))

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows with a caption each, as one picture."""
+"""Many pictures as one: contact sheets, strips, and animations there and back."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from zplus.images import fitted
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 
+RATE = 12.0  # pictures a second of an animation
 GAP, TEXT = 12, 18  # pixels between pictures; height of the letters
 PAPER, INK = (250, 250, 248), (40, 40, 40)
 
@@ -35,3 +36,13 @@ def contact_sheet(rows: Sequence[Sequence[Cell]], side: int = 256) -> Pixels:
             sheet.paste(Image.fromarray(small), (x + (side - small.shape[1]) // 2, y + (side - small.shape[0]) // 2))
             draw.text((x + side / 2, y + side + TEXT), cell.caption, INK, font, anchor="mm")
     return np.array(sheet)
+
+
+def strip(pictures: Sequence[Pixels]) -> Pixels:
+    """Pictures of one size side by side."""
+    return np.concatenate(pictures, axis=1)
+
+
+def there_and_back(pictures: Sequence[Pixels]) -> list[Pixels]:
+    """The frames of an animation that begins anew without a jump."""
+    return [*pictures, *pictures[-2:0:-1]]

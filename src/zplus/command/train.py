@@ -1,12 +1,21 @@
-"""What `zplus train` understands."""
+"""`zplus train generator`, `encoder` and `base-code`."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from zplus.command import options
+from zplus.command.outputs import output_folder
 from zplus.command.show import Show
+from zplus.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from zplus.training.data import Pictures
+    from zplus.training.stream import StreamedPictures
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")]
 Photos = Annotated[
@@ -26,12 +35,11 @@ Begin = Annotated[
     Path | None,
     typer.Option("--start", help="An encoder to begin with, of the same model and sizes: the file of another run."),
 ]
-WISHES = ("pairs", "steps", "batch", "images", "learning_rate", "identity", "snapshot_minutes", "seed")  # of encoders
 
-training = typer.Typer(help="Train a generator of your own, or an encoder for one.", no_args_is_help=True)
+train = typer.Typer(help="Train a generator of your own, or an encoder for one.", no_args_is_help=True)
 
 
-@training.command("generator")
+@train.command("generator")
 def train_generator(
     data: Annotated[Path, typer.Argument(help="A folder or a zip of pictures (png, jpg, webp).", show_default=False)],
     out: Out,
@@ -52,7 +60,9 @@ def train_generator(
         int | None, typer.Option("--channel-max", min=1, help="The most feature maps at any resolution.")
     ] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0, help="Of both networks.")] = None,
-    gamma: Annotated[float | None, typer.Option("--gamma", min=0, help="Weight of R1; by default by the size.")] = None,
+    r1_gamma: Annotated[
+        float | None, typer.Option("--gamma", min=0, help="Weight of R1; by default by the size.")
+    ] = None,
     path_length: Annotated[
         float | None, typer.Option("--path-length", min=0, help="Weight of path length regularisation; 2 in StyleGAN2.")
     ] = None,
@@ -71,19 +81,24 @@ def train_generator(
 
     The same command again goes on from the last snapshot.
     """
-    from zplus.command.training import train_generator as run_training
+    given, show = locals(), Show(as_json)
+    from zplus.training.settings import TrainSettings
 
-    wishes = {
-        "kimg": kimg, "batch": batch, "z_dim": z_dim, "channel_base": channel_base, "channel_max": channel_max,
-        "learning_rate": learning_rate, "r1_gamma": gamma, "path_length": path_length, "augment": augment, "flip": flip,
-        "precision": precision, "snapshot_minutes": snapshot_minutes, "seed": seed,
-    }  # fmt: skip
-    run_training(data, out, resolution, holdout, cpu, start, wishes, Show(as_json))
+    with _extra():
+        from zplus.training.generator import train as run
+    folder = output_folder(out)
+    pictures = _read(data, resolution, holdout, show)
+    settings = options.record(TrainSettings, _known(given), resolution=pictures.resolution)
+    samples, generator = folder / "samples.png", folder / "generator.safetensors"
+    show.say(f"{len(pictures)} pictures of {pictures.resolution} px. Samples appear in {samples}.")
+    show.say("An interrupted run goes on from its last snapshot when the command is run again.")
+    with show.stage("Training", settings.steps) as tick:
+        last = run(settings, pictures, folder, tick, cpu, start)
+    show.result({"generator": generator, "samples": samples, **last}, f"{generator} after {last['kimg']:g} kimg")
 
 
-@training.command("encoder")
+@train.command("encoder")
 def train_encoder(
-    context: options.Context,
     out: Out,
     model: options.Model = options.DEFAULT_MODEL,
     label: options.Label = None,
@@ -100,23 +115,18 @@ def train_encoder(
     hidden: Annotated[int | None, typer.Option("--hidden", min=8, max=2048, help="Width before the codes.")] = None,
     snapshot_minutes: Minutes = None,
     seed: options.Seed = None,
-    device: options.Device = "cpu",
+    device: options.Device = options.InvertOptions.device,
     as_json: options.Json = False,
 ) -> None:
     """Train the encoder of a generator: codes in W+ and Z+, and F.
 
     Pairs of pictures and known codes are made first. The same command again goes on from the last snapshot.
     """
-    from zplus.command.training import train_encoder as run_training
-
-    wishes = {name: context.params[name] for name in WISHES}
-    sizes = {"channels": channels, "hidden": hidden}
-    run_training(model, label, out, photos, layer, start, device, wishes, sizes, Show(as_json))
+    _train_encoder(locals(), {"channels": channels, "hidden": hidden}, Show(as_json))
 
 
-@training.command("base-code")
+@train.command("base-code")
 def train_base_code(
-    context: options.Context,
     out: Out,
     model: options.Model = options.DEFAULT_MODEL,
     label: options.Label = None,
@@ -132,15 +142,53 @@ def train_base_code(
     channels: Channels = None,
     snapshot_minutes: Minutes = None,
     seed: options.Seed = None,
-    device: options.Device = "cpu",
+    device: options.Device = options.InvertOptions.device,
     as_json: options.Json = False,
 ) -> None:
     """Train an encoder that gives F alone, at any layer (BDInvert).
 
     Pairs of pictures and known codes are made first. The same command again goes on from the last snapshot.
     """
-    from zplus.command.training import train_encoder as run_training
+    _train_encoder(locals(), {"channels": channels, "forms": ()}, Show(as_json))
 
-    wishes = {name: context.params[name] for name in WISHES}
-    sizes = {"channels": channels, "forms": ()}
-    run_training(model, label, out, photos, layer, start, device, wishes, sizes, Show(as_json))
+
+def _train_encoder(given: Mapping[str, Any], sizes: Mapping[str, Any], show: Show) -> None:
+    """Train, or go on. given: the parameters of the command; sizes: of EncoderConfig, None for the default."""
+    from zplus.generators import load_generator
+    from zplus.inversion.encoder import config_for, load_encoder
+
+    with _extra():
+        from zplus.training import encoder as training
+    settings, folder = options.record(training.EncoderSettings, _known(given)), output_folder(given["out"])
+    generator = load_generator(given["model"], given["device"], given["label"])
+    config = config_for(generator, given["layer"], **_known(sizes))
+    begun = None if given["start"] is None else load_encoder(given["start"], generator)
+    if begun is not None:  # whose layers have their offsets, and whose pictures are worth comparing
+        settings = replace(settings, progressive=0.0, images_from=0.0)
+    photos = None if given["photos"] is None else _read(given["photos"], config.side, 0, show)
+    samples, encoder = folder / "samples.png", folder / "encoder.safetensors"
+    show.say(f"Held-out pictures, and what the encoder makes of them, appear in {samples}.")
+    with show.stage("Making pairs", settings.pairs) as make, show.stage("Training", settings.steps) as tick:
+        last = training.train_encoder(settings, generator, config, folder, photos, tick, make, begun)
+    show.result({"encoder": encoder, "samples": samples, **last}, f"{encoder} after {settings.steps} steps")
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """What is imported in the block comes with the extra `train`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "accelerate", "train") from error
+
+
+def _known(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given; None is the default of the settings."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _read(source: Path, resolution: int | None, holdout: int, show: Show) -> "Pictures | StreamedPictures":
+    from zplus.training.stream import open_pictures
+
+    with show.stage("Reading pictures") as tick:
+        return open_pictures(source, resolution, holdout, lambda done, total: tick(done, f"of {total}"), show.warn)

@@ -1,28 +1,41 @@
-"""The command `sample`: pictures from the prior of a generator."""
+"""`zplus sample`."""
 
 import math
 from pathlib import Path
+from typing import Annotated
 
-import torch
+import typer
 
+from zplus.command import options
 from zplus.command.outputs import output_folder
-from zplus.command.sheet import Cell, contact_sheet
 from zplus.command.show import Show
 from zplus.errors import ZplusError
-from zplus.generators import load_generator
-from zplus.images import fitted, to_pixels, write_image
-from zplus.latent import Decoding
-from zplus.spaces import make_space
 
 MAX_SEEDS = 10_000  # pictures in one go
 THUMBNAIL = 192  # pixels a side on the contact sheet
 SHEET = 400  # pictures on it at most, so that it stays a picture that can be opened
 
 
-def sample_seeds(seeds: str, folder: Path, model: str, label: int | None, psi: float, device: str, show: Show) -> None:
-    """Write one picture a seed and a contact sheet."""
-    numbers = parse_seeds(seeds)
-    folder = output_folder(folder)
+def sample(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder for the pictures; it is made if missing.")],
+    seeds: Annotated[str, typer.Option("--seeds", help="Numbers and ranges: 0-35 or 1,4,7-9.")] = "0-15",
+    model: options.Model = options.DEFAULT_MODEL,
+    label: options.Label = None,
+    psi: options.Psi = 0.7,
+    device: options.Device = options.InvertOptions.device,
+    as_json: options.Json = False,
+) -> None:
+    """Draw faces of nobody, and a contact sheet."""
+    numbers, folder, show = parse_seeds(seeds), output_folder(out), Show(as_json)
+
+    import torch
+
+    from zplus.generators import load_generator
+    from zplus.images import fitted, to_pixels, write_image
+    from zplus.latent import Decoding
+    from zplus.spaces import make_space
+    from zplus.workflow.sheet import Cell, contact_sheet
+
     generator = load_generator(model, device, label)
     space = make_space("z", generator, decoding=Decoding(psi))
     results, cells = [], []

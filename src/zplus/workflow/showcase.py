@@ -6,9 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from zplus.command.inverting import Inverter
-from zplus.command.sheet import Pixels
-from zplus.command.show import Show
 from zplus.direction import Direction
 from zplus.editing import Editor, find_direction
 from zplus.errors import ZplusError
@@ -18,11 +15,16 @@ from zplus.images import to_pixels
 from zplus.latent import Latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity, distance
+from zplus.workflow.callbacks import Callbacks
+from zplus.workflow.inverting import Inverter
+from zplus.workflow.judging import makes_faces
+from zplus.workflow.sheet import Cell, Pixels, contact_sheet
 
 # Standard deviations of the attribute over the prior: seen at a glance, and still the same person. One deviation of yaw
 # is 17 degrees. Two edits together are each made weaker, because what they change adds up.
 STRENGTHS = {"smile": 1.2, "age": 1.0, "yaw": 0.8}
 STRENGTH, TOGETHER = 1.0, 0.8
+SHEET_SIDE = 320  # pixels of a picture on the contact sheet
 STRIP = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SINGLES = (("smile",), ("age",), ("yaw",), ("mouth_open", "gender", "pitch"))  # the first of each that there is
 PAIRS = ((0, 1), (0, 2))  # of the singles, made together
@@ -71,19 +73,19 @@ class Results:
     strips: tuple[Strip, ...]
 
 
-class Retoucher:
+class DemoEditor:
     """Makes and judges edits of one latent."""
 
-    def __init__(self, inverter: Inverter, latent: Latent, aligned: Aligned, reconstruction: Tensor, show: Show):
+    def __init__(self, inverter: Inverter, latent: Latent, aligned: Aligned, reconstruction: Tensor):
         self.generator, self.identity, self.latent = inverter.generator, inverter.identity or Identity(), latent
-        self.aligned, self.reconstruction, self.show = aligned, reconstruction, show
+        self.aligned, self.reconstruction = aligned, reconstruction
         self.editor = Editor(inverter.generator, latent)
         self.scorers = Scorers(self.identity.detector)
         self.owner = self.identity.embed(aligned.pixels)
 
     def scores(self, pixels: Pixels) -> dict[str, float]:
-        """All scores of a crop."""
-        return self.scorers.measure(pixels, ATTRIBUTES)
+        """All scores of a crop; none of a generator that makes no photos of faces."""
+        return self.scorers.measure(pixels, ATTRIBUTES) if makes_faces(self.generator) else {}
 
     def picture(self, name: str, strength: float) -> Pixels:
         """The crop after an edit."""
@@ -117,26 +119,45 @@ def chosen_directions(known: Mapping[str, Direction]) -> list[Direction]:
     return chosen
 
 
-def make_edits(retoucher: Retoucher, found: list[Direction], photo: str, facts: Mapping[str, Any]) -> Results:
+def make_edits(
+    editor: DemoEditor, found: list[Direction], photo: str, facts: Mapping[str, Any], callbacks: Callbacks
+) -> Results:
     """All edits, each away from the photo's present state: less of a smile where there is one, else more."""
-    show, reconstruction = retoucher.show, to_pixels(retoucher.reconstruction)
-    present = retoucher.scores(retoucher.aligned.pixels)
+    reconstruction = to_pixels(editor.reconstruction)
+    present = editor.scores(editor.aligned.pixels)
     singles = {d.name: STRENGTHS.get(d.name, STRENGTH) * _away(d, present) for d in found}
     names = list(singles)
     wanted = [{name: singles[name]} for name in names]
     together = {name: round(TOGETHER * strength, 2) for name, strength in singles.items()}
     wanted += [{names[i]: together[names[i]] for i in pair} for pair in PAIRS if max(pair) < len(names)]
     outcomes, strips = [], []
-    with show.stage("Editing and pasting back", len(wanted)) as tick:
+    with callbacks.stage("Editing and pasting back", len(wanted)) as tick:
         for i, strengths in enumerate(wanted):
-            outcomes.append(retoucher.outcome(strengths))
+            outcomes.append(editor.outcome(strengths))
             tick(i + 1, outcomes[-1].title)
-    with show.stage("Strips of strengths", len(names)) as tick:
+    with callbacks.stage("Strips of strengths", len(names)) as tick:
         for i, name in enumerate(names):
-            strips.append(Strip(name, tuple((s, retoucher.picture(name, s)) for s in STRIP)))
+            strips.append(Strip(name, tuple((s, editor.picture(name, s)) for s in STRIP)))
             tick(i + 1, name)
-    scores = retoucher.scores(reconstruction)
-    return Results(photo, retoucher.aligned, reconstruction, facts, scores, tuple(outcomes), tuple(strips))
+    scores = editor.scores(reconstruction)
+    return Results(photo, editor.aligned, reconstruction, facts, scores, tuple(outcomes), tuple(strips))
+
+
+def results_sheet(results: Results) -> Pixels:
+    """The contact sheet: the photo, the edits, the edits in the photo, and the strips."""
+    return contact_sheet(
+        [
+            [
+                Cell(results.aligned.photo, "photo"),
+                Cell(results.aligned.pixels, "aligned"),
+                Cell(results.reconstruction, "reconstruction"),
+            ],
+            [Cell(x.crop, x.title) for x in results.outcomes],
+            [Cell(x.photo, "pasted back") for x in results.outcomes],
+            *([Cell(pixels, f"{x.name} {signed(s)}") for s, pixels in x.crops] for x in results.strips),
+        ],
+        SHEET_SIDE,
+    )
 
 
 def _away(direction: Direction, present: Mapping[str, float]) -> int:

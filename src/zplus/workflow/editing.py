@@ -1,0 +1,237 @@
+"""Edit, paste and save: from a photo or a latent to an edited picture."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zplus.direction import MOST, Direction
+from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, solve_strength
+from zplus.errors import LatentError, ZplusError
+from zplus.faces.align import Aligned
+from zplus.faces.paste import paste
+from zplus.generators import Generator
+from zplus.images import read_image, to_pixels, write_animation, write_image
+from zplus.latent import Latent, load_latent, save_latent
+from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.perception.identity import Identity
+from zplus.spaces import render
+from zplus.workflow.callbacks import SILENT, Callbacks, collecting, python_warnings
+from zplus.workflow.inverting import load_inverter
+from zplus.workflow.judging import identity_between, measure_scores, other_person
+from zplus.workflow.masks import check_mask, check_painted, mask_of
+from zplus.workflow.models import generator_of, needed, pull_missing
+from zplus.workflow.options import EditOptions, InvertOptions
+from zplus.workflow.photo import Pixels, aligned_face
+from zplus.workflow.sheet import RATE, strip, there_and_back
+
+Facts = dict[str, Any]
+Check = Callable[[Generator], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is edited: a latent of a generator; aligned is the crop that it is pasted into, None without a photo.
+
+    facts: what there is to say of it. identity: knows people, where a photo was judged.
+    """
+
+    generator: Generator
+    latent: Latent
+    aligned: Aligned | None
+    facts: Facts
+    identity: Identity | None = None
+
+
+def edit_file(
+    source: Path,
+    out: Path,
+    options: EditOptions,
+    inverting: InvertOptions,
+    photo: Path | None = None,
+    latent: Path | None = None,
+    callbacks: Callbacks = SILENT,
+) -> Facts:
+    """Edit a photo, or a latent, and write the picture; what there is to say of it, by the names of `--json`.
+
+    inverting: of a latent the model alone, where "" is the latent's own. photo: what a latent is pasted into. latent:
+    where the edited latent is written as well. Raises ZplusError, before the work where it can.
+    """
+    callbacks, warnings = collecting(callbacks)
+    if options.mask is not None:
+        check_mask(options.mask)
+    if not (options.moved or options.targets):
+        raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
+    check = partial(_check, options)
+    if source.suffix == ".safetensors":
+        subject = _from_latent(source, photo, inverting, check, callbacks)
+    else:
+        subject = _from_photo(source, inverting, check, callbacks)
+    if options.mask is not None:
+        mask = mask_of(options.mask, subject.generator, subject.latent)
+        subject = replace(subject, latent=replace(subject.latent, mask=mask))
+    edited, facts = edit_subject(subject, out, options, callbacks)
+    if latent is not None:
+        save_latent(edited, latent)
+        facts["latent"] = latent
+    return subject.facts | facts | {"warnings": list(dict.fromkeys(warnings))}
+
+
+def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: Callbacks) -> tuple[Latent, Facts]:
+    """Edit, judge and write the picture; the edited latent, which a sweep begins with, and what there is to say."""
+    generator, latent = subject.generator, subject.latent
+    strengths = _reach(generator, latent, options, callbacks)
+    with python_warnings(callbacks):
+        edited = edit(generator, latent, strengths, feature=options.feature, move=options.move)
+    for one in edited.edits:
+        _check_range(one.direction, one.strength, callbacks)
+    if options.sweep:
+        return edited, _write_sweep(generator, edited, *options.sweep, out, callbacks)
+    amounts = {name: min(max(x, -MOST), MOST) for name, x in strengths.items()}
+    note = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
+    with callbacks.stage("Editing", None):
+        before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
+        scores = measure_scores(generator, [before, after], callbacks) if options.scores else [None, None]
+        if subject.aligned is not None and subject.identity is not None:
+            apart = identity_between(subject.identity, subject.aligned.pixels, to_pixels(after))
+            for line in other_person("The edited picture", apart):
+                callbacks.warn(line)
+        aligned = None if options.crop_alone else subject.aligned
+        write_image(out, finished(generator, edited, after, aligned, options.paste), note)
+    return edited, {
+        "picture": out,
+        "direction": _one_or_all(amounts.keys()),
+        "strength": _one_or_all(amounts.values()),
+        "angle_degrees": angle_degrees(edited)[0],
+        "cosine": round(cosine_reached(generator, edited)[0], 3),
+        "scores_before": scores[0],
+        "scores_after": scores[1],
+    }
+
+
+def finished(
+    generator: Generator, edited: Latent, image: Tensor, aligned: Aligned | None, mode: str = "keep"
+) -> Pixels:
+    """The photo with the edit in it; without a photo the crop. image: [3,R,R], what `edited` shows."""
+    if aligned is None:
+        return to_pixels(image)
+    inverted = render(generator, replace(edited, edits=(), edited=None))[0].cpu()  # older edits show too
+    return paste(aligned, inverted, image, mode)
+
+
+def sweep_pictures(
+    generator: Generator, latent: Latent, direction: str, strengths: Iterable[float], callbacks: Callbacks
+) -> list[Pixels]:
+    """The crop at each strength of a direction."""
+    strengths, pictures = list(strengths), []
+    with python_warnings(callbacks), callbacks.stage(f"Sweeping {direction}", len(strengths)) as tick:
+        editor = Editor(generator, latent)
+        for i, strength in enumerate(strengths):
+            pictures.append(to_pixels(editor.image(editor.edit({direction: strength}))[0]))
+            tick(i + 1, f"{strength:+g}")
+    return pictures
+
+
+def _write_sweep(
+    generator: Generator, latent: Latent, direction: str, strengths: tuple[float, ...], out: Path, callbacks: Callbacks
+) -> Facts:
+    """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp."""
+    pictures = sweep_pictures(generator, latent, direction, strengths, callbacks)
+    for strength in {min(strengths), max(strengths)}:
+        _check_range(find_direction(direction, generator), strength, callbacks)
+    note = f"{direction} {strengths[0]:+g} to {strengths[-1]:+g}"
+    if out.suffix.lower() == ".webp":
+        write_animation(out, there_and_back(pictures), RATE, note)
+    else:
+        write_image(out, strip(pictures), note)
+    return {"picture": out, "direction": direction, "strength": list(strengths), "space": latent.space}
+
+
+def _one_or_all(values: Iterable[Any]) -> Any:
+    """What a caller of one direction and one of several expect."""
+    found = list(values)
+    return found[0] if len(found) == 1 else found
+
+
+def _check_range(direction: Direction, strength: float, callbacks: Callbacks) -> None:
+    """Say so where faces did not hold in the measurements."""
+    try:
+        low, high = direction.range or (-MOST, MOST)
+    except LatentError as error:
+        return callbacks.warn(f"{error} The edit is made all the same.")
+    if not low <= strength <= high:
+        callbacks.warn(
+            f"{direction.name} {strength:+g} lies beyond {low:+g} to {high:+g}, where most faces held: look closely."
+        )
+
+
+def _reach(generator: Generator, latent: Latent, options: EditOptions, callbacks: Callbacks) -> dict[str, float]:
+    """The strengths, with those added that bring the scores to the targets, one after the other."""
+    strengths = dict(options.strengths)
+    if not options.targets:
+        return strengths
+    scorers = Scorers()
+    for name, target in options.targets.items():
+        direction, attribute = _scored_direction(name, generator)
+        with callbacks.stage(f"Looking for {attribute} {target:g}", None):
+            begun = edit(generator, latent, strengths, feature=options.feature, move=options.move)
+            found = solve_strength(generator, begun, direction, target, partial(_read_score, scorers, attribute))
+        if not found.within:
+            callbacks.warn(
+                f"{attribute} {target:g} is out of reach of {name}: {found.score:.3g} at {found.strength:+.2f}."
+            )
+        strengths[name] = strengths.get(name, 0.0) + found.strength
+    return strengths
+
+
+def _read_score(scorers: Scorers, attribute: str, image: Tensor) -> float:
+    return scorers.measure(to_pixels(image.cpu()), [attribute])[attribute]
+
+
+def _scored_direction(name: str, generator: Generator) -> tuple[Direction, str]:
+    """A direction, and the attribute that scores it."""
+    direction = find_direction(name, generator)
+    attribute = direction.card.get("attribute")
+    if attribute not in ATTRIBUTES:
+        raise ZplusError(f"No score belongs to {name}: give a strength with -d instead of a target.")
+    return direction, attribute
+
+
+def _check(options: EditOptions, generator: Generator) -> None:
+    """Refuse what does not fit the generator, before minutes of work."""
+    for name in options.moved:
+        find_direction(name, generator)
+    for name in options.targets:
+        _scored_direction(name, generator)
+    if options.mask is not None:
+        check_painted(options.mask, generator)
+
+
+def _from_photo(photo: Path, options: InvertOptions, check: Check, callbacks: Callbacks) -> Subject:
+    """Align, invert and judge."""
+    read_image(photo)  # a bad photo is refused before anything is fetched
+    pull_missing(needed(options.model), callbacks)
+    inverter = load_inverter(options, callbacks)
+    generator = inverter.generator
+    check(generator)
+    aligned = aligned_face(photo, generator.resolution, options.face, options.align, callbacks)
+    latent = inverter.invert(aligned, callbacks, f"Inverting {photo.name}")
+    _, facts = inverter.judge(latent, aligned, callbacks)
+    return Subject(generator, latent, aligned, {"photo": photo, **facts}, inverter.identity)
+
+
+def _from_latent(path: Path, photo: Path | None, options: InvertOptions, check: Check, callbacks: Callbacks) -> Subject:
+    """Load, and align the photo if there is one to paste into."""
+    latent = load_latent(path)
+    if len(latent) > 1:
+        callbacks.say(f"{path} holds {len(latent)} latents: the first is taken.")
+        latent = latent[0]
+    generator = generator_of(latent, options.model or None, options.device, options.label, callbacks)
+    check(generator)
+    aligned = None
+    if photo is not None:
+        aligned = aligned_face(photo, generator.resolution, options.face, options.align, callbacks)
+    return Subject(generator, latent, aligned, {"space": latent.space, "model": latent.generator})

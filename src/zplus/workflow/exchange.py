@@ -1,0 +1,42 @@
+"""Codes of other programs to latents, and back."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from zplus.errors import LatentError
+from zplus.generators import Generator
+from zplus.latent import Latent, Point
+from zplus.spaces import latent_of, make_space, shown, space_of
+from zplus.spaces.conversion import convert_code
+
+
+def latent_of_codes(generator: Generator, codes: Float[Tensor, "n k w"], source: str) -> tuple[Latent, list[str]]:
+    """W codes (K = 1) or W+ codes as a latent, and what was left out of them. source: where they are from.
+
+    More rows than the generator has codes are cut off. Raises LatentError where there are less, or of another width.
+    """
+    rows, width = codes.shape[1:]
+    if width != generator.w_dim or (1 < rows < generator.num_codes):
+        raise LatentError(
+            f"{source} holds {rows} codes of {width} numbers, but {generator.name} takes {generator.num_codes} of "
+            f"{generator.w_dim}."
+        )
+    notes = []
+    if rows > generator.num_codes:
+        notes.append(f"{generator.name} takes {generator.num_codes} codes: the first of {rows} were taken.")
+    space = make_space("w" if rows == 1 else "w+", generator)
+    point = Point(codes[:, : space.shape[0]].contiguous())
+    return latent_of(space, point, settings={"imported_from": source}), notes
+
+
+def codes_of_latent(generator: Generator, latent: Latent) -> tuple[Float[Tensor, "n l w"], list[str]]:
+    """The W+ codes of a latent, those of its edit if it has one, and what they leave out."""
+    space, notes = space_of(generator, latent), []
+    if not space.within_w:
+        notes.append("Styles have no exact codes in W+: the nearest are written.")
+    if latent.offsets or latent.added:
+        notes.append("Tuned weights (PTI) and added maps (SAM) stay behind: the codes alone show another picture.")
+    if space.layer is not None:
+        notes.append(f"The feature map of {space.name} stays behind: the codes alone show less of the photo.")
+    where, point = shown(generator, latent)
+    return convert_code(where, point.code, make_space("w+", generator)), notes

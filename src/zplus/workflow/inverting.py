@@ -1,0 +1,113 @@
+"""Invert and judge: a generator with all that finds latents of photos in it, loaded once for many photos."""
+
+from typing import Any
+
+from torch import Tensor
+
+from zplus.errors import UnknownNameError
+from zplus.execution import COMPILING, Execution, best_execution
+from zplus.faces.align import Aligned
+from zplus.generators import Generator, load_generator, statistics
+from zplus.inversion import Progress, Settings, invert, preset
+from zplus.inversion.encoder import encoder_of, load_encoder
+from zplus.inversion.methods import chosen_method, shared_lpips
+from zplus.latent import Decoding, Latent, load_latent
+from zplus.perception.identity import Identity
+from zplus.perception.quality import measure_quality
+from zplus.spaces import make_space, render
+from zplus.workflow.callbacks import SILENT, Callbacks, collecting, python_warnings
+from zplus.workflow.judging import face_doubts, latent_doubts, load_identity
+from zplus.workflow.options import InvertOptions
+
+INITS = ("encoder", "common", "random", "mean")  # where a code begins when no latent is given
+
+
+class Inverter:
+    """Inverts photos into a generator that is loaded already. `identity` judges faces; None leaves that out.
+
+    execution: how the networks run; None is chosen for the steps of so many photos. warnings: of all photos.
+    Raises ZplusError for what the options ask for and cannot be.
+    """
+
+    def __init__(
+        self, generator: Generator, options: InvertOptions, execution: Execution | None = None, photos: int = 1
+    ):
+        self.generator, self.options = generator, options
+        self.start, self.init = _start(options.start)
+        make_space(options.space, generator, options.layer, Decoding(options.psi))
+        self.encoder = load_encoder(options.encoder, generator) if options.encoder else encoder_of(generator)
+        self.execution = execution or best_execution(generator, photos * self.settings.all_steps)
+        self.identity: Identity | None = None
+        self.warnings: list[str] = []
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the method that is used."""
+        method = chosen_method(self.options.method, self.encoder, self.start or self.init)
+        return preset(method, steps=self.options.steps)
+
+    def invert(self, aligned: Aligned, callbacks: Callbacks = SILENT, title: str = "Inverting") -> Latent:
+        """The latent of a crop. `callbacks.step` sees every step and may end it."""
+        options = self.options
+        with callbacks.stage(title, self.settings.all_steps) as tick, python_warnings(callbacks):
+
+            def step(progress: Progress) -> bool:
+                tick(progress.step, f"loss {progress.loss.mean():.4f}")
+                return callbacks.step(progress)
+
+            return invert(
+                self.generator,
+                aligned.image,
+                options.space,
+                options.method,
+                options.layer,
+                options.psi,
+                self.start,
+                step,
+                self.execution,
+                self.encoder,
+                steps=options.steps,
+                seed=options.seed,
+                init=self.init,
+            )
+
+    def judge(self, latent: Latent, aligned: Aligned, callbacks: Callbacks = SILENT) -> tuple[Tensor, dict[str, Any]]:
+        """The reconstruction [1,3,R,R] and its figures by the names that `--json` promises; doubts are warned of."""
+        with callbacks.stage("Measuring", None):
+            image = render(self.generator, latent).cpu()
+            quality = measure_quality(image, aligned.image, self.identity)
+            doubts = latent_doubts(latent)
+            if self.identity is not None:
+                doubts += face_doubts(self.generator, aligned, self.identity, quality["identity_distance"])
+        for line in doubts:
+            callbacks.warn(line)
+        steps, seconds = latent.figures["steps"][0], latent.figures["seconds"][0]
+        facts = {"space": latent.space, "model": latent.generator, "method": self.options.method, "steps": steps}
+        facts |= {"seconds": round(seconds, 3), "seconds_per_step": round(seconds / max(1, steps), 4)}
+        return image, facts | quality
+
+
+def load_inverter(options: InvertOptions, callbacks: Callbacks = SILENT, photos: int = 1) -> Inverter:
+    """An inverter with its generator and the networks that judge. Raises ZplusError, wrong names first."""
+    preset(options.method), _start(options.start)
+    callbacks, warnings = collecting(callbacks)
+    with callbacks.stage("Loading the networks", None):
+        generator = load_generator(options.model, options.device, options.label)
+        with python_warnings(callbacks):
+            inverter = Inverter(generator, options, photos=photos)
+        inverter.identity = load_identity(callbacks)
+        statistics(generator)  # computed the first time
+        shared_lpips(generator.device)  # converted the first time
+    inverter.warnings = warnings
+    if inverter.execution.compiled and not inverter.execution.is_ready(generator):
+        callbacks.say(f"Compiling for this machine, once: {COMPILING}, in which the first photo seems to stand still.")
+    return inverter
+
+
+def _start(start: str | None) -> tuple[Latent | None, str | None]:
+    """A latent to go on from, or the name of a way to begin."""
+    if start is None or start in INITS:
+        return None, start
+    if not start.endswith(".safetensors"):
+        raise UnknownNameError("start", start, INITS)
+    return load_latent(start), None

@@ -1,0 +1,70 @@
+"""Open and align: from the file of a photo to the crop of a face."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from zplus.errors import FaceError
+from zplus.faces.align import Aligned, choose, crop, quad_of, whole
+from zplus.faces.detector import DetectedFace, FaceDetector
+from zplus.images import read_image
+from zplus.workflow.callbacks import SILENT, Callbacks
+
+MAX_OUTSIDE = 0.1  # of the crop: beyond, what was filled in can be seen
+GRID = 64  # points a side, at which the crop is probed
+
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+
+
+def aligned_face(
+    path: Path,
+    size: int,
+    face: int = 0,
+    align: bool = True,
+    callbacks: Callbacks = SILENT,
+    detector: FaceDetector | None = None,
+) -> Aligned:
+    """The crop of a face of a photo, size x size pixels; without `align` the square in its middle.
+
+    Raises ImageError, and FaceError with the photo's name.
+    """
+    photo = read_image(path)
+    if not align:
+        return whole(photo, size)
+    try:
+        faces = (detector or FaceDetector()).find(photo)
+        aligned = cut(photo, faces, face, size)
+    except FaceError as error:
+        raise FaceError(f"{path}: {error}") from error
+    if len(faces) > 1:
+        others = f"--face 0 to --face {len(faces) - 1} choose, 0 is the largest"
+        callbacks.say(f"{path}: {len(faces)} faces were found, face {face} is taken ({others}).")
+    for line in crop_doubts(aligned):
+        callbacks.warn(line)
+    return aligned
+
+
+def cut(photo: Pixels, faces: Sequence[DetectedFace], face: int, size: int) -> Aligned:
+    """The crop of one of the faces that were found in a photo; 0 is the largest. Raises FaceError."""
+    return crop(photo, quad_of(choose(list(faces), face).landmarks), size)
+
+
+def crop_doubts(aligned: Aligned) -> list[str]:
+    """What speaks against a crop, each as a sentence."""
+    outside = part_outside(aligned)
+    if outside <= MAX_OUTSIDE:
+        return []
+    return [
+        f"{outside:.0%} of the crop lies outside the photo and is filled in: an edit may look wrong there. Use a photo "
+        "with more room around the head."
+    ]
+
+
+def part_outside(aligned: Aligned) -> float:
+    """The part of the crop that lies outside the photo, in [0, 1]."""
+    centres = np.arange(GRID) + 0.5
+    points = np.stack(np.meshgrid(centres, centres, [1.0]), axis=-1)[:, :, 0] @ aligned.matrix(GRID).T  # [G, G, 2]
+    height, width = aligned.photo.shape[:2]
+    return float(((points < 0) | (points > (width, height))).any(axis=-1).mean())
