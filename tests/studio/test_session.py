@@ -29,9 +29,9 @@ from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Wish
 from zplus.studio.parcels import Parcels
-from zplus.studio.pictures import RATE
 from zplus.studio.session import Session
 from zplus.studio.showing import failed
+from zplus.workflow.sheet import RATE
 
 MARK = b"compositeWithTrainedAlgorithmicMedia"
 
@@ -83,7 +83,7 @@ def test_progress_is_seen_and_true(session, how, photo):
 class Forever:
     """An inversion that never ends by itself."""
 
-    def __call__(self, generator, photos, space, method, *, callback, **changes):
+    def __call__(self, generator, photos, space, method, layer, psi, start, callback, *more, **changes):
         kind, image = module.make_space("z", generator), torch.zeros(1, 3, 32, 32)
         for step in range(1, 100_000):
             time.sleep(0.005)
@@ -94,7 +94,7 @@ class Forever:
 
 @pytest.fixture
 def endless(monkeypatch):
-    monkeypatch.setattr(module, "invert", Forever())
+    monkeypatch.setattr("zplus.workflow.inverting.invert", Forever())
 
 
 def until(condition) -> None:

@@ -16,7 +16,7 @@ from zplus.benchmark.gauge import JUDGES
 from zplus.faces.align import Aligned
 from zplus.files import atomic
 from zplus.images import fitted, image_bytes
-from zplus.workflow.sheet import Pixels
+from zplus.workflow.photo import Pixels
 from zplus.workflow.showcase import Outcome, Results, Strip, signed
 
 LARGE, SMALL = 960, 320  # pixels of the longer side

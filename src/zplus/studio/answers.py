@@ -143,7 +143,8 @@ def _ended(session: "Session", job: "Job") -> str:
     figures = session.opened.latent.figures
     count, seconds = figures.get("steps", [0])[0], figures.get("seconds", [0.0])[0]
     way = f"in {count} steps" if count else "by the encoder alone"
-    return f"Inverted {way}, {seconds:.0f} s. Move a slider." + (" Stopped early." if job.stopped else "")
+    ended = f"Inverted {way}, {seconds:.0f} s. Move a slider." + (" Stopped early." if job.stopped else "")
+    return " ".join([ended, *session.doubts])
 
 
 def _found(session: "Session") -> str:

@@ -4,6 +4,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from zplus.inversion import Progress
+from zplus.workflow.callbacks import Callbacks, Tick
 
 PACES = 20  # last steps that the time left is estimated from
 SURE_AFTER = 5  # steps; the first ones may compile for a minute
@@ -75,6 +77,16 @@ class Job:
         loss, image = float(progress.loss.mean()), progress.image[0].detach()
         self.seen = Seen(self.seen.stage, progress.step, progress.steps, loss, known, image)
         return self.stopped == "keep"
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """What a workflow calls, so that its stages and steps are seen here and it can be stopped."""
+        return Callbacks(stage=self._opened, step=self.step)
+
+    @contextmanager
+    def _opened(self, name: str, total: int | None = None) -> Iterator[Tick]:
+        self.stage(name)
+        yield lambda done, note: None
 
     def wait_for(self, ready: Callable[[], bool], pause: float = 0.2) -> None:
         """Wait until something outside is ready; raises Dropped when told to stop meanwhile, however that was."""

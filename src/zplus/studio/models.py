@@ -16,6 +16,8 @@ from zplus.inversion.encoder import encoder_of
 from zplus.inversion.methods import chosen_method
 from zplus.inversion.settings import Settings, preset
 from zplus.studio import MAX_SLIDERS
+from zplus.workflow.inverting import Inverter
+from zplus.workflow.options import InvertOptions
 
 MIN_SLIDERS = 5  # of a generator that comes with fewer directions
 QUALITIES = {  # settings beside those of the preset
@@ -70,6 +72,13 @@ class Models:
         """How the next photo is inverted and edited: eagerly, until so many come that compiling is worth it."""
         generator = self.generator(name)
         return best_execution(generator, self.runs + chosen(generator, "standard")[1].all_steps)
+
+    def inverter(self, name: str, space: str, quality: str) -> Inverter:
+        """What inverts the next photo into a space of a generator."""
+        generator = self.generator(name)
+        method, settings = chosen(generator, quality)
+        options = InvertOptions(name, space, method, steps=settings.steps, device=self.device)
+        return Inverter(generator, options, self.execution(name))
 
 
 def chosen(generator: Generator, quality: str) -> tuple[str, Settings]:

@@ -21,7 +21,10 @@ from zplus.spaces import render
 from zplus.studio.history import History
 from zplus.studio.models import Models
 from zplus.studio.passing import given_out
-from zplus.studio.pictures import Pixels, address, animated
+from zplus.studio.pictures import address, animated
+from zplus.workflow.editing import finished
+from zplus.workflow.photo import Pixels
+from zplus.workflow.sheet import strip
 
 PREVIEW = 1024  # pixels of the longer side of what the page shows
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)  # parts of the edit
@@ -50,9 +53,9 @@ class Opened:
         latent = replace(latent, edits=rest, edited=None)
         quick = None if latent.added or latent.offsets else models.execution(model)
         self._editor, self._lock = Editor(self.generator, latent, quick), RLock()
-        self.latent, self._bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
+        self.latent, bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
         self.reconstruction = self._editor.image(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
-        self._inverted = self._editor.image(self._bare)[0].cpu() if rest else self.reconstruction
+        self._inverted = self._editor.image(bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
         self._before: dict[bool, str] = {}
         self.history = History(Wish(strengths, latent.feature))
@@ -108,16 +111,16 @@ class Opened:
             content = given_out("latent.safetensors", lambda path: save_latent(edited, path))
             return content, f"{self.name}.latent.safetensors"
         if kind == "picture":
-            with self._lock, torch.inference_mode():
-                before, after = (render(self.generator, x)[0].cpu() for x in (self._bare, edited))
-            if in_photo and self.has_photo:
-                return image_bytes(paste(self.target, before, after), ".jpg", note), f"{self.name}.edited.jpg"
-            return image_bytes(to_pixels(after), ".png", note), f"{self.name}.edited.png"
+            target, suffix = (self.target, ".jpg") if in_photo and self.has_photo else (None, ".png")
+            with self._lock:
+                image = render(self.generator, edited)[0].cpu()
+                pixels = finished(self.generator, edited, image, target)
+            return image_bytes(pixels, suffix, note), f"{self.name}.edited{suffix}"
         if not moved:
             raise ZplusError("Move a slider first: a strip and an animation show the way to an edit.")
         if kind == "strip":
             frames = [to_pixels(self.picture(wish, part)) for part in STRIP]
-            return image_bytes(np.concatenate(frames, axis=1), ".png", note), f"{self.name}.strip.png"
+            return image_bytes(strip(frames), ".png", note), f"{self.name}.strip.png"
         frames = [fitted(to_pixels(self.picture(wish, i / (FRAMES - 1))), FRAME) for i in range(FRAMES)]
         return animated(frames, note), f"{self.name}.animation.webp"
 

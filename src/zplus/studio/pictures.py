@@ -5,22 +5,19 @@ import io
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from zplus.images import SOURCE_TYPE, XMP, write_animation
 from zplus.studio.passing import given_out
+from zplus.workflow.photo import Pixels
+from zplus.workflow.sheet import RATE, there_and_back
 
-Pixels = UInt8[np.ndarray, "_ _ 3"]
-RATE = 12.0  # pictures a second of an animation
 MARK = XMP.format(source=SOURCE_TYPE, tool="zplus studio", comment="Edited by a generative model").encode()
 
 
 def animated(frames: Sequence[Pixels], note: str) -> bytes:
     """Frames as a WebP that goes there and back."""
-    both = [*frames, *frames[-2:0:-1]]
-    return given_out("picture.webp", lambda path: write_animation(path, both, RATE, note))
+    return given_out("picture.webp", lambda path: write_animation(path, there_and_back(frames), RATE, note))
 
 
 def address(pixels: Pixels, edited: bool = True) -> str:

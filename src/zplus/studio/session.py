@@ -7,11 +7,10 @@ from typing import Any
 
 from zplus.errors import DownloadError, FaceError, LatentError, MissingExtraError, ZplusError
 from zplus.execution import COMPILING
-from zplus.faces.align import Aligned, choose, crop, quad_of, whole
+from zplus.faces.align import Aligned, whole
 from zplus.faces.detector import DetectedFace
 from zplus.generators import Generator
 from zplus.images import read_image, to_pixels
-from zplus.inversion import invert
 from zplus.latent import Decoding, Latent, Point, load_latent
 from zplus.spaces import convert, latent_of, make_space
 from zplus.studio import AS_IT_IS
@@ -21,6 +20,8 @@ from zplus.studio.opened import Opened
 from zplus.studio.passing import taken_in
 from zplus.studio.pictures import Pixels
 from zplus.studio.shelf import Shelf
+from zplus.workflow.judging import latent_doubts
+from zplus.workflow.photo import crop_doubts, cut
 
 SAMPLE_PSI = 0.7  # truncation of sampled faces; without it some are odd
 THUMBNAIL = 128
@@ -47,6 +48,7 @@ class Session:
         self.in_photo = False  # whether the page shows the whole photo
         self.trouble = ""  # of saving in the background
         self.opened: Opened | None = None
+        self.doubts: list[str] = []  # about the inversion that is open
         self.kept: str | None = None  # the id on the shelf
         self._saving: Timer | None = None
         self._latents: dict[tuple[str, ...], Latent] = {}  # of this photo, by how they were found
@@ -93,7 +95,7 @@ class Session:
         """The faces of the photo, the largest first, each as a small crop."""
         if self.photo is None:
             return []
-        return [crop(self.photo, quad_of(face.landmarks), THUMBNAIL).pixels for face in self.faces]
+        return [cut(self.photo, self.faces, face, THUMBNAIL).pixels for face in range(len(self.faces))]
 
     def invert(self, model: str, space: str = "f/z+", quality: str = "standard", face: int = 0) -> Job:
         """Begin to invert the photo; the job tells how far it is, and `opened` is there once it has ended."""
@@ -107,7 +109,8 @@ class Session:
             target = self._cut(photo, face, generator)
             latent = self._inverted(job, model, target, space, quality)
             job.stage("Getting the sliders ready")
-            self._open(Opened(self.models, model, latent, target, self.name), latent, job)
+            doubts = (crop_doubts(target) if face != AS_IT_IS else []) + latent_doubts(latent)
+            self._open(Opened(self.models, model, latent, target, self.name), latent, job, doubts)
 
         return self._begin(work)
 
@@ -190,7 +193,7 @@ class Session:
             return whole(photo, generator.resolution)
         if not self.faces:
             raise FaceError("No face was found in this photo: take another, or say that it is cut already.")
-        return crop(photo, quad_of(choose(self.faces, face).landmarks), generator.resolution)
+        return cut(photo, self.faces, face, generator.resolution)
 
     def _inverted(self, job: Job, model: str, target: Aligned, space: str, quality: str) -> Latent:
         """The latent of a crop, found now or before; one inversion runs at a time on this machine."""
@@ -198,30 +201,26 @@ class Session:
         known = self._latents
         if key in known:
             return known[key]
-        generator = self.models.generator(model)
-        method, settings = chosen(generator, quality)
         job.stage("Waiting until another inversion on this machine has ended")
         job.wait_for(lambda: self.models.turn.acquire(blocking=False))
         try:
-            execution = self.models.execution(model)
-            first = "" if execution.is_ready(generator) else f"; first, once, compiling for this machine ({COMPILING})"
-            job.stage(f"Inverting in {space.upper()}{first}")
-            latent = invert(
-                generator, target.image, space, method, callback=job.step, execution=execution, steps=settings.steps
-            )
-            self.models.runs += settings.all_steps
+            inverter = self.models.inverter(model, space, quality)
+            ready = inverter.execution.is_ready(inverter.generator)
+            first = "" if ready else f"; first, once, compiling for this machine ({COMPILING})"
+            latent = inverter.invert(target, job.callbacks, f"Inverting in {space.upper()}{first}")
+            self.models.runs += inverter.settings.all_steps
         finally:
             self.models.turn.release()
         if not job.stopped:
             known[key] = latent
         return latent
 
-    def _open(self, opened: Opened, latent: Latent, job: Job) -> None:
+    def _open(self, opened: Opened, latent: Latent, job: Job, doubts: list[str]) -> None:
         """Show what a job has found, and keep it, unless it was cancelled meanwhile."""
         with self._lock:
             job.check()
             self.save_now()
-            self.opened = opened
+            self.opened, self.doubts = opened, doubts
             if self.shelf is not None:
                 look = to_pixels(opened.reconstruction)
                 self.kept = self.shelf.add(opened.name, opened.model, latent, opened.target, look)

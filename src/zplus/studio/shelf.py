@@ -19,7 +19,7 @@ from zplus.faces.align import Aligned, crop
 from zplus.files import atomic
 from zplus.images import fitted, read_image, write_image
 from zplus.latent import Latent, load_latent, save_latent
-from zplus.studio.pictures import Pixels
+from zplus.workflow.photo import Pixels
 
 ID = re.compile(r"[0-9a-f]{32}")
 LATENT, PHOTO, FACTS, LOOK = "it.latent.safetensors", "photo.png", "facts.json", "look.webp"

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from zplus.images import fitted
-
-Pixels = UInt8[np.ndarray, "_ _ 3"]
+from zplus.workflow.photo import Pixels
 
 RATE = 12.0  # pictures a second of an animation
 GAP, TEXT = 12, 18  # pixels between pictures; height of the letters

@@ -18,7 +18,8 @@ from zplus.perception.identity import Identity, distance
 from zplus.workflow.callbacks import Callbacks
 from zplus.workflow.inverting import Inverter
 from zplus.workflow.judging import makes_faces
-from zplus.workflow.sheet import Cell, Pixels, contact_sheet
+from zplus.workflow.photo import Pixels
+from zplus.workflow.sheet import Cell, contact_sheet
 
 # Standard deviations of the attribute over the prior: seen at a glance, and still the same person. One deviation of yaw
 # is 17 degrees. Two edits together are each made weaker, because what they change adds up.
