@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -165,6 +166,20 @@ def test_other_addresses_need_a_token(host):
     with pytest.raises(ZplusError, match="too short"):
         checked_token(host, "secret")
     assert checked_token(host, TOKEN) == TOKEN and len(checked_token(host, "")) >= 32
+
+
+@pytest.mark.parametrize("bad", [";", " ", '"', "\\", ",", "\n", "ä", "顔"])
+def test_a_token_that_no_cookie_holds_is_refused(bad):
+    with pytest.raises(ZplusError, match="cannot be kept in a cookie"):
+        checked_token("127.0.0.1", f"{TOKEN}{bad}more")
+
+
+@pytest.mark.parametrize("token", ["a.b_c-d~e+f/g=h0123456789", "Z" * 40])
+def test_every_token_that_is_taken_lets_in(token):
+    guard = Guard(everything, None, checked_token("0.0.0.0", token))
+    status, headers, _ = ask(guard, query=f"token={quote(token)}".encode())
+    assert status == 303
+    assert ask(guard, cookie=headers["set-cookie"].partition(";")[0])[0] == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.0.1"])

@@ -15,7 +15,15 @@ from networks import random_encoder
 from studio_program import temporary_files
 from tiny import tiny_stylegan2
 from zplus.editing import FINDERS, Search, edit
-from zplus.errors import DownloadError, FaceError, ImageError, LatentError, UnknownNameError, ZplusError
+from zplus.errors import (
+    DownloadError,
+    FaceError,
+    ImageError,
+    LatentError,
+    MissingExtraError,
+    UnknownNameError,
+    ZplusError,
+)
 from zplus.faces.align import whole
 from zplus.faces.paste import paste
 from zplus.generators import save_generator
@@ -29,6 +37,7 @@ from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Wish
 from zplus.studio.parcels import Parcels
+from zplus.studio.passing import taken_in
 from zplus.studio.session import Session
 from zplus.studio.showing import failed
 from zplus.workflow.sheet import RATE
@@ -342,6 +351,17 @@ def test_files_that_are_neither(session, content):
         session.take(content, "../../etc/passwd")
     assert "/" not in str(told.value).replace("or a", "") and session.photo is None
     assert temporary_files() == before
+
+
+@pytest.mark.parametrize("kind", [MissingExtraError("dlib", "faces"), UnknownNameError("layer", "b3", ["b32"])])
+def test_errors_of_a_file_keep_their_kind_and_name_no_path(kind):
+    def read(path):
+        kind.args = (f"{path}: {kind}",)
+        raise kind
+
+    with pytest.raises(type(kind)) as told:
+        taken_in(b"content", read)
+    assert str(told.value).startswith("This file: ")
 
 
 def test_pictures_of_too_many_pixels_are_refused(session):

@@ -4,6 +4,7 @@ import inspect
 import os
 import secrets
 import socket
+import string
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +57,7 @@ from zplus.studio.visitors import UPLOADS, Visitors  # noqa: E402
 
 PORT = 7860  # where none is asked for; another free one where it is taken
 SHORTEST_TOKEN = 16  # characters
+TOKEN_CHARACTERS = set(string.ascii_letters + string.digits + "._-~+/=")  # which a cookie can hold, whoever reads it
 EVERYWHERE = ("0.0.0.0", "::")  # hosts that stand for all addresses of this machine
 
 
@@ -129,6 +131,8 @@ def checked_token(host: str, token: str | None) -> str:
     """The token that visitors need, "" for none, which only a loopback address may have."""
     if token is not None and 0 < len(token) < SHORTEST_TOKEN:
         raise ZplusError(f"The token is too short: give {SHORTEST_TOKEN} characters or more, or '' for a new one.")
+    if token is not None and not set(token) <= TOKEN_CHARACTERS:
+        raise ZplusError("The token cannot be kept in a cookie: use letters from a to z, digits and . _ - ~ alone.")
     if token is None and not is_loopback(host):
         raise ZplusError(f"{host} can be reached from other machines: add --token '' so that visitors need a token.")
     return "" if token is None else token or secrets.token_urlsafe(24)
