@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import zplus as package
+from command_line import assert_refused
 
 SILENT = """
 import sys
@@ -55,6 +56,15 @@ def test_wrong_usage_is_explained(zplus, arguments):
     result = zplus(*arguments)
     assert result.code == 2
     assert result.out == "" and "Traceback" not in result.err and len(result.err.splitlines()) > 1
+
+
+@pytest.mark.parametrize(("name", "near"), [("gpu", "cuda"), ("GPU:0", "cuda"), ("cpux", "cpu"), ("tpu-v4", None)])
+@pytest.mark.parametrize("command", [["studio", "--no-open"], ["sample", "-o", "out"]])
+def test_an_unknown_device_is_refused_at_once_with_those_there_are(zplus, command, name, near):
+    result = zplus(*command, "--device", name)
+    assert_refused(result)
+    hint = "there are cpu, cuda and mps." if near is None else f"did you mean '{near}'? There are cpu, cuda and mps."
+    assert result.err == f"zplus: Unknown device '{name}': {hint}\n"
 
 
 def test_a_near_command_is_offered(zplus):

@@ -1,6 +1,7 @@
 """`zplus invert`: what it writes, what it says, and that it can be stopped and run again."""
 
 import errno
+import json
 import math
 import os
 import shutil
@@ -116,6 +117,18 @@ def test_a_changed_encoder_or_start_is_another_one(invert, photo, encoder, tmp_p
     assert "is skipped" not in invert(*command, begun).err
 
 
+@pytest.mark.parametrize(("part", "known"), [("zplus_version", "0.0.1"), ("encoder_fingerprint", "another")])
+def test_another_version_is_another_key_and_records_of_before_had_none(invert, photo, tmp_path, part, known):
+    invert(photo)
+    path = tmp_path / "out" / "me.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["zplus_version"], record["encoder_fingerprint"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert "is skipped" in invert(photo).err
+    path.write_text(json.dumps(record | {part: known}), encoding="utf-8")
+    assert "is skipped" not in invert(photo).err and "is skipped" in invert(photo).err
+
+
 def test_a_changed_photo_is_done_again_beside(invert, photo, tmp_path):
     invert(photo)
     picture(photo, 9)
@@ -144,7 +157,9 @@ def test_one_bad_photo_does_not_keep_the_others(invert, photo, tmp_path):
     assert result.code == 1
     assert [r["photo"] for r in result.json["results"]] == [str(photo)]
     assert [f["photo"] for f in result.json["failed"]] == [str(bad), str(tmp_path / "none.jpg")]
-    assert f"zplus: {bad}: " in result.err and "Traceback" not in result.err
+    lines = [line for line in result.err.splitlines() if line.startswith("zplus: ")]
+    assert [line.count(str(path)) for line, path in zip(lines, (bad, tmp_path / "none.jpg"), strict=True)] == [1, 1]
+    assert "Traceback" not in result.err
     assert names(tmp_path / "out") == sorted([*(f"me{end}" for end in ENDS), "summary.json"])
 
 
@@ -165,6 +180,7 @@ def test_what_was_finished_is_kept_upon_interruption(invert, tmp_path, monkeypat
     result = invert(*photos, "--json")
     assert result.code == 130 and "1 of 3 photos are finished" in result.err
     assert [r["photo"] for r in result.json["results"]] == [str(photos[0])]
+    assert result.json["error"] == "Interrupted."
     assert not leftovers(tmp_path)
 
 
@@ -193,7 +209,7 @@ def test_interrupting_the_program(model, photo, tmp_path, number):
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err
-    assert out.count("\n") == 1 and out.startswith("{")
+    assert out.count("\n") == 1 and json.loads(out)["error"] == "Interrupted."
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -26,6 +26,10 @@ def test_models_says_what_under_which_terms(zplus, empty_cache):
     assert "non-commercial use" in text and "exclude commercial use" in text
 
 
+def test_help_names_all(zplus):
+    assert "or all" in zplus("pull", "--help").out
+
+
 def test_pull_offers_the_nearest_name(zplus, empty_cache):
     result = zplus("pull", "ffhq-mobil")
     assert_refused(result)

@@ -110,8 +110,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def complain(error: BaseException, name: str = "") -> str:
-    """Say what went wrong, on standard error; returns the sentence."""
+    """Say what went wrong, and with what, on standard error; returns the sentence."""
     words = sentence(error)
+    name = "" if words.startswith(printable(name)) else name
     if os.environ.get("ZPLUS_DEBUG"):
         traceback.print_exception(error)
     print(f"zplus: {name}{': ' if name else ''}{words}", file=sys.stderr, flush=True)

@@ -37,7 +37,7 @@ def aligned_face(
         faces = (detector or FaceDetector()).find(photo)
         aligned = cut(photo, faces, face, size)
     except FaceError as error:
-        raise FaceError(f"{path}: {error}") from error
+        raise FaceError(f"{path}: {error} A picture that is cut as its model expects it needs --no-align.") from error
     if len(faces) > 1:
         others = f"--face 0 to --face {len(faces) - 1} choose, 0 is the largest"
         callbacks.say(f"{path}: {len(faces)} faces were found, face {face} is taken ({others}).")
