@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from command_line import assert_refused, leftovers, needs_lpips, picture
+from command_line import assert_refused, leftovers, needs_faces, needs_lpips, picture
 from tiny import tiny_stylegan2
 from zplus.command.words import parse_strengths
 from zplus.direction import load_direction, save_direction
@@ -64,6 +64,22 @@ def test_strength_0_gives_the_photo_itself(zplus, model, direction, photo, tmp_p
     out = tmp_path / "out.png"
     assert zplus("edit", photo, "-d", f"{direction}=0", "-o", out, "--model", model, "--no-align").code == 0
     assert (read_image(photo) == read_image(out)).all()
+
+
+@needs_faces
+def test_an_edit_into_somebody_else_is_warned_of(zplus, model, direction, photo, tmp_path, monkeypatch):
+    asked = ("edit", photo, "-d", direction, "-o", tmp_path / "out.png", "--model", model, "--no-align", "--json")
+    assert zplus(*asked).json["warnings"] == []
+    monkeypatch.setattr(editing, "identity_between", lambda *pictures: 0.85)
+    (line,) = zplus(*asked).json["warnings"]
+    assert line == "The edited picture may show somebody else: identity distance 0.85 (the same person below 0.6)."
+
+
+def test_scores_are_measured_for_programs_alone(zplus, model, direction, latent, tmp_path, monkeypatch):
+    monkeypatch.setattr(editing, "measure_scores", lambda *asked: pytest.fail("nobody asked for scores"))
+    asked = ("edit", latent, "-d", direction, "-o", tmp_path / "out.png", "--model", model)
+    result = zplus(*asked)
+    assert result.code == 0 and result.out.endswith(f"out.png  ({direction} +1)\n")
 
 
 @pytest.mark.parametrize("options", [["--no-paste"], ["--paste", "replace"], ["--feature", "fixed"], ["--space", "z"]])

@@ -23,7 +23,7 @@ from zplus.images import read_image
 from zplus.inversion.encoder import save_encoder
 from zplus.inversion.settings import PRESETS
 from zplus.latent import load_latent
-from zplus.workflow import batch, judging
+from zplus.workflow import batch, inverting, judging
 from zplus.workflow.inverting import Inverter
 
 pytestmark = needs_lpips
@@ -76,6 +76,13 @@ def test_one_photo_gives_one_object(invert, photo, tmp_path):
     assert latent.figures["mse"] == [record["mse"]] and latent.settings["steps"] == 3
     assert read_image(record["reconstruction"]).shape == (32, 32, 3)
     assert len(record["quad"]) == 4 and record["warnings"] == []
+
+
+def test_a_person_reads_what_the_identity_distance_means(invert, photo, monkeypatch):
+    monkeypatch.setattr(inverting, "measure_quality", lambda *images: dict.fromkeys(KEYS[6:13], 0.7))
+    result = invert(photo)
+    assert "LPIPS 0.700, PSNR 0.7, identity distance 0.70 (the same person below 0.6)" in result.out
+    assert "The reconstruction may show somebody else: identity distance 0.70" in result.err
 
 
 def test_alias_and_options_reach_the_latent(zplus, model, photo, tmp_path):

@@ -20,7 +20,6 @@ from zplus.errors import (
     FaceError,
     ImageError,
     LatentError,
-    MissingExtraError,
     UnknownNameError,
     ZplusError,
 )
@@ -35,9 +34,8 @@ from zplus.studio import session as module
 from zplus.studio.answers import Visit, compared
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
-from zplus.studio.opened import Wish
+from zplus.studio.opened import SliderState
 from zplus.studio.parcels import Parcels
-from zplus.studio.passing import taken_in
 from zplus.studio.session import Session
 from zplus.studio.showing import failed
 from zplus.workflow.sheet import RATE
@@ -50,9 +48,9 @@ def finish(job: Job) -> None:
         pass
 
 
-def wish(session: Session, *first: float, feature: str = "moved") -> Wish:
+def state(session: Session, *first: float, feature: str = "moved") -> SliderState:
     assert session.opened is not None
-    return Wish((*first, *(0.0 for _ in session.opened.sliders[len(first) :])), feature)
+    return SliderState((*first, *(0.0 for _ in session.opened.sliders[len(first) :])), feature)
 
 
 @pytest.fixture
@@ -70,7 +68,7 @@ def test_a_photo_becomes_an_edited_photo(session, how, photo):
     assert opened.has_photo and [s.name for s in opened.sliders] == [f"component {i}" for i in range(1, 6)]
     original = np.asarray(Image.open(io.BytesIO(photo)))
     assert (opened.after(True) == original).all()  # nothing moved, so every pixel is the owner's
-    session.opened.move(wish(session, 2.0))
+    session.opened.move(state(session, 2.0))
     assert (opened.after(True) != original).any() and opened.after(True).shape == original.shape
     assert (opened.after(True)[:, 0] == original[:, 0]).all()  # beyond the crop
     assert opened.after(False).shape == (32, 32, 3)
@@ -188,10 +186,10 @@ def test_several_faces_can_be_chosen(session, two_faces):
 def test_sliders_move_the_picture_and_come_back(open_session):
     opened = open_session.opened
     before = opened.after(False)
-    open_session.opened.move(wish(open_session, 1.5))
+    open_session.opened.move(state(open_session, 1.5))
     moved = opened.after(False)
     assert (moved != before).any()
-    open_session.opened.move(wish(open_session, 1.5, feature="fixed"))
+    open_session.opened.move(state(open_session, 1.5, feature="fixed"))
     assert (opened.after(False) != moved).any()
     opened.history.undo()
     assert (opened.after(False) == moved).all()
@@ -206,7 +204,7 @@ def test_sliders_move_the_picture_and_come_back(open_session):
 @pytest.mark.parametrize("strengths", [(1.0,), (float("nan"),) * 5, (float("inf"),) * 5])
 def test_sliders_that_are_none_are_refused(open_session, strengths):
     with pytest.raises(ZplusError, match="do not fit"):
-        open_session.opened.move(Wish(strengths))
+        open_session.opened.move(SliderState(strengths))
 
 
 @pytest.mark.parametrize("space", ["z", "z+", "w", "w+", "s", "f/w"])
@@ -229,7 +227,7 @@ def test_files_to_save(open_session, tmp_path):
     opened = open_session.opened
     with pytest.raises(ZplusError, match="Move a slider"):
         opened.download("strip", False)
-    open_session.opened.move(wish(open_session, 1.0, -0.5))
+    open_session.opened.move(state(open_session, 1.0, -0.5))
     latent, name = opened.download("latent", False)
     assert name == "sample-3.latent.safetensors"
     (tmp_path / name).write_bytes(latent)
@@ -254,12 +252,12 @@ def test_files_to_save(open_session, tmp_path):
 
 
 def test_a_saved_latent_opens_with_its_sliders(open_session, models):
-    open_session.opened.move(wish(open_session, 1.0, -0.5, feature="added"))
+    open_session.opened.move(state(open_session, 1.0, -0.5, feature="added"))
     content, name = open_session.opened.download("latent", False)
     picture = open_session.opened.after(False)
     other = Session(models)
     assert other.take(content, name) == "latent"
-    assert other.opened.wish == open_session.opened.wish and other.name == "sample-3"
+    assert other.opened.state == open_session.opened.state and other.name == "sample-3"
     assert np.abs(other.opened.after(False).astype(int) - picture).max() <= 1
     other.opened.reset()
     assert (other.opened.after(False) == other.opened.target.pixels).all()
@@ -273,9 +271,9 @@ def test_a_saved_latent_opens_with_its_move(open_session, models, move):
     open_session.open_latent(edited, "with")
     opened = open_session.opened
     assert np.abs(opened.after(False).astype(int) - to_pixels(render(generator, edited)[0])).max() <= 1
-    opened.move(wish(open_session, 1.5, -1.0))
+    opened.move(state(open_session, 1.5, -1.0))
     expected = edit(generator, edited, {other: -1.0})
-    assert expected.move == opened.edited(opened.wish).move == move
+    assert expected.move == opened.edited(opened.state).move == move
     assert np.abs(opened.after(False).astype(int) - to_pixels(render(generator, expected)[0])).max() <= 1
 
 
@@ -285,7 +283,7 @@ def test_edits_without_a_slider_stay(open_session, models):
     edited = edit(generator, open_session.opened.latent, {foreign: 2.0})
     open_session.open_latent(edited, "with")
     opened = open_session.opened
-    assert not any(opened.wish.strengths) and [one.direction.name for one in opened.latent.edits] == [foreign.name]
+    assert not any(opened.state.strengths) and [one.direction.name for one in opened.latent.edits] == [foreign.name]
     assert (opened.after(False) == to_pixels(render(generator, edited)[0])).all()
     target = whole(opened.target.pixels[::-1].copy(), 32)
     open_session.open_latent(edited, "with", target)
@@ -299,7 +297,7 @@ def test_edits_without_a_slider_stay(open_session, models):
 @needs_faces
 @needs_lpips
 def test_the_same_edit_in_several_spaces(open_session):
-    open_session.opened.move(wish(open_session, 2.0))
+    open_session.opened.move(state(open_session, 2.0))
     job = open_session.compare(("w+", "z+"))
     finish(job)
     found = job.result
@@ -353,17 +351,6 @@ def test_files_that_are_neither(session, content):
     assert temporary_files() == before
 
 
-@pytest.mark.parametrize("kind", [MissingExtraError("dlib", "faces"), UnknownNameError("layer", "b3", ["b32"])])
-def test_errors_of_a_file_keep_their_kind_and_name_no_path(kind):
-    def read(path):
-        kind.args = (f"{path}: {kind}",)
-        raise kind
-
-    with pytest.raises(type(kind)) as told:
-        taken_in(b"content", read)
-    assert str(told.value).startswith("This file: ")
-
-
 def test_pictures_of_too_many_pixels_are_refused(session):
     content = io.BytesIO()
     Image.new("1", (9000, 9000)).save(content, "PNG")
@@ -382,7 +369,7 @@ def test_nothing_but_pixels_is_taken_from_a_file(session, tmp_path):
     assert b"secret" in path.read_bytes()
     session.take(path.read_bytes(), "me.jpg")
     session.open_latent(latent_of_tiny(session), "me", whole(session.photo, 32))
-    session.opened.move(wish(session, 1.0))
+    session.opened.move(state(session, 1.0))
     content, name = session.opened.download("picture", True)
     assert name == "me.edited.jpg" and MARK in content and b"secret" not in content
     assert dict(Image.open(io.BytesIO(content)).getexif()) == {}

@@ -12,7 +12,7 @@ from command_line import leftovers, needs_faces, needs_lpips
 from studio_program import kept_in
 from zplus.errors import ZplusError
 from zplus.studio import session as module
-from zplus.studio.opened import Wish
+from zplus.studio.opened import SliderState
 from zplus.studio.session import Session
 from zplus.studio.shelf import LOOK, PHOTO, Shelf
 
@@ -43,7 +43,7 @@ def test_an_inversion_is_kept_with_its_photo_and_edits(models, shelf, how, photo
     session.take(photo, "me.png")
     for _ in session.invert(**how).watch():
         pass
-    session.opened.move(Wish((1.0, 0.0, 0.0, 0.0, 2.0)))
+    session.opened.move(SliderState((1.0, 0.0, 0.0, 0.0, 2.0)))
     session.save_soon()
     session.save_now()
     expected = session.opened.after(True)
@@ -51,7 +51,7 @@ def test_an_inversion_is_kept_with_its_photo_and_edits(models, shelf, how, photo
     (item,) = other.shelf.items()
     assert (item.name, item.model, item.space) == ("me", "tiny.safetensors", "f/z+")
     other.reopen(item.key)
-    assert other.opened.wish == session.opened.wish and other.opened.has_photo
+    assert other.opened.state == session.opened.state and other.opened.has_photo
     assert np.abs(other.opened.after(True).astype(int) - expected).max() <= 1
     stored = Image.open(shelf.folder / item.key / PHOTO)
     assert (np.asarray(stored) == session.photo).all() and "Comment" not in stored.info  # nothing edited it
@@ -65,7 +65,7 @@ def test_edits_are_saved_once_the_sliders_rest(kept, shelf, monkeypatch):
     update = shelf.update
     monkeypatch.setattr(shelf, "update", lambda *a: saved.append(a[1]) or update(*a))
     for strength in (0.5, 1.0, 1.5):
-        kept.opened.move(Wish((strength, 0.0, 0.0, 0.0, 0.0)))
+        kept.opened.move(SliderState((strength, 0.0, 0.0, 0.0, 0.0)))
         kept.save_soon()
     time.sleep(0.5)
     assert [one.edits[0].strength for one in saved] == [1.5]
@@ -88,7 +88,7 @@ def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
 
 
 def test_deleting_takes_it_from_the_disk(kept, shelf):
-    kept.opened.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.opened.move(SliderState((1.0, 0.0, 0.0, 0.0, 0.0)))
     kept.save_soon()
     kept.delete()
     time.sleep(0.1)
@@ -96,7 +96,7 @@ def test_deleting_takes_it_from_the_disk(kept, shelf):
 
 
 def test_leaving_keeps_it_with_the_last_edit(kept, shelf):
-    kept.opened.move(Wish((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.opened.move(SliderState((1.0, 0.0, 0.0, 0.0, 0.0)))
     kept.save_soon()
     kept.forget()  # before the sliders have rested
     (item,) = shelf.items()

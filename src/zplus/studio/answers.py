@@ -90,9 +90,9 @@ def stopped(visit: Visit, how: Literal["keep", "drop"]) -> Values:
 def moved(visit: Visit, where: str, feature: str, *strengths: float) -> Values:
     """A slider was moved, or another view asked for."""
     began, session, opened = time.perf_counter(), visit.session, visit.session.something()
-    old = opened.wish
+    old = opened.state
     opened.move(type(old)(tuple(map(float, strengths[: len(opened.sliders)])), FEATURES.get(feature, old.feature)))
-    values = view(session, where == "photo", only_after=opened.wish != old)
+    values = view(session, where == "photo", only_after=opened.state != old)
     session.save_soon()
     seconds = f"Shown after {time.perf_counter() - began:.2f} s."
     return values | steps(session) | (status(session.trouble, "error") if session.trouble else status(seconds))

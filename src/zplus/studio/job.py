@@ -30,7 +30,7 @@ class Seen:
     image: Tensor | None = None  # [3, R, R] in [-1, 1]
 
 
-class Dropped(Exception):
+class Cancelled(Exception):
     """The work was cancelled, and nothing of it is wanted."""
 
 
@@ -57,9 +57,9 @@ class Job:
         self.stopped = how
 
     def check(self) -> None:
-        """Raise Dropped where nothing of the work is wanted any more."""
+        """Raise Cancelled where nothing of the work is wanted any more."""
         if self.stopped == "drop":
-            raise Dropped
+            raise Cancelled
 
     def stage(self, name: str) -> None:
         """A new part of the work begins."""
@@ -89,18 +89,18 @@ class Job:
         yield lambda done, note: None
 
     def wait_for(self, ready: Callable[[], bool], pause: float = 0.2) -> None:
-        """Wait until something outside is ready; raises Dropped when told to stop meanwhile, however that was."""
+        """Wait until something outside is ready; raises Cancelled when told to stop meanwhile, however that was."""
         while not ready():
             if self.stopped:
-                raise Dropped
+                raise Cancelled
             time.sleep(pause)
 
     def watch(self, pause: float = 0.4) -> Iterator[Seen]:
-        """What is seen, every `pause` seconds until it ends. Raises what the work raised, but for Dropped."""
+        """What is seen, every `pause` seconds until it ends. Raises what the work raised, but for Cancelled."""
         while self.running:
             yield self.seen
             self._thread.join(pause)
-        if self._error is not None and not isinstance(self._error, Dropped):
+        if self._error is not None and not isinstance(self._error, Cancelled):
             raise self._error
 
     def _run(self, work: Callable[["Job"], Any]) -> None:

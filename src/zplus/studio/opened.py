@@ -23,6 +23,7 @@ from zplus.studio.models import Models
 from zplus.studio.passing import given_out
 from zplus.studio.pictures import address, animated
 from zplus.workflow.editing import finished
+from zplus.workflow.options import Feature
 from zplus.workflow.photo import Pixels
 from zplus.workflow.sheet import strip
 
@@ -33,11 +34,11 @@ FRAME = 512  # pixels a side of its frames
 
 
 @dataclass(frozen=True)
-class Wish:
+class SliderState:
     """What the sliders say, in standard deviations, and how F goes with it."""
 
     strengths: tuple[float, ...]
-    feature: str = "moved"
+    feature: Feature = "moved"
 
 
 class Opened:
@@ -58,37 +59,37 @@ class Opened:
         self._inverted = self._editor.image(bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
         self._before: dict[bool, str] = {}
-        self.history = History(Wish(strengths, latent.feature))
+        self.history = History(SliderState(strengths, latent.feature))
 
     @property
-    def wish(self) -> Wish:
+    def state(self) -> SliderState:
         """What the sliders say now."""
         return self.history.now
 
-    def move(self, wish: Wish) -> None:
+    def move(self, state: SliderState) -> None:
         """The sliders were moved; those of one slider that follow each other soon are undone together."""
-        if len(wish.strengths) != len(self.sliders) or not np.isfinite(wish.strengths).all():
+        if len(state.strengths) != len(self.sliders) or not np.isfinite(state.strengths).all():
             raise ZplusError("The sliders do not fit what is open: load the page again.")
-        moved = [i for i, (a, b) in enumerate(zip(wish.strengths, self.wish.strengths, strict=True)) if a != b]
-        self.history.put(wish, str(moved), time.monotonic())
+        moved = [i for i, (a, b) in enumerate(zip(state.strengths, self.state.strengths, strict=True)) if a != b]
+        self.history.put(state, str(moved), time.monotonic())
 
     def reset(self) -> None:
         """All sliders to 0, which can be undone."""
-        self.history.put(Wish((0.0,) * len(self.sliders), self.wish.feature), "reset", time.monotonic())
+        self.history.put(SliderState((0.0,) * len(self.sliders), self.state.feature), "reset", time.monotonic())
 
-    def edited(self, wish: Wish, part: float = 1.0) -> Latent:
+    def edited(self, state: SliderState, part: float = 1.0) -> Latent:
         """The latent after `part` of an edit."""
         with self._lock:
-            strengths = {direction: part * strength for direction, strength in self._moved(wish)}
-            return self._editor.edit(strengths, feature=wish.feature)  # type: ignore[arg-type]
+            strengths = {direction: part * strength for direction, strength in self._moved(state)}
+            return self._editor.edit(strengths, feature=state.feature)
 
-    def picture(self, wish: Wish, part: float = 1.0) -> Tensor:
+    def picture(self, state: SliderState, part: float = 1.0) -> Tensor:
         """The edited crop [3, R, R] as it is shown while sliders move."""
-        if not self._moved(wish) or not part:
+        if not self._moved(state) or not part:
             return self.reconstruction
         with self._lock:
             self._models.runs += 1
-            return self._editor.image(self.edited(wish, part))[0].cpu()
+            return self._editor.image(self.edited(state, part))[0].cpu()
 
     def before(self, in_photo: bool) -> str:
         """The address of what is compared with: the photo or its crop, as large as the page shows it."""
@@ -99,13 +100,13 @@ class Opened:
 
     def after(self, in_photo: bool) -> Pixels:
         """The edit, in the photo or as a crop, as large as the page shows it."""
-        image = self.picture(self.wish)
+        image = self.picture(self.state)
         return paste(self._small, self._inverted, image) if in_photo else fitted(to_pixels(image), PREVIEW)
 
     def download(self, kind: str, in_photo: bool) -> tuple[bytes, str]:
         """A file and its name: "picture" at full size, "strip", "animation" or "latent"."""
-        wish = self.wish
-        moved, edited = self._moved(wish), self.edited(wish)
+        state = self.state
+        moved, edited = self._moved(state), self.edited(state)
         note = ", ".join(f"{direction.name} {strength:+g}" for direction, strength in moved)
         if kind == "latent":
             content = given_out("latent.safetensors", lambda path: save_latent(edited, path))
@@ -119,13 +120,13 @@ class Opened:
         if not moved:
             raise ZplusError("Move a slider first: a strip and an animation show the way to an edit.")
         if kind == "strip":
-            frames = [to_pixels(self.picture(wish, part)) for part in STRIP]
+            frames = [to_pixels(self.picture(state, part)) for part in STRIP]
             return image_bytes(strip(frames), ".png", note), f"{self.name}.strip.png"
-        frames = [fitted(to_pixels(self.picture(wish, i / (FRAMES - 1))), FRAME) for i in range(FRAMES)]
+        frames = [fitted(to_pixels(self.picture(state, i / (FRAMES - 1))), FRAME) for i in range(FRAMES)]
         return animated(frames, note), f"{self.name}.animation.webp"
 
-    def _moved(self, wish: Wish) -> list[tuple[Direction, float]]:
-        return [pair for pair in zip(self.sliders, wish.strengths, strict=True) if pair[1]]
+    def _moved(self, state: SliderState) -> list[tuple[Direction, float]]:
+        return [pair for pair in zip(self.sliders, state.strengths, strict=True) if pair[1]]
 
     @cached_property
     def _small(self) -> Aligned:

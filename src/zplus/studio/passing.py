@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from zplus.errors import ZplusError
+from zplus.errors import ZplusError, sentence
 
 Read = TypeVar("Read")
 
@@ -18,8 +18,10 @@ def taken_in(content: bytes, read: Callable[[Path], Read]) -> Read:
         try:
             return read(path)
         except ZplusError as error:
-            error.args = (str(error).replace(str(path), path.name),)
+            error.args = (str(error).replace(str(path), path.name),)  # a new one might need other arguments
             raise
+        except Exception as error:
+            raise ZplusError(sentence(error).replace(str(path), path.name)) from None
 
 
 def given_out(name: str, write: Callable[[Path], None]) -> bytes:

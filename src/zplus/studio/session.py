@@ -124,7 +124,7 @@ class Session:
                 latent = self._inverted(job, opened.model, opened.target, space, quality)
                 job.stage(f"The edit in {space.upper()}")
                 other = Opened(self.models, opened.model, latent, opened.target, opened.name)
-                pictures.append((to_pixels(other.picture(opened.wish)), space.upper()))
+                pictures.append((to_pixels(other.picture(opened.state)), space.upper()))
             return pictures
 
         return self._begin(work)
@@ -176,7 +176,7 @@ class Session:
             if self.shelf is None or self.kept is None or self.opened is None:
                 return
             try:
-                self.shelf.update(self.kept, self.opened.edited(self.opened.wish), self.opened.after(False))
+                self.shelf.update(self.kept, self.opened.edited(self.opened.state), self.opened.after(False))
                 self.trouble = ""
             except (ZplusError, OSError) as error:
                 self.trouble = f"The last edits are not in the gallery: {error}"

@@ -10,6 +10,7 @@ import gradio as gr
 
 from zplus.errors import LatentError, sentence
 from zplus.studio import AS_IT_IS, MAX_SLIDERS
+from zplus.workflow.options import Feature
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
     from zplus.direction import Direction
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # torch comes with these, and the page is up before it
 Values = dict[str, Any]
 SHOWN_ON_SHELF = 24
 REACH = 3.0  # standard deviations to either side, more only where a latent has more
-FEATURES = {"Moved with the edit": "moved", "Only added to": "added", "Left as it is": "fixed"}
+FEATURES: dict[str, Feature] = {"Moved with the edit": "moved", "Only added to": "added", "Left as it is": "fixed"}
 HINTS = {
     "smile": "less or more",
     "age": "perceived: younger or older",
@@ -93,7 +94,7 @@ def editing(session: "Session") -> Values:
     values |= {"editing": gr.update(visible=opened is not None)}
     if opened is None:
         return values
-    for i, (slider, strength) in enumerate(zip(opened.sliders, opened.wish.strengths, strict=True)):
+    for i, (slider, strength) in enumerate(zip(opened.sliders, opened.state.strengths, strict=True)):
         low, high = _ends(slider, strength)
         values[f"slider{i}"] = gr.update(
             label=slider.name.replace("_", " "),
@@ -103,7 +104,7 @@ def editing(session: "Session") -> Values:
             value=strength,
             visible=True,
         )
-    chosen = next(words for words, feature in FEATURES.items() if feature == opened.wish.feature)
+    chosen = next(words for words, feature in FEATURES.items() if feature == opened.state.feature)
     values["feature"] = gr.update(value=chosen, visible=opened.latent.layer is not None)
     return values | steps(session)
 
