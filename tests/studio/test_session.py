@@ -31,7 +31,7 @@ from zplus.inversion import Progress
 from zplus.latent import Point, load_latent
 from zplus.spaces import latent_of, render
 from zplus.studio import session as module
-from zplus.studio.answers import Visit, compared
+from zplus.studio.answers import Visit, compared, inverted
 from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import SliderState
@@ -85,6 +85,17 @@ def test_progress_is_seen_and_true(session, how, photo):
     assert {one.seconds_left for one in seen} == {None}  # three steps say nothing of the pace
     assert any(one.image is not None and one.image.shape == (3, 32, 32) for one in seen)
     assert seen[-1].stage != "Beginning"
+
+
+@needs_faces
+@needs_lpips
+def test_doubts_about_an_inversion_are_told(session, how, photo, monkeypatch):
+    monkeypatch.setattr(module, "crop_doubts", lambda target: ["12% of the crop lies outside the photo."])
+    session.take(photo, "me.png")
+    *_, last = inverted(Visit(session, "a", Parcels()), how["model"], "f/z+", "standard", how["face"])
+    assert "Move a slider. 12% of the crop lies outside the photo." in last["status"]
+    session.forget()
+    assert session.doubts == []
 
 
 class Forever:

@@ -18,10 +18,9 @@ from zplus.studio.job import Job
 from zplus.studio.models import Models, chosen
 from zplus.studio.opened import Opened
 from zplus.studio.passing import taken_in
-from zplus.studio.pictures import Pixels
 from zplus.studio.shelf import Shelf
 from zplus.workflow.judging import latent_doubts
-from zplus.workflow.photo import crop_doubts, cut
+from zplus.workflow.photo import Pixels, crop_doubts, cut
 
 SAMPLE_PSI = 0.7  # truncation of sampled faces; without it some are odd
 THUMBNAIL = 128
@@ -109,7 +108,7 @@ class Session:
             target = self._cut(photo, face, generator)
             latent = self._inverted(job, model, target, space, quality)
             job.stage("Getting the sliders ready")
-            doubts = (crop_doubts(target) if face != AS_IT_IS else []) + latent_doubts(latent)
+            doubts = crop_doubts(target) + latent_doubts(latent)
             self._open(Opened(self.models, model, latent, target, self.name), latent, job, doubts)
 
         return self._begin(work)
