@@ -1,6 +1,6 @@
 """Edit, paste and save: from a photo or a latent to an edited picture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from zplus.perception.identity import Identity
 from zplus.spaces import render
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting, python_warnings
 from zplus.workflow.inverting import load_inverter
-from zplus.workflow.judging import identity_between, measure_scores, other_person
+from zplus.workflow.judging import Scores, identity_between, measure_scores, other_person
 from zplus.workflow.masks import check_mask, check_painted, mask_of
 from zplus.workflow.models import generator_of, needed, pull_missing
 from zplus.workflow.options import EditOptions, InvertOptions
@@ -93,12 +93,12 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
     amounts = {name: min(max(x, -MOST), MOST) for name, x in strengths.items()}
     note = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
     with callbacks.stage("Editing", None):
-        before, after = (render(generator, x)[0].cpu() for x in (latent, edited))
-        scores = measure_scores(generator, [before, after], callbacks) if options.scores else [None, None]
-        if subject.aligned is not None and subject.identity is not None:
-            apart = identity_between(subject.identity, subject.aligned.pixels, to_pixels(after))
-            for line in other_person("The edited picture", apart):
-                callbacks.warn(line)
+        after = render(generator, edited)[0].cpu()
+        scores: list[Scores | None] = [None, None]
+        if options.scores:
+            before = render(generator, latent)[0].cpu()
+            scores = measure_scores(generator, [before, after], callbacks)
+        _warn_of_other_person(subject, after, callbacks)
         aligned = None if options.crop_alone else subject.aligned
         write_image(out, finished(generator, edited, after, aligned, options.paste), note)
     return edited, {
@@ -122,11 +122,19 @@ def finished(
     return paste(aligned, inverted, image, mode)
 
 
+def _warn_of_other_person(subject: Subject, image: Tensor, callbacks: Callbacks) -> None:
+    """Say so where an edit of a photo that was judged shows somebody else."""
+    if subject.aligned is not None and subject.identity is not None:
+        apart = identity_between(subject.identity, subject.aligned.pixels, to_pixels(image))
+        for line in other_person("The edited picture", apart):
+            callbacks.warn(line)
+
+
 def sweep_pictures(
-    generator: Generator, latent: Latent, direction: str, strengths: Iterable[float], callbacks: Callbacks
+    generator: Generator, latent: Latent, direction: str, strengths: Sequence[float], callbacks: Callbacks
 ) -> list[Pixels]:
     """The crop at each strength of a direction."""
-    strengths, pictures = list(strengths), []
+    pictures = []
     with python_warnings(callbacks), callbacks.stage(f"Sweeping {direction}", len(strengths)) as tick:
         editor = Editor(generator, latent)
         for i, strength in enumerate(strengths):
