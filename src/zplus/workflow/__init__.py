@@ -1,7 +1,7 @@
-"""A photo's whole way: open, align, invert, judge, edit, paste, save. The command line and the studio only show it.
+"""A photo from its file to the edited file: open, align, invert, judge, edit, paste, save.
 
-Nothing here prints or knows who asks: progress, warnings and cancellation go through `Callbacks`. The records of
-options need no torch, so that `zplus --help` is there at once.
+The command line and the studio call this package and show the results. It prints nothing: progress, warnings and
+cancellation go through `Callbacks`. The option classes do not import torch, so that `zplus --help` answers at once.
 """
 
 from zplus.workflow.callbacks import Callbacks

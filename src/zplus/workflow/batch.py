@@ -47,9 +47,22 @@ class Files:
 def invert_photos(
     photos: Sequence[Path], folder: Path, options: InvertOptions, callbacks: Callbacks = SILENT
 ) -> Iterator[tuple[Path, Record | Exception]]:
-    """Each photo with its record, or with what went wrong, which does not keep the others.
+    """Invert photos into a folder: a latent, a reconstruction, the crop and a record each.
 
-    Where the folder holds a record of the same photo, options and versions, the photo is not inverted again.
+    A photo whose record in the folder has the same content, options and versions is not inverted again. An error in one
+    photo does not stop the others.
+
+    Args:
+        photos: Files of photos.
+        folder: An existing folder.
+        options: How they are inverted.
+        callbacks: See `Callbacks`.
+
+    Yields:
+        Each photo, with its record or the exception that it caused.
+
+    Raises:
+        ZplusError: The options are invalid, or a network is missing.
     """
     inverter = load_inverter(options, callbacks, len(photos))
     settings = _key(inverter)
@@ -64,13 +77,13 @@ def invert_photos(
 
 
 def summary(results: Sequence[Record], failed: Sequence[Mapping[str, Any]], interrupted: bool) -> Record:
-    """What a batch came to."""
+    """The summary of a batch: its records, its failures, and medians of the figures."""
     found = {"results": list(results), "failed": list(failed), "medians": _medians(results)}
     return found | ({"error": "Interrupted."} if interrupted else {})
 
 
 def _key(inverter: Inverter) -> Record:
-    """What decides, beside the photo, what an inversion gives: equal keys give equal latents."""
+    """All that determines a latent besides the photo."""
     options, encoder = inverter.options, inverter.encoder
     read = {"encoder": options.encoder, "start": options.start if inverter.start else None}
     return {

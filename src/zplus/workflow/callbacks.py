@@ -1,4 +1,4 @@
-"""How whoever asks for work follows it and ends it: functions that are called while it runs."""
+"""Functions that the caller of a workflow passes in, to follow the work and to stop it."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,26 +11,29 @@ Tick = Callable[[int, str], None]  # how many steps are done, and a note on the 
 
 @contextmanager
 def unwatched(title: str, total: int | None = None) -> Iterator[Tick]:
-    """A stage that nobody follows."""
+    """The stage of work that nobody follows."""
     yield lambda done, note: None
 
 
 def unheard(line: str) -> None:
-    """A line that nobody reads."""
+    """Drop a message."""
 
 
 def go_on(progress: Any) -> bool:
-    """An inversion that runs to its end."""
+    """Let an inversion run to its end."""
     return False
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What work calls while it runs. Any of them may raise, which ends the work.
+    """Functions that a workflow calls while it runs. Each may raise an exception to stop the work.
 
-    stage: opens a stage of the work by its title and number of steps (None: unknown); the context gives a Tick.
-    step: is given each `zplus.inversion.Progress`; True ends the inversion and keeps the latent of that step.
-    say, warn: take a line for a person.
+    Attributes:
+        stage: Called with the title of a stage and its number of steps (None if unknown). It returns a context manager
+            whose value is called with the number of finished steps and a note on the last one.
+        step: Called with every `zplus.inversion.Progress`. True stops the inversion and keeps its present result.
+        say: Called with a message for the user.
+        warn: Called with a warning for the user.
     """
 
     stage: Callable[[str, int | None], AbstractContextManager[Tick]] = unwatched
@@ -44,9 +47,9 @@ SILENT = Callbacks()  # nobody follows
 
 @contextmanager
 def python_warnings(callbacks: Callbacks) -> Iterator[None]:
-    """Give Python's warnings of a block to `callbacks.warn`, each once; where nobody hears, they are left alone.
+    """Pass the Python warnings of a block to `callbacks.warn`, each once.
 
-    Not for threads, which share the state that catches warnings.
+    Without a `warn` callback warnings are not caught. Catching them is not thread-safe.
     """
     if callbacks.warn is unheard:
         yield
@@ -59,7 +62,7 @@ def python_warnings(callbacks: Callbacks) -> Iterator[None]:
 
 
 def collecting(callbacks: Callbacks) -> tuple[Callbacks, list[str]]:
-    """The callbacks, and a list of all that they will have warned of."""
+    """The callbacks, and a list to which each warning is added as well."""
     lines: list[str] = []
 
     def warn(line: str) -> None:

@@ -34,9 +34,14 @@ Check = Callable[[Generator], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is edited: a latent of a generator; aligned is the crop that it is pasted into, None without a photo.
+    """A latent that is ready to be edited.
 
-    facts: what there is to say of it. identity: knows people, where a photo was judged.
+    Attributes:
+        generator: The generator of the latent.
+        latent: The latent, of one row.
+        aligned: The crop that an edit is pasted into; None without a photo.
+        facts: Figures by the keys of `zplus edit --json`.
+        identity: The identity network, if the photo was judged.
     """
 
     generator: Generator
@@ -55,10 +60,23 @@ def edit_file(
     latent: Path | None = None,
     callbacks: Callbacks = SILENT,
 ) -> Facts:
-    """Edit a photo, or a latent, and write the picture; what there is to say of it, by the names of `--json`.
+    """Edit a photo or a latent and write the image. Models that are missing are pulled.
 
-    inverting: of a latent the model alone, where "" is the latent's own. photo: what a latent is pasted into. latent:
-    where the edited latent is written as well. Raises ZplusError, before the work where it can.
+    Args:
+        source: A photo, or the .safetensors file of a latent.
+        out: The image to write: .png, .jpg or .webp.
+        options: The edit.
+        inverting: How a photo is inverted. For a latent only model, label, device, face and align are used; the model
+            "" is the one that the latent names.
+        photo: The photo that an edited latent is pasted into.
+        latent: Where to write the edited latent as well.
+        callbacks: See `Callbacks`.
+
+    Returns:
+        Figures by the keys of `zplus edit --json`.
+
+    Raises:
+        ZplusError: Something is invalid; as far as possible before the photo is inverted.
     """
     callbacks, warnings = collecting(callbacks)
     if options.mask is not None:
@@ -81,7 +99,11 @@ def edit_file(
 
 
 def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: Callbacks) -> tuple[Latent, Facts]:
-    """Edit, judge and write the picture; the edited latent, which a sweep begins with, and what there is to say."""
+    """Edit, judge and write the image.
+
+    Returns:
+        The edited latent (of a sweep the one that it begins with), and figures by the keys of `zplus edit --json`.
+    """
     generator, latent = subject.generator, subject.latent
     strengths = _reach(generator, latent, options, callbacks)
     with python_warnings(callbacks):
@@ -115,7 +137,15 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
 def finished(
     generator: Generator, edited: Latent, image: Tensor, aligned: Aligned | None, mode: str = "keep"
 ) -> Pixels:
-    """The photo with the edit in it; without a photo the crop. image: [3,R,R], what `edited` shows."""
+    """The photo with the edit pasted in; without a photo the crop.
+
+    Args:
+        generator: The generator of the latent.
+        edited: The edited latent.
+        image: Its image [3, R, R] in [-1, 1].
+        aligned: The crop of the photo, or None.
+        mode: See `zplus.paste`.
+    """
     if aligned is None:
         return to_pixels(image)
     inverted = render(generator, replace(edited, edits=(), edited=None))[0].cpu()  # older edits show too
@@ -123,7 +153,7 @@ def finished(
 
 
 def _warn_of_other_person(subject: Subject, image: Tensor, callbacks: Callbacks) -> None:
-    """Say so where an edit of a photo that was judged shows somebody else."""
+    """Warn if the edit of a judged photo shows another person."""
     if subject.aligned is not None and subject.identity is not None:
         apart = identity_between(subject.identity, subject.aligned.pixels, to_pixels(image))
         for line in other_person("The edited picture", apart):
@@ -133,7 +163,7 @@ def _warn_of_other_person(subject: Subject, image: Tensor, callbacks: Callbacks)
 def sweep_pictures(
     generator: Generator, latent: Latent, direction: str, strengths: Sequence[float], callbacks: Callbacks
 ) -> list[Pixels]:
-    """The crop at each strength of a direction."""
+    """The crop at each strength of one direction."""
     pictures = []
     with python_warnings(callbacks), callbacks.stage(f"Sweeping {direction}", len(strengths)) as tick:
         editor = Editor(generator, latent)

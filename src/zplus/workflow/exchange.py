@@ -11,9 +11,18 @@ from zplus.spaces.conversion import convert_code
 
 
 def latent_of_codes(generator: Generator, codes: Float[Tensor, "n k w"], source: str) -> tuple[Latent, list[str]]:
-    """W codes (K = 1) or W+ codes as a latent, and what was left out of them. source: where they are from.
+    """Make a latent of W codes (K = 1) or W+ codes.
 
-    More rows than the generator has codes are cut off. Raises LatentError where there are less, or of another width.
+    Args:
+        generator: The generator that the codes were found for.
+        codes: The codes. Of more rows than the generator has codes, the first are taken.
+        source: The name of their file.
+
+    Returns:
+        The latent, and warnings.
+
+    Raises:
+        LatentError: The codes do not fit the generator.
     """
     rows, width = codes.shape[1:]
     if width != generator.w_dim or (1 < rows < generator.num_codes):
@@ -30,7 +39,7 @@ def latent_of_codes(generator: Generator, codes: Float[Tensor, "n k w"], source:
 
 
 def codes_of_latent(generator: Generator, latent: Latent) -> tuple[Float[Tensor, "n l w"], list[str]]:
-    """The W+ codes of a latent, those of its edit if it has one, and what they leave out."""
+    """The W+ codes of a latent, after its edits, and warnings about what they leave out."""
     space, notes = space_of(generator, latent), []
     if not space.within_w:
         notes.append("Styles have no exact codes in W+: the nearest are written.")

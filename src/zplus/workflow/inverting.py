@@ -1,4 +1,4 @@
-"""Invert and judge: a generator with all that finds latents of photos in it, loaded once for many photos."""
+"""Invert and judge: a generator and the networks that inversion needs, loaded once for many photos."""
 
 from typing import Any
 
@@ -23,10 +23,20 @@ INITS = ("encoder", "common", "random", "mean")  # where a code begins when no l
 
 
 class Inverter:
-    """Inverts photos into a generator that is loaded already. `identity` judges faces; None leaves that out.
+    """Inverts photos with a generator that is loaded already; `load_inverter` loads one.
 
-    execution: how the networks run; None is chosen for the steps of so many photos. warnings: of all photos.
-    Raises ZplusError for what the options ask for and cannot be.
+    Args:
+        generator: The generator.
+        options: How photos are inverted. The model, device and label of the options are not used.
+        execution: How the networks run; None chooses what suits that many photos.
+        photos: The number of photos.
+
+    Attributes:
+        identity: The network that judges faces; None does not judge them.
+        warnings: Warnings that concern all photos.
+
+    Raises:
+        ZplusError: The options are invalid for the generator.
     """
 
     def __init__(
@@ -47,7 +57,7 @@ class Inverter:
         return preset(method, steps=self.options.steps)
 
     def invert(self, aligned: Aligned, callbacks: Callbacks = SILENT, title: str = "Inverting") -> Latent:
-        """The latent of a crop. `callbacks.step` sees every step and may end it."""
+        """Invert a crop. `callbacks.step` is called with every step and may stop the inversion."""
         options = self.options
         with callbacks.stage(title, self.settings.all_steps) as tick, python_warnings(callbacks):
 
@@ -72,7 +82,11 @@ class Inverter:
             )
 
     def judge(self, latent: Latent, aligned: Aligned, callbacks: Callbacks = SILENT) -> tuple[Tensor, dict[str, Any]]:
-        """The reconstruction [1,3,R,R] and its figures by the names that `--json` promises; doubts are warned of."""
+        """Measure a reconstruction; doubts about it go to `callbacks.warn`.
+
+        Returns:
+            The reconstruction [1, 3, R, R] in [-1, 1], and its figures by the keys of `zplus invert --json`.
+        """
         with callbacks.stage("Measuring", None):
             image = render(self.generator, latent).cpu()
             quality = measure_quality(image, aligned.image, self.identity)
@@ -88,7 +102,16 @@ class Inverter:
 
 
 def load_inverter(options: InvertOptions, callbacks: Callbacks = SILENT, photos: int = 1) -> Inverter:
-    """An inverter with its generator and the networks that judge. Raises ZplusError, wrong names first."""
+    """Load a generator and the networks that invert and judge photos.
+
+    Args:
+        options: How photos are inverted.
+        callbacks: See `Callbacks`.
+        photos: The number of photos that will be inverted.
+
+    Raises:
+        ZplusError: The options are invalid, or the model is not on this machine.
+    """
     preset(options.method), _start(options.start)
     callbacks, warnings = collecting(callbacks)
     with callbacks.stage("Loading the networks", None):

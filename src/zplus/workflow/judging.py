@@ -1,4 +1,4 @@
-"""Judge: how near a latent is to its photo, what speaks against it, and the scores of a face's attributes."""
+"""Judge an inversion or an edit: warnings about it, identity, and scores of a face's attributes."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ Scores = dict[str, float]
 
 
 def load_identity(callbacks: Callbacks) -> Identity | None:
-    """The network that knows people; None, with a warning, where it is not on this machine."""
+    """The identity network; None, with a warning, if it is not on this machine."""
     try:
         return Identity()
     except (DownloadError, MissingExtraError) as error:
@@ -43,7 +43,7 @@ def makes_faces(generator: Generator) -> bool:
 
 
 def latent_doubts(latent: Latent) -> list[str]:
-    """What a latent itself tells against it, each as a sentence."""
+    """Warnings that follow from a latent's own figures, one sentence each."""
     found = latent.figures.get("strangeness", [0.0])[0]
     if found <= MAX_DOMAIN_DISTANCE:
         return []
@@ -54,9 +54,15 @@ def latent_doubts(latent: Latent) -> list[str]:
 
 
 def face_doubts(generator: Generator, aligned: Aligned, identity: Identity, apart: float) -> list[str]:
-    """What speaks against a reconstruction of a face, each as a sentence. apart: its identity distance.
+    """Warnings about the reconstruction of a face, one sentence each.
 
-    Nothing where neither the crop shows a face nor the generator is known to make them.
+    There are none if the crop shows no face and the generator is not known to make faces.
+
+    Args:
+        generator: The generator of the reconstruction.
+        aligned: The crop of the photo.
+        identity: The identity network.
+        apart: The identity distance of crop and reconstruction, nan if unknown.
     """
     face, found = largest_face(aligned.pixels, identity.detector), []
     if face is not None and mirror_gap(face, identity.detector) > MAX_GAP:
@@ -70,7 +76,7 @@ def face_doubts(generator: Generator, aligned: Aligned, identity: Identity, apar
 
 
 def other_person(what: str, apart: float) -> list[str]:
-    """A sentence where a picture shows somebody else than the photo; none where there is no distance (nan)."""
+    """A warning if a distance says that an image shows another person; none for nan."""
     if not apart > SAME_PERSON:
         return []
     return [f"{what} may show somebody else: {in_words(apart)}."]
@@ -86,17 +92,24 @@ def in_words(apart: float) -> str:
 
 
 def identity_between(identity: Identity, first: Pixels, second: Pixels) -> float:
-    """The identity distance of the faces of two pictures; nan where one shows none."""
+    """The identity distance of the faces in two images; nan if one shows no face."""
     return distance(identity.embed(first), identity.embed(second))
 
 
 def measure_scores(
     generator: Generator, images: Sequence[Float[Tensor, "3 r r"]], callbacks: Callbacks
 ) -> list[Scores | None]:
-    """The scores by attribute of images in [-1, 1]; None where there are no faces to be scored.
+    """Score the attributes of faces.
 
-    The scorers are loaded only for a generator that makes faces, or whose first image shows one. Where they are not on
-    this machine there is a warning.
+    The scorers are loaded only if the generator is known to make faces, or the first image shows one.
+
+    Args:
+        generator: The generator of the images.
+        images: Images in [-1, 1].
+        callbacks: `warn` is told if the scorers are not on this machine.
+
+    Returns:
+        For each image its scores by attribute, or None if faces are not scored.
     """
     pictures: list[Any] = [to_pixels(image) for image in images]
     try:

@@ -41,10 +41,14 @@ INVISIBLE = 0.01  # mean absolute difference of pixels in [-1,1] below which a d
 
 
 def chosen_finder(options: LearnOptions) -> tuple[Finder, list[str]]:
-    """The finder that needs just what there is to learn from, and the options that it would pass over.
+    """Choose the finder that learns from what the options give.
 
-    Where there are several it is the one of the method that was asked for, or the first. Raises ZplusError where there
-    is none, and UnknownNameError.
+    Returns:
+        The finder, and the names of the options that it does not read.
+
+    Raises:
+        ZplusError: No finder learns from that.
+        UnknownNameError: None of the finders that do has the name of the method.
     """
     sources: dict[str, Any] = {"scored": options.attribute or options.scorer, "count": options.components}
     sources["examples"] = options.positive or options.negative
@@ -62,7 +66,16 @@ def chosen_finder(options: LearnOptions) -> tuple[Finder, list[str]]:
 
 
 def learn_directions(options: LearnOptions, name: str, callbacks: Callbacks = SILENT) -> list[Direction]:
-    """The directions that the options ask for. name: of one that is found from pictures, if the options give none."""
+    """Learn directions.
+
+    Args:
+        options: What is learnt, and from what.
+        name: The name of a direction learnt from images, if the options give none.
+        callbacks: See `Callbacks`.
+
+    Raises:
+        ZplusError: The options are invalid, or what they give does not suffice.
+    """
     finder, _ = chosen_finder(options)
     if options.attribute is not None and options.scorer is None and options.attribute not in ATTRIBUTES:
         raise UnknownNameError("attribute", options.attribute, ATTRIBUTES)
@@ -74,7 +87,7 @@ def learn_directions(options: LearnOptions, name: str, callbacks: Callbacks = SI
 def read_foreign(
     generator: Generator, path: Path, options: LearnOptions, callbacks: Callbacks = SILENT
 ) -> list[Direction]:
-    """The directions in a file of another program, in units of the prior."""
+    """Read directions of another program, in units of the prior; notes on them go to `callbacks.warn`."""
     found, notes = read_directions(generator, path, options.space)
     for note in dict.fromkeys(notes):
         callbacks.warn(note)
@@ -84,7 +97,7 @@ def read_foreign(
 def measured_directions(
     generator: Generator, found: list[Direction], options: LearnOptions, callbacks: Callbacks = SILENT
 ) -> list[Direction]:
-    """The directions in units of the attribute's score, where the options name one; what shows nothing is warned of."""
+    """Scale directions by the score of an attribute, if the options name one; warn of those without visible effect."""
     if options.attribute or options.scorer:
         attribute, score = _scored_by(options)
         scored = _score(generator, score, attribute, options, callbacks)
@@ -98,7 +111,7 @@ def measured_directions(
 
 
 def described(direction: Direction) -> dict[str, Any]:
-    """All that is known of a direction, by the names of its card."""
+    """A direction's name, space, unit and card."""
     facts = {"name": direction.name, "space": direction.space, "unit": direction.unit}
     return facts | direction.card | facts  # first, and never as the card has them
 

@@ -1,4 +1,4 @@
-"""What the workflow needs on this machine: generators and networks by name, and how they come here."""
+"""The generators and networks that can be pulled, by name."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,9 +64,10 @@ def megabytes(name: str) -> int:
 
 
 def needed(model: str) -> list[str]:
-    """What a photo's whole way needs: the networks, and the model unless it is a file of the user's.
+    """The names of all that editing a photo needs: the networks, and the model unless it is a file.
 
-    Raises UnknownNameError.
+    Raises:
+        UnknownNameError: There is no model of that name.
     """
     if model not in MODELS and (Path(model).suffix or Path(model).is_file()):
         return list(NETWORKS)
@@ -75,7 +76,7 @@ def needed(model: str) -> list[str]:
 
 
 def pull_missing(names: Iterable[str], callbacks: Callbacks) -> None:
-    """Pull what is not here, after saying what it is, how large, and under which terms. Raises DownloadError."""
+    """Pull what is missing, after its name, size and licence were told. Raises DownloadError."""
     missing = [name for name in names if not is_here(name)]
     for name in missing:
         callbacks.say(f"Not here yet, so it is pulled: {name}, {megabytes(name)} MB, {licence(name)}")
@@ -95,7 +96,11 @@ def pull_one(name: str, callbacks: Callbacks) -> None:
 
 
 def generator_of(latent: Latent, model: str | None, device: str, label: int | None, callbacks: Callbacks) -> Generator:
-    """The generator that a latent belongs to: the one of its name, pulled if it is missing, or `model`."""
+    """Load `model`, or if that is None the generator that a latent names, which is pulled if it is missing.
+
+    Raises:
+        ZplusError: The latent names no known model, or the model cannot be loaded.
+    """
     if model is None and latent.generator not in MODELS:
         raise ZplusError(f"This latent belongs to the generator {latent.generator}: give its file with --model.")
     model = model or latent.generator

@@ -1,4 +1,4 @@
-"""The options of the workflow, each a record that the command line, Python and what is stored share. No torch here."""
+"""Options of the workflow, shared by the command line, Python and the stored records. This module imports no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,22 @@ LearnSpace = Literal["z", "w", "s"]
 
 @dataclass(frozen=True)
 class InvertOptions:
-    """How photos are inverted. Kept in the record of every inversion.
+    """How photos are inverted; stored with every inversion.
 
-    model: a name of the zoo or a file. method: a preset of `zplus.inversion.PRESETS`. layer: where F sits, None for the
-    default. steps, seed: None is the method's. start: the name of an init or the file of a latent. face: 0 is the
-    largest. align: False for a photo that is cut already. label: of a conditional model. encoder: a file, None for the
-    one that comes with the model.
+    Attributes:
+        model: A name of `zplus.MODELS` or the file of a generator.
+        space: A name of `zplus.SPACES`.
+        method: A name of `zplus.PRESETS`.
+        layer: The layer of F, by resolution or name; None is the default of the space.
+        psi: Truncation in [0, 1]; 1 is none.
+        steps: Steps of the inversion; None is the default of the method.
+        seed: Seed of random numbers; None is the default of the method.
+        start: The initial code: encoder, common, random, mean, or the file of a latent.
+        face: The number of the face, by size; 0 is the largest.
+        align: Whether to find and crop a face; False takes the square in the middle of the photo.
+        device: cpu, cuda or mps.
+        label: The class of a conditional model.
+        encoder: The file of an encoder; None is the one that comes with the model.
     """
 
     model: str = "ffhq-mobile"
@@ -40,12 +50,18 @@ class InvertOptions:
 
 @dataclass(frozen=True)
 class EditOptions:
-    """What becomes of a latent.
+    """How a latent is edited and what is written.
 
-    strengths: in standard deviations, by direction (name or file). targets: scores to reach, by direction. sweep: a
-    direction and its strengths, one picture each. feature, move: None is as the latent has it. mask: a region of the
-    face or a picture, white where the edit shows. paste: keeps the photo's pixels where no shape moved, or replaces the
-    whole crop. crop_alone: writes the crop, not the photo. scores: whether to measure the attributes before and after.
+    Attributes:
+        strengths: Strengths in standard deviations, by name or file of a direction.
+        targets: Scores to reach, by name or file of a direction.
+        sweep: A direction and a series of strengths, one image each.
+        feature: How F changes with an edit; None is the latent's own way. See `zplus.edit`.
+        move: How the code moves; None is the latent's own way. See `zplus.edit`.
+        mask: A region of the face, or an image that is white where the edit shows.
+        paste: Keep the photo's pixels where no shape moved, or replace the whole crop.
+        crop_alone: Write the crop instead of the photo.
+        scores: Measure the attributes before and after the edit.
     """
 
     strengths: Mapping[str, float] = field(default_factory=dict)
@@ -66,11 +82,25 @@ class EditOptions:
 
 @dataclass(frozen=True)
 class LearnOptions:
-    """What is learnt of a generator, and from what: one of attribute or scorer, components, positive and negative.
+    """Which directions are learnt. Give an attribute or a scorer, or components, or positive and negative.
 
-    name: None is the attribute's or the file's. method: a finder of `zplus.editing.FINDERS`, None for the first that
-    fits. scorer: MODULE:FUNCTION. layers: FIRST:LAST. without: directions that are projected out. samples: drawn and
-    scored. align: of the sorted pictures.
+    Attributes:
+        model: A name of `zplus.MODELS` or the file of a generator.
+        label: The class of a conditional model.
+        name: The name of the direction; None is that of the attribute or of the file.
+        method: A name of `zplus.FINDERS`; None is the first that fits.
+        attribute: A name of `zplus.ATTRIBUTES`, or the name of what the scorer measures.
+        scorer: MODULE:FUNCTION, from pixels uint8 [H, W, 3] to a number.
+        components: The number of directions to find without scores.
+        positive: A folder of images with the attribute.
+        negative: A folder of images without it.
+        space: The space that is searched.
+        layers: FIRST:LAST, the codes that move; None is all.
+        without: Directions that are projected out.
+        samples: The number of samples that are drawn and scored.
+        seed: Seed of the samples.
+        align: Whether the images of the folders are aligned first.
+        device: cpu, cuda or mps.
     """
 
     model: str = InvertOptions.model
@@ -92,7 +122,10 @@ class LearnOptions:
 
 
 def layer_range(text: str, codes: int) -> tuple[int, int]:
-    """FIRST:LAST as numbers. Raises ZplusError where there are no such codes.
+    """Parse FIRST:LAST.
+
+    Raises:
+        ZplusError: The text is no range of that many codes.
 
     >>> layer_range("0:5", 18)
     (0, 5)

@@ -26,9 +26,19 @@ def aligned_face(
     callbacks: Callbacks = SILENT,
     detector: FaceDetector | None = None,
 ) -> Aligned:
-    """The crop of a face of a photo, size x size pixels; without `align` the square in its middle.
+    """Read a photo and crop a face.
 
-    Raises ImageError, and FaceError with the photo's name.
+    Args:
+        path: The file of the photo.
+        size: Pixels a side of the crop.
+        face: The number of the face, by size; 0 is the largest.
+        align: Whether to find a face; False takes the square in the middle of the photo.
+        callbacks: `say` is told which face was taken, `warn` where the crop is doubtful.
+        detector: Kept by the caller for many photos; None loads one.
+
+    Raises:
+        ImageError: The file is not a usable image.
+        FaceError: No such face was found; the message names the photo.
     """
     photo = read_image(path)
     if not align:
@@ -47,12 +57,12 @@ def aligned_face(
 
 
 def cut(photo: Pixels, faces: Sequence[DetectedFace], face: int, size: int) -> Aligned:
-    """The crop of one of the faces that were found in a photo; 0 is the largest. Raises FaceError."""
+    """Crop one of the detected faces, 0 the largest, to size x size pixels. Raises FaceError."""
     return crop(photo, quad_of(choose(list(faces), face).landmarks), size)
 
 
 def crop_doubts(aligned: Aligned) -> list[str]:
-    """What speaks against a crop, each as a sentence."""
+    """Warnings about a crop, one sentence each."""
     outside = part_outside(aligned)
     if outside <= MAX_OUTSIDE:
         return []
