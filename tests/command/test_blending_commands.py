@@ -40,8 +40,17 @@ def test_an_animation_and_its_frames(zplus, model, two, tmp_path):
     assert len(list(folder.glob("*.png"))) == 5
 
 
+def test_animations_are_mp4_as_well(zplus, model, two, direction, tmp_path):
+    pytest.importorskip("av")
+    film, sweep = tmp_path / "way.mp4", tmp_path / "sweep.mp4"
+    assert zplus("interpolate", *two, "--frames", "3", "--model", model, "-o", film).code == 0
+    assert zplus("edit", two[0], "--sweep", f"{direction}=-1:1:3", "--model", model, "-o", sweep).code == 0
+    assert all(path.read_bytes()[4:8] == b"ftyp" for path in (film, sweep))
+    assert_refused(zplus("edit", two[0], "-d", direction, "--model", model, "-o", tmp_path / "one.mp4"))
+
+
 def test_frames_are_written_one_by_one_into_a_folder(zplus, model, two, tmp_path, monkeypatch):
-    for name in ("way.mp4", "way.png"):
+    for name in ("way.mov", "way.png"):
         assert_refused(zplus("interpolate", *two, "--model", model, "-o", tmp_path / name))
     (tmp_path / "file").touch()
     monkeypatch.setattr("zplus.spaces.render", lambda *a: pytest.fail("the work had begun"))

@@ -27,7 +27,7 @@ def edit(
     sweep: Annotated[
         str | None,
         typer.Option(
-            "--sweep", metavar="NAME=FROM:TO:COUNT", help="Many strengths: side by side, or a .webp animation."
+            "--sweep", metavar="NAME=FROM:TO:COUNT", help="Many strengths: side by side, or a .webp or .mp4 animation."
         ),
     ] = None,
     feature: Annotated[
@@ -103,7 +103,7 @@ def edit(
         scores=as_json,
     )
     read = (source, photo, mask, model, encoder, start, *editing.moved, *editing.targets)
-    output_file(out, *read)
+    output_file(out, *read, animation=sweep is not None)
     if keep is not None:
         output_file(keep, *read, picture=False)
     show = Show(as_json)

@@ -14,7 +14,7 @@ from zplus.errors import ZplusError
 def interpolate(
     first: Annotated[Path, typer.Argument(help="The latent to begin with.", show_default=False)],
     second: Annotated[Path, typer.Argument(help="The latent to end with.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="A .webp animation, or a folder for the frames.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .webp or .mp4 animation, or a folder for the frames.")],
     frames: Annotated[
         int, typer.Option("--frames", min=2, max=1000, help="How many pictures, both ends included.")
     ] = 30,
@@ -25,19 +25,17 @@ def interpolate(
     as_json: options.Json = False,
 ) -> None:
     """Go from one latent to another, on the sphere where codes lie on it."""
-    animated = out.suffix.lower() == ".webp"
-    if animated:
-        output_file(out, first, second, model)
-    elif out.suffix and not out.is_dir():
-        raise ZplusError(f"{out} is no name for frames: end it in .webp for an animation, or name a folder.")
-
     from zplus.editing import interpolate as interpolated
-    from zplus.images import to_pixels, write_animation, write_image
+    from zplus.images import is_animation, to_pixels, write_animation, write_image
     from zplus.latent import load_latent
     from zplus.spaces import render
     from zplus.workflow.models import generator_of
 
-    show = Show(as_json)
+    animated, show = is_animation(out), Show(as_json)
+    if animated:
+        output_file(out, first, second, model, animation=True)
+    elif out.suffix and not out.is_dir():
+        raise ZplusError(f"{out} is no name for frames: end it in .webp or .mp4 for an animation, or name a folder.")
     a, b = load_latent(first), load_latent(second)
     generator = generator_of(a, model, device, label, show.callbacks)
     b = interpolated(generator, a, b, 1.0)  # converted to the space of the first once, not for every frame

@@ -9,15 +9,16 @@ from pathlib import Path
 from zplus.errors import ZplusError
 
 
-def output_file(path: Path, *sources: Path | str | None, picture: bool = True) -> Path:
+def output_file(path: Path, *sources: Path | str | None, picture: bool = True, animation: bool = False) -> Path:
     """The path, once it is clear that it can be written and that no source would be lost by it.
 
-    Sources may be names of what is no file, such as those of models.
+    Sources may be names of what is no file, such as those of models. animation: whether the name of one will do.
     """
     if picture:
-        from zplus.images import written_format
+        from zplus.images import is_animation, written_format
 
-        written_format(path)
+        if not (animation and is_animation(path)):
+            written_format(path)
     elif path.suffix != ".safetensors":
         raise ZplusError(f"{path} is no name for this file: end it in .safetensors.")
     if path.is_dir():

@@ -14,7 +14,7 @@ from zplus.errors import LatentError, ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
 from zplus.generators import Generator
-from zplus.images import read_image, to_pixels, write_animation, write_image
+from zplus.images import is_animation, read_image, to_pixels, write_animation, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
@@ -64,7 +64,7 @@ def edit_file(
 
     Args:
         source: A photo, or the .safetensors file of a latent.
-        out: The image to write: .png, .jpg or .webp.
+        out: The image to write: .png, .jpg or .webp; of a sweep .webp and .mp4 are animations.
         options: The edit.
         inverting: How a photo is inverted. For a latent only model, label, device, face and align are used; the model
             "" is the one that the latent names.
@@ -176,12 +176,12 @@ def sweep_pictures(
 def _write_sweep(
     generator: Generator, latent: Latent, direction: str, strengths: tuple[float, ...], out: Path, callbacks: Callbacks
 ) -> Facts:
-    """Pictures of rising strength: side by side, or as an animation there and back where OUT ends in .webp."""
+    """Pictures of rising strength: side by side, or as an animation there and back, by the suffix of OUT."""
     pictures = sweep_pictures(generator, latent, direction, strengths, callbacks)
     for strength in {min(strengths), max(strengths)}:
         _check_range(find_direction(direction, generator), strength, callbacks)
     note = f"{direction} {strengths[0]:+g} to {strengths[-1]:+g}"
-    if out.suffix.lower() == ".webp":
+    if is_animation(out):
         write_animation(out, there_and_back(pictures), RATE, note)
     else:
         write_image(out, strip(pictures), note)
