@@ -6,13 +6,13 @@ from test_rows import add_picture, make_photo_rows, make_rows, make_run
 
 from zplus.benchmark import plots
 from zplus.benchmark.contrasts import Arm
-from zplus.benchmark.page import data_address
 from zplus.benchmark.realism import with_kernel
 from zplus.benchmark.report import write_report
 from zplus.benchmark.rows import read_run
 from zplus.benchmark.survey import write_survey
 from zplus.benchmark.tables import kernel_tables
 from zplus.errors import MissingExtraError, ZplusError
+from zplus.pages import file_url
 
 FEW = 199
 HOSTILE = '<script>alert("x")</script>| [a](javascript:b) `c`'
@@ -90,7 +90,7 @@ def test_the_public_report_shows_no_real_person(tmp_path):
 def test_the_mark_of_edited_pictures_is_kept(tmp_path):
     add_picture(tmp_path, "x.png", 90)
     for edited in (True, False):
-        content = base64.b64decode(data_address(tmp_path / "pictures" / "x.png", edited).partition(",")[2])
+        content = base64.b64decode(file_url(tmp_path / "pictures" / "x.png", edited, 256).partition(",")[2])
         assert (b"compositeWithTrainedAlgorithmicMedia" in content) == edited
 
 
@@ -123,7 +123,7 @@ def test_without_matplotlib_the_report_says_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(plots, "_matplotlib", missing)
     html, _ = written(make_run(tmp_path, make_rows(8)))
-    assert "pip install &#x27;zplus[bench]&#x27;" in html and "<svg" not in html
+    assert "pip install &#39;zplus[bench]&#39;" in html and "<svg" not in html
 
 
 def test_plots_are_small_and_escape_names(tmp_path):

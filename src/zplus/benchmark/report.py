@@ -8,7 +8,7 @@ from pathlib import Path
 from zplus.benchmark import contrasts as compared
 from zplus.benchmark.contrasts import ORDER
 from zplus.benchmark.findings import TRUTH, findings
-from zplus.benchmark.page import FOLDED, LEAD, Block, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
+from zplus.benchmark.page import Block, Picture, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
 from zplus.benchmark.plots import curves, pareto
 from zplus.benchmark.realism import with_kernel
 from zplus.benchmark.rows import Row, Run, picture_path, read_run
@@ -26,7 +26,12 @@ from zplus.errors import MissingExtraError
 from zplus.files import atomic, unlinked
 
 SHEETS = 8  # subjects whose pictures are shown
-SAID = {"primary": LEAD, "caution": "Be careful", "decided": "Decided", "undecided": FOLDED}
+SAID = {  # kinds of findings: their title and how they look
+    "primary": ("The primary contrast", "lead"),
+    "caution": ("Be careful", "words"),
+    "decided": ("Decided", "words"),
+    "undecided": ("Not decided", "folded"),  # so many that they wait to be opened
+}
 FACTS = (
     "command",
     "started",
@@ -69,7 +74,7 @@ def made(row: Row) -> bool:
 def _sections(run: Run, public: bool, resamples: int) -> Sections:
     main, rest = compared.primary(run, resamples), compared.others(run, resamples)
     base, said = compared.baselines(run, resamples), findings(run, main, rest)
-    words = [Words(title, [text for name, text in said if name == kind]) for kind, title in SAID.items()]
+    words = [Words(title, [text for name, text in said if name == kind], look) for kind, (title, look) in SAID.items()]
     missing = [text for kind, text in said if kind == "missing"] or ["Nothing that was planned."]
     found: dict[str, list[Block]] = {
         "What was run": [Table("", ("", ""), list(_facts(run)))],
@@ -124,8 +129,8 @@ def _sheets(run: Run, public: bool) -> Iterator[Block]:
     for subject in turns[:SHEETS]:
         for direction, rows in sheets[subject].items():
             rows.sort(key=_rank)
-            cells = [(picture_path(run.folder, row["file"]), _caption(row), made(row)) for row in rows]
-            yield Sheet(f"{subject}: {direction or 'reconstructions'}", cells)
+            shown = [Picture(picture_path(run.folder, row["file"]), _caption(row), made(row)) for row in rows]
+            yield Sheet(f"{subject}: {direction or 'reconstructions'}", shown)
     if len(turns) > SHEETS:
         yield Words("", [f"{len(turns) - SHEETS} more subjects have pictures in the run's folder."])
 

@@ -9,54 +9,21 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scipy import stats
 
-from zplus.benchmark.page import PAGE, STYLE, data_address
 from zplus.benchmark.report import made, pictures
 from zplus.benchmark.rows import Row, Run, picture_path, read_run
 from zplus.errors import ZplusError
 from zplus.files import atomic, unlinked
+from zplus.pages import file_url, rendered
+from zplus.wording import described
 
 VERSION = 1
 SIDES = ("left", "right")
 SIDE = 512  # pixels of a picture
-LOOK = """
-form { max-width: 860px; } legend { font-weight: bold; padding: 0 .4rem; }
-fieldset { border: 1px solid var(--line); border-radius: 10px; background: var(--card); margin: 1.4rem 0; }
-.ask { display: grid; gap: 10px; grid-template-columns: repeat(3, 1fr); }
-.ask figure { padding: 9px; text-align: center; font-size: inherit; }
-@media (max-width: 640px) {
-  .ask { grid-template-columns: 1fr 1fr; } .ask figure { grid-column: 1 / 3; width: 50%; margin: auto; }
-}
-label { cursor: pointer; text-align: center; padding: 6px; border: 3px solid transparent; border-radius: 8px; }
-label:has(:checked) { border-color: var(--mark); } label:focus-within { outline: 2px solid var(--ink); }
-.bar { position: sticky; bottom: 0; background: var(--paper); border-top: 1px solid var(--line); padding: .8rem 0; }
-button { font: inherit; padding: .4rem 1rem; margin-left: 1rem; }
-"""
-ASKED = (
-    "Each question shows a picture and two edits of it. Choose the one that does better what is asked: the change is "
-    "there, the person is the same, nothing else has changed, and it looks real. Choose also if you are unsure."
-)
-SCRIPT = """
-const survey = document.querySelector("form"), count = document.querySelector("output");
-const given = () => Object.fromEntries(new FormData(survey));
-const show = () => { count.textContent = Object.keys(given()).length + " of " + survey.dataset.total + " answered"; };
-survey.addEventListener("change", show);
-survey.addEventListener("submit", event => {
-  event.preventDefault();
-  const text = JSON.stringify({zplus_survey: 1, survey: survey.dataset.survey, answers: given()});
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
-  link.download = "answers-" + survey.dataset.survey + ".json";
-  link.click();
-});
-addEventListener("beforeunload", event => { if (Object.keys(given()).length) event.preventDefault(); });
-show();
-"""
 
 
 class Count(NamedTuple):
@@ -153,31 +120,29 @@ def _pairs(rows: Sequence[Row], a: str, b: str) -> list[tuple[Row, Row]]:
     return list(pairs.values())
 
 
-def _page(run: Run, rows: Sequence[Row], name: str, questions: dict[str, tuple[Row, Row]]) -> str:
+def _page(run: Run, rows: Sequence[Row], survey: str, pairs: dict[str, tuple[Row, Row]]) -> str:
     sources = {row.get("subject"): row for row in rows if row.get("what") == "source"}
-    asked = (_question(run, question, *pair, sources.get(pair[0]["subject"])) for question, pair in questions.items())
-    body = (
-        f'<p>{ASKED}</p><form data-survey="{name}" data-total="{len(questions)}" autocomplete="off">{"".join(asked)}'
-        f'<div class="bar"><output></output><button>Save the answers</button></div></form><script>{SCRIPT}</script>'
-    )
-    policy = "; script-src 'unsafe-inline'"
-    return PAGE.format(title="Which edit is better?", style=STYLE + LOOK, policy=policy, body=body)
+    questions = [
+        {
+            "name": name,
+            "asked": _asked(*pair),
+            "source": source and _url(run, source),
+            "choices": {side: _url(run, row) for side, row in zip(SIDES, pair, strict=True)},
+        }
+        for name, pair in pairs.items()
+        for source in [sources.get(pair[0]["subject"])]
+    ]
+    return rendered("survey.html", survey=survey, questions=questions)
 
 
-def _question(run: Run, name: str, left: Row, right: Row, source: Row | None) -> str:
-    before = f"<figure>{_image(run, source, 'the picture')}the picture</figure>" if source else ""
-    choices = "".join(
-        f'<label>{_image(run, row, side)}<input type="radio" name="{name}" value="{side}"> {side}</label>'
-        for row, side in zip((left, right), SIDES, strict=True)
-    )
-    strength = left.get("strength") or right.get("strength") or 0
-    way = "more " if strength > 0 else "less " if strength < 0 else ""
-    asked = escape(f"{int(name[1:])}. Asked for: {way}{left.get('direction') or 'an edit'}")
-    return f'<fieldset><legend>{asked}</legend><div class="ask">{before}{choices}</div></fieldset>'
+def _asked(left: Row, right: Row) -> str:
+    """The edit in words."""
+    name, strength = left.get("direction") or "an edit", left.get("strength") or right.get("strength") or 0
+    return described(name, strength) if strength else name
 
 
-def _image(run: Run, row: Row, alt: str) -> str:
-    return f'<img alt="{alt}" src="{data_address(picture_path(run.folder, row["file"]), made(row), SIDE)}">'
+def _url(run: Run, row: Row) -> str:
+    return file_url(picture_path(run.folder, row["file"]), made(row), SIDE)
 
 
 def _read(path: str | Path, mark: str, part: str) -> dict[str, Any]:

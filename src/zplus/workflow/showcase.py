@@ -15,6 +15,7 @@ from zplus.images import to_pixels
 from zplus.latent import Latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity, distance
+from zplus.wording import described, signed
 from zplus.workflow.callbacks import Callbacks
 from zplus.workflow.inverting import Inverter
 from zplus.workflow.judging import makes_faces
@@ -29,15 +30,6 @@ SHEET_SIDE = 320  # pixels of a picture on the contact sheet
 STRIP = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SINGLES = (("smile",), ("age",), ("yaw",), ("mouth_open", "gender", "pitch"))  # the first of each that there is
 PAIRS = ((0, 1), (0, 2))  # of the singles, made together
-WORDS = {
-    "smile": ("less smile", "more smile"),
-    "age": ("younger", "older"),
-    "yaw": ("turned to the left", "turned to the right"),
-    "gender": ("perceived more as a woman", "perceived more as a man"),
-    "pitch": ("head down", "head up"),
-    "mouth_open": ("mouth closed", "mouth open"),
-    "eyeglasses": ("glasses off", "glasses on"),
-}
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,7 @@ class DemoEditor:
         image = self.editor.image(edited)[0].cpu()
         crop = to_pixels(image)
         return Outcome(
-            title=" and ".join(_words(name, strength) for name, strength in strengths.items()),
+            title=" and ".join(described(name, strength) for name, strength in strengths.items()),
             strengths=strengths,
             crop=crop,
             photo=paste(self.aligned, self.reconstruction, image),
@@ -165,12 +157,3 @@ def _away(direction: Direction, present: Mapping[str, float]) -> int:
     """The sign that leads away from the photo's present state, as against the mean of the prior."""
     score, mean = present.get(direction.card.get("attribute", "")), direction.card.get("score_mean", 0.0)
     return -1 if score is not None and score > mean else 1
-
-
-def _words(name: str, strength: float) -> str:
-    return WORDS.get(name, (f"less {name}", f"more {name}"))[strength > 0]
-
-
-def signed(strength: float) -> str:
-    """As people write it: +1.5, 0, -2."""
-    return f"{strength:+g}" if strength else "0"
