@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binom
-from test_rows import PLAN, make_photo_rows, make_rows, make_run
 
+from runs import PLAN, make_photo_rows, make_rows, make_run
 from zplus.benchmark.contrasts import baselines, kind, others, primary, within
 from zplus.benchmark.findings import findings, sentence
 from zplus.benchmark.realism import with_kernel

@@ -2,8 +2,8 @@ import base64
 import re
 
 import pytest
-from test_rows import add_picture, make_photo_rows, make_rows, make_run
 
+from runs import add_picture, make_photo_rows, make_rows, make_run
 from zplus.benchmark import plots
 from zplus.benchmark.contrasts import Arm
 from zplus.benchmark.realism import with_kernel

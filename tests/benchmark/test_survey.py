@@ -3,12 +3,10 @@ import json
 import re
 
 import pytest
-from test_rows import add_picture, make_run
 
+from runs import add_picture, make_run
 from zplus.benchmark.rows import read_run
-from zplus.benchmark.survey import count_survey, sentence, write_survey
-from zplus.command.benchmarking import write_report_of
-from zplus.command.show import Show
+from zplus.benchmark.survey import count_survey, key_of, sentence, write_survey
 from zplus.errors import ZplusError
 
 COLOUR = {"f/z+": 220, "f/w+": 40}
@@ -71,10 +69,10 @@ def test_the_seed_makes_the_order(survey, tmp_path):
         assert (re.findall(r'<figure><img alt="the picture" src="([^"]+)"', again) == shown) == same
 
 
-def test_a_public_survey_shows_no_real_person_and_its_key_lies_beside_the_run(survey, tmp_path):
+def test_a_public_survey_shows_no_real_person(survey, tmp_path):
     rows = read_run(tmp_path / "run").rows
     make_run(tmp_path / "run", [{**row, "real": row["subject"] < "s08"} for row in rows], plan={})
-    write_report_of(tmp_path / "run", True, ("f/z+", "f/w+"), 0, Show())
+    write_survey(tmp_path / "run", "f/z+", "f/w+", key_of(tmp_path / "run"), public=True)
     page = (tmp_path / "run" / "survey.html").read_text()
     assert page.count("<fieldset") == 4 and page.count("<img") == 12
     assert (tmp_path / "run.survey.key.json").is_file() and not list((tmp_path / "run").glob("*key*"))

@@ -17,7 +17,17 @@ print(run({}), "torch" in sys.modules, file=sys.stderr)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["invert", "--help"], ["edit", "--help"], ["studio", "--help"], ["--version"], ["inver"]]
+    "arguments",
+    [
+        ["--help"],
+        ["invert", "--help"],
+        ["edit", "--help"],
+        ["studio", "--help"],
+        ["bench", "spaces", "--help"],
+        ["report", "--help"],
+        ["--version"],
+        ["inver"],
+    ],
 )
 def test_answers_without_torch(arguments):
     done = subprocess.run([sys.executable, "-c", SILENT.format(arguments)], capture_output=True, text=True, check=True)

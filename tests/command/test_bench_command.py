@@ -1,13 +1,14 @@
 """`zplus bench` and `zplus report` from a file of a generator to a page."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from command_line import assert_refused, needs_lpips
-from zplus.benchmark import bench
+from runs import add_picture, make_run
+from zplus.benchmark import bench, prepare
 from zplus.benchmark.conditions import BENCHES, EVERY_METHOD
-from zplus.command import benchmarking
 from zplus.editing import FINDERS
 
 
@@ -18,7 +19,7 @@ def moved(direction):
 
 @needs_lpips
 def test_a_bench_is_run_and_reported(zplus, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarking, "SAMPLES", 100)
+    monkeypatch.setattr(prepare, "SAMPLES", 100)
     out = tmp_path / "run"
     options = ("--model", model, "--count", 1, "--seeds", 1, "--steps", 2, "--space", "w", "-o", out)
     found = zplus("bench", "spaces", *options, "--json")
@@ -30,13 +31,13 @@ def test_a_bench_is_run_and_reported(zplus, model, tmp_path, monkeypatch):
     made = zplus("report", out, "--json").json
     assert "w" in (out / "report.md").read_text(encoding="utf-8") and made["report"].endswith("report.html")
     assert_refused(zplus("bench", "spaces", *options, "--seeds", 2))
-    monkeypatch.setattr(benchmarking, "SAMPLES", 101)  # so that other gauges are learnt
+    monkeypatch.setattr(prepare, "SAMPLES", 101)  # so that other gauges are learnt
     assert "other gauges" in zplus("bench", "spaces", *options).err
 
 
 @needs_lpips
 def test_what_fails_is_named_once_and_told_by_the_exit_code(zplus, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarking, "SAMPLES", 100)
+    monkeypatch.setattr(prepare, "SAMPLES", 100)
     monkeypatch.setattr(bench, "ORACLES", ("z",))
     monkeypatch.setitem(BENCHES, "methods", lambda: EVERY_METHOD[:1])  # e4e, without an encoder
     found = zplus("bench", "methods", "--model", model, "--count", 2, "--seeds", 1, "-o", tmp_path / "run", "--json")
@@ -60,3 +61,16 @@ def test_wrong_wishes_are_refused_at_once(zplus, model, tmp_path, wrong):
 def test_a_report_of_nothing_is_refused(zplus, tmp_path):
     assert_refused(zplus("report", tmp_path))
     assert_refused(zplus("report", tmp_path / "none"))
+
+
+def test_the_key_of_a_survey_lies_beside_the_run(zplus, tmp_path):
+    picture_rows = [
+        add_picture(tmp_path / "run", f"{i}.png", 90 + i, what="edit", subject="a", direction="smile", space=space)
+        for i, space in enumerate(("f/z+", "f/w+"))
+    ]
+    made = zplus("report", make_run(tmp_path / "run", picture_rows), "--survey", "f/z+", "f/w+", "--json").json
+    key = tmp_path / "run.survey.key.json"
+    assert made["key"] == str(key) and key.is_file() and not list((tmp_path / "run").glob("*key*"))
+    answers = {"zplus_survey": 1, "survey": json.loads(key.read_text())["survey"], "answers": {"q001": "left"}}
+    (tmp_path / "answers.json").write_text(json.dumps(answers))
+    assert zplus("report", tmp_path / "answers.json", "--key", key, "--json").json["n"] == 1

@@ -69,6 +69,11 @@ def write_survey(
     return page
 
 
+def key_of(folder: Path) -> Path:
+    """Where the key of a run's survey belongs: beside the folder, which is what one gives away."""
+    return folder.resolve().with_name(f"{folder.resolve().name}.survey.key.json")
+
+
 def count_survey(answers: Sequence[str | Path], key: str | Path) -> Count:
     """Count answers of one or more people: a question is decided by most of them, and tied ones are left out."""
     known = _read(key, "zplus_survey_key", "sides")

@@ -15,18 +15,19 @@ import typer
 
 from zplus.command import options
 from zplus.command.align import align
+from zplus.command.bench import bench
 from zplus.command.convert import convert
 from zplus.command.demo import demo
 from zplus.command.directions import directions
 from zplus.command.distance import distance
 from zplus.command.edit import edit
-from zplus.command.group_bench import bench, report
 from zplus.command.interpolate import interpolate
 from zplus.command.invert import invert
 from zplus.command.latent import latent
 from zplus.command.mix import mix
 from zplus.command.models import models
 from zplus.command.pull import pull
+from zplus.command.report import report
 from zplus.command.sample import sample
 from zplus.command.show import Show, complain
 from zplus.command.studio import studio

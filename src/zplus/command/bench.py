@@ -1,13 +1,19 @@
-"""What `zplus bench` understands."""
+"""The command `bench`: a run of trials in a folder, which goes on where it stopped."""
 
+import shlex
+import sys
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zplus.command import options
+from zplus.command.outputs import output_folder
 from zplus.command.show import Show
+
+if TYPE_CHECKING:
+    from zplus.benchmark.run import Recorder
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="The folder of the run; one that stopped goes on.")]
 Photos = Annotated[Path | None, typer.Option("--photos", help="A folder of photos to invert and edit as well.")]
@@ -67,12 +73,20 @@ def _run(name: str, summary: str) -> None:
         as_json: options.Json = False,
     ) -> None:
         from zplus.benchmark.bench import Plan
-        from zplus.command.benchmarking import Asked, run_bench
+        from zplus.benchmark.prepare import BenchOptions, Prepared
+        from zplus.benchmark.run import Recorder
+        from zplus.generators import load_generator
 
+        show, notes = Show(as_json), list[str]()
         plan = Plan(name, count, seeds, steps, batch, tuple(space or ()), distortion)
-        names = tuple(direction or ())
-        asked = Asked(model, out, photos, photo_count, pairs, names, no_align, budget, tune, label, device)
-        raise typer.Exit(run_bench(plan, asked, Show(as_json)))
+        asked = BenchOptions(photos, photo_count, pairs, tuple(direction or ()), no_align, tune)
+        generator = load_generator(model, device, label)
+        with show.stage("Calibrating what measures"):
+            prepared = Prepared(generator, plan, asked, notes.append)
+        recorder = Recorder(output_folder(out), name, generator, prepared.settings, _typed(), budget)
+        for note in notes:
+            recorder.note(note)
+        _end(recorder, prepared.record(recorder, show.say), show)
 
     bench.command(name, help=summary)(command)
 
@@ -92,33 +106,39 @@ def bench_speed(
     as_json: options.Json = False,
 ) -> None:
     """How long the parts of editing take here."""
-    from zplus.command.benchmarking import Asked, run_speed
+    from zplus.benchmark.prepare import bench_directions
+    from zplus.benchmark.run import Recorder
+    from zplus.benchmark.speed import SpeedBench
+    from zplus.generators import load_generator
 
-    raise typer.Exit(run_speed(Asked(model, out, label=label, device=device), repeats, Show(as_json)))
+    show, generator = Show(as_json), load_generator(model, device, label)
+    settings = {"repeats": repeats, "device": device}
+    recorder = Recorder(output_folder(out), "speed", generator, settings, _typed())
+    trials = SpeedBench(generator, bench_directions(generator)[0], repeats).trials()
+    _end(recorder, recorder.record(trials, show.say), show)
 
 
-def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or answers to a survey with --key.")],
-    public: Annotated[bool, typer.Option("--public", help="Without pictures of real people.")] = False,
-    survey: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            "--survey", metavar="A B", help="A page as well on which people choose between two of its spaces."
-        ),
-    ] = None,
-    seed: options.Seed = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", help="Count answers to a survey by its key instead of writing a report.")
-    ] = None,
-    as_json: options.Json = False,
-) -> None:
-    """Write the report of a run: a page of one file and Markdown.
+def _end(recorder: "Recorder", finished: bool, show: Show) -> None:
+    """Say how a run ended, and exit: with 1 if a trial failed."""
+    recorder.close(finished)
+    out, skipped = recorder.folder, recorder.facts["skipped"]
+    for note in skipped:
+        show.warn(note)
+    state = "finished" if finished else "the same command goes on"
+    if finished and recorder.failed:
+        state = "finished but for what failed, which the same command tries again"
+    show.result(
+        {"run": out, "finished": finished, "trials": len(recorder.done), "skipped": skipped},
+        f"{out}: {state}; 'zplus report {out}' reads it.",
+    )
+    raise typer.Exit(int(bool(recorder.failed)))
 
-    With --survey, a page of pairs for people to judge, and apart from it the key to what they saw.
-    """
-    from zplus.command.benchmarking import count_answers, write_report_of
 
-    if key is not None:
-        count_answers(run, key, Show(as_json))
-    else:
-        write_report_of(run, public, survey, seed or 0, Show(as_json))
+def _typed() -> str:
+    """What was typed, without the folders of this machine."""
+    words = (word.partition("=") for word in sys.argv[1:])
+    return shlex.join(["zplus", *("".join((_name(key), sign, _name(value))) for key, sign, value in words)])
+
+
+def _name(word: str) -> str:
+    return Path(word).name if word and Path(word).exists() else word

@@ -1,0 +1,175 @@
+"""What a bench needs before its first trial: directions, photos and drawings, gauges that are calibrated, people."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zplus.benchmark.bench import Bench, Plan
+from zplus.benchmark.gauge import Gauge, face_gauges, learnt_gauge
+from zplus.benchmark.people import People
+from zplus.benchmark.rows import Row
+from zplus.benchmark.run import Recorder, Trial
+from zplus.benchmark.statistics import MINIMUM
+from zplus.benchmark.subjects import Images, Subjects, drawn, photos
+from zplus.benchmark.trial import Instruments
+from zplus.direction import Direction
+from zplus.editing import FINDERS, Search, directions_of, find_direction
+from zplus.errors import DownloadError, MissingExtraError, ZplusError
+from zplus.generators import Generator
+from zplus.generators.contract import fingerprint
+from zplus.perception.attributes import ATTRIBUTES, Scorers
+from zplus.perception.identity import Identity
+from zplus.perception.lpips import LPIPS
+from zplus.perception.metrics import LPIPS_SIDE, MetricNetworks
+from zplus.spaces import space_class
+
+FACES = ("smile", "age", "yaw")  # directions whose scorers have a judge
+COMPONENTS = 3  # principal components of W, for generators without directions that can be scored
+PRIOR, SAMPLES = 100, 2000  # samples by which the scorers' deviation is measured, and by which a gauge learns
+PAIRS = 32
+MIN_QUALITY = 0.5  # correlation with which a gauge is trusted
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What a bench inverts and edits beside the generator's own images, and how it is run.
+
+    photos: a folder; aligned: whether they are aligned faces already. pairs: a zip of drawings with their true edits.
+    photo_count: the most of either. directions: names or files; those that can be judged, if empty. tune: whether
+    learning rates are chosen first.
+    """
+
+    photos: Path | None = None
+    photo_count: int | None = None
+    pairs: Path | None = None
+    directions: Sequence[str] = ()
+    aligned: bool = False
+    tune: bool = False
+
+
+class Prepared:
+    """All that a bench needs. `note` is told what is left out. Raises ZplusError for what cannot be measured."""
+
+    def __init__(self, generator: Generator, plan: Plan, options: BenchOptions, note: Note):
+        if not plan.conditions or not (plan.count or options.photos or options.pairs):
+            raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
+        self.generator, self.plan, self.options = generator, plan, options
+        self.directions = bench_directions(generator, options.directions)
+        self.others = list(_others(generator, self.directions, options, note))
+        self.gauges, self.people = _gauges(generator, self.directions, note), _people(self.others, note)
+        lpips = {net: LPIPS(net).to(generator.device) for net in ("vgg", "alex")}
+        networks = MetricNetworks(lpips.__getitem__, lpips_side=min(LPIPS_SIDE, generator.resolution))
+        self.measure = Instruments(*self.gauges, networks, self.people)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What must agree for a run to go on."""
+        return asdict(self.plan) | {
+            "tune": self.options.tune, "device": self.generator.device.type,
+            "others": {x.source: x.digest for x in self.others},
+            "directions": {x.name: _digest(x, bool(self.options.directions)) for x in self.directions},
+            "gauges": [x.meaning for x in self.gauges], "identity": self.people is not None,
+        }  # fmt: skip
+
+    def record(self, recorder: Recorder, told: Note) -> bool:
+        """Do all trials that are not done; whether they all are. Calibration comes first, then learning rates."""
+        bench = Bench(self.generator, self.plan, self.directions, self.measure, recorder.folder)
+        first = [
+            Trial("calibration", self._calibration),
+            *(Trial("what is seen in photos", partial(self._seen, x)) for x in self.others if x.real),
+            *(bench.tuning() if self.options.tune else ()),
+        ]
+        finished = recorder.record(first, told)
+        bench.choose_rates(recorder.rows("rate"))
+        return finished and recorder.record(bench.trials(self.others), told)
+
+    def _calibration(self) -> Iterator[Row]:
+        """How far the gauges can be trusted, and from where on two faces count as two people."""
+        for gauge in self.gauges:
+            for name, quality in gauge.quality.items():
+                yield _check(f"{gauge.meaning}: correlation with {name} on fresh samples", quality)
+        for subjects in (x for x in self.others if x.real and len(x.names) >= MINIMUM):
+            yield from _agreement(subjects, self.gauges)
+        if self.people is not None and self.people.threshold is not None:
+            yield _check("distance of faces at a false-accept rate of .001", self.people.threshold, 0.0)
+
+    def _seen(self, faces: Subjects) -> Iterator[Row]:
+        """What edits of photos are compared with as a whole."""
+        for name, image in zip(faces.names, _each(faces), strict=True):
+            yield {"table": "photo", "subject": name, "real": True, "seen": self.measure.seen(image)[0]}
+
+
+def bench_directions(generator: Generator, names: Sequence[str] = ()) -> list[Direction]:
+    """Those that were asked for; else those of faces that can be judged; else principal components."""
+    known = directions_of(generator)
+    found = [find_direction(name, generator) for name in names]
+    found = found or [known[name] for name in FACES if name in known]
+    found = found or FINDERS["principal"](generator, Search(count=COMPONENTS))
+    for one in found:
+        if not space_class(one.space).has_w_vectors:
+            raise ZplusError(f"{one.name} is of {one.space}: only directions of w and w+ reach every space.")
+    return found
+
+
+def _digest(direction: Direction, given: bool) -> str:
+    """What tells a direction from others of its name; components have last bits of their own in every run."""
+    computed = direction.card.get("method") == "principal" and not given
+    return "computed" if computed else fingerprint({"": direction.vector})
+
+
+def _gauges(generator: Generator, directions: Sequence[Direction], note: Note) -> tuple[Gauge, Gauge]:
+    """The scorers of faces where all directions have one; else learnt on the spot, by two networks on other samples."""
+    if all(x.card.get("attribute") in ATTRIBUTES for x in directions):
+        try:
+            return face_gauges(generator, directions, Scorers(), PRIOR)
+        except (MissingExtraError, DownloadError) as error:
+            note(f"The scorers of faces are not here, so gauges were learnt instead: {error}")
+    one, other = (learnt_gauge(generator, directions, net, SAMPLES, seed) for net, seed in (("vgg", 11), ("alex", 12)))
+    return one, other
+
+
+def _others(
+    generator: Generator, directions: Sequence[Direction], options: BenchOptions, note: Note
+) -> Iterator[Subjects]:
+    """Drawings and photos, where they were given."""
+    if options.pairs is not None:
+        yield drawn(options.pairs, generator, [x.name for x in directions], options.photo_count or PAIRS)
+    if options.photos is not None:
+        yield photos(options.photos, generator, options.photo_count, options.aligned, note)
+
+
+def _people(others: Sequence[Subjects], note: Note) -> People | None:
+    """The people of the photos, if there are any and the networks that know people are here."""
+    try:
+        found = next((People(x.names, (image[0] for image in _each(x)), Identity()) for x in others if x.real), None)
+    except (MissingExtraError, DownloadError) as error:
+        note(f"Identity is not measured: {error}")
+        return None
+    if found and found.threshold is None:
+        note("The distance of faces at a false-accept rate of .001 is left out: it takes 1,000 pairs, thus 46 photos.")
+    return found
+
+
+def _agreement(subjects: Subjects, gauges: tuple[Gauge, Gauge]) -> Iterator[Row]:
+    """How well gauge and judge agree on photos."""
+    one, other = ([gauge.read(image) for image in _each(subjects)] for gauge in gauges)
+    for name in one[0].keys() & other[0].keys():
+        a, b = (np.concatenate([x[name] for x in read]) for read in (one, other))
+        known = np.isfinite(a) & np.isfinite(b)
+        correlation = float(np.corrcoef(a[known], b[known])[0, 1])
+        yield _check(f"correlation of gauge and judge of {name} on {known.sum()} photos", correlation)
+
+
+def _each(subjects: Subjects) -> Iterator[Images]:
+    """One picture at a time."""
+    return (subjects[i : i + 1].images for i in range(len(subjects.names)))
+
+
+def _check(what: str, value: float, least: float = MIN_QUALITY) -> Row:
+    return {"table": "sanity", "check": what, "value": value, "limit": least, "passed": bool(value >= least)}
