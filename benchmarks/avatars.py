@@ -1,11 +1,12 @@
 """A generator trained on small pictures: its distance to held-out ones, and held-out ones inverted by any method.
 
-    python benchmarks/avatars.py DATA MODEL [--name avatars64] [--holdout 500] [--photos 64] [--steps 200]
+    python benchmarks/avatars.py DATA MODEL [--suffix ""] [--holdout 500] [--photos 64] [--steps 200]
     python benchmarks/avatars.py DATA MODEL --methods e4e default sam ... [--spaces w+ z+ f/z+] [--steps 100]
 
 DATA is the folder or zip that MODEL was trained on without its last --holdout pictures. By default all ten spaces by
-the default method, and NAME.png: 16 samples, each with its three nearest training pictures by features of VGG16. With
---methods only these, written to benchmarks/results/NAME_methods.json. --steps is the most of any method.
+the default method, and avatars64.png: 16 samples, each with its three nearest training pictures by features of VGG16.
+With --methods only these, written to avatars64_methods.json. --steps is the most of any method; --suffix goes into the
+names of the files, such as _pti.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from machine import save_result
-from methods import FORMS
+from zplus.benchmark.conditions import METHOD_SPACES
 from zplus.generators import SynthesisInputs, load_generator
 from zplus.images import to_pixels, write_image
 from zplus.inversion import PRESETS, invert
@@ -89,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("model")
-    parser.add_argument("--name", default="avatars64")
+    parser.add_argument("--suffix", default="")
     parser.add_argument("--holdout", type=int, default=500)
     parser.add_argument("--photos", type=int, default=64)
     parser.add_argument("--steps", type=int, default=200)
@@ -102,16 +103,16 @@ def main() -> None:
     if given.methods:
         result = {"photos": given.photos, "steps": given.steps, "methods": {}}
         for method in given.methods:
-            spaces = FORMS.get(method, given.spaces)
+            spaces = METHOD_SPACES.get(method, given.spaces)
             result["methods"][method] = inversions(generator, some, lpips, spaces, method, given.steps)
-            save_result(f"{given.name}_methods", result)
+            save_result(f"avatars64{given.suffix}_methods", result)
         return
-    result = {"distances": distances(generator, data, lpips, Path(f"{given.name}.png"))}
+    result = {"distances": distances(generator, data, lpips, Path(f"avatars64{given.suffix}.png"))}
     print(result, flush=True)
     if given.photos:
         spaces = inversions(generator, some, lpips, SPACES, "default", given.steps)
         result |= {"photos": given.photos, "steps": given.steps, "spaces": spaces}
-    save_result(given.name, result)
+    save_result(f"avatars64{given.suffix}", result)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,14 @@ target's own score has moved by one standard deviation over the prior, away from
 shared with `steering.py`.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from machine import save_result
-from steering import ONE_EACH, Bench
+from steering import ONE_EACH, Bench, arguments
 from zplus.direction import Direction
 from zplus.editing import Editor
 from zplus.editing.boundary import project_out
@@ -85,14 +83,11 @@ def compared(bench: Bench, space: str, feature: str | None, by: Direction, other
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--work", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--space", default="f/z+")
     parser.add_argument("--feature", default="moved")
-    parser.add_argument("--photos", type=int)
     given = parser.parse_args()
-    bench = Bench(given.folder, given.work, given.photos)
+    bench = Bench(given)
     directions, feature = bench.directions(), given.feature if given.space.startswith("f/") else None
     pairs = {}
     for name, other in PAIRS:

@@ -8,7 +8,6 @@ docs/images/directions.jpg: two of the faces at -3 to 3.
 """
 
 import argparse
-import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from machine import RESULTS, save_result
+from machine import prior_scores, save_result
 from steering import ONE_EACH
 from zplus.direction import save_direction
 from zplus.editing import Editor, directions_of
@@ -36,7 +35,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=16)
     given = parser.parse_args()
     generator, scorers = load_generator("ffhq-mobile"), Scorers()
-    prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
+    prior = prior_scores()
     space = make_space("z+", generator, decoding=Decoding(psi=0.8))
     codes = space.broadcast_sample(given.samples, seed=77).split(1)
     editors = [Editor(generator, latent_of(space, Point(code))) for code in codes]

@@ -113,7 +113,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     save_direction(direction, given.out / f"{NAME}.safetensors")
     counts = {"with": int(truth.sum()), "without": int((1 - truth).sum())}
-    save_result(NAME, {"labels": counts, "probe": quality, "direction": direction.card})
+    save_result("eyeglasses", {"labels": counts, "probe": quality, "direction": direction.card})
 
 
 if __name__ == "__main__":

@@ -6,25 +6,21 @@ Each file with the space it was found in; edits of the latents of F/Z+ in WORK (
 deviations of the prior along the vector each way. Both scorers of the smile judge; neither found these directions.
 """
 
-import argparse
 from pathlib import Path
 from statistics import median
 
 from machine import save_result
-from steering import Bench
+from steering import Bench, arguments
 from zplus.editing import read_directions
 
 SPACE, STRENGTH, SCORES = "f/z+", 1.5, ("smile_network", "smile_geometry")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser = arguments(__doc__)
     parser.add_argument("files", nargs="+", help="FILE:SPACE")
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--photos", type=int)
     given = parser.parse_args()
-    bench, result = Bench(given.folder, given.work, given.photos), {}
+    bench, result = Bench(given), {}
     for text in given.files:
         path, _, space = text.rpartition(":")
         (direction,), notes = read_directions(bench.generator, Path(path), space)

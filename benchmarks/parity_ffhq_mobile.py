@@ -7,14 +7,13 @@ ORACLE.npz holds z and w [4,512], image_area256 [4,3,256,256] (float16, means ov
 """
 
 import argparse
-import json
-import platform
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from machine import save_result
 from zplus.generators import Generator, SynthesisInputs, load_generator
 
 TOLERANCES = {"w": 1e-5, "crop_384_448": 1e-4, "image_area256": 2e-3}  # float16 near 1 is good to 5e-4
@@ -36,7 +35,6 @@ def compare(generator: Generator, expected: dict[str, torch.Tensor]) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("oracle", type=Path)
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).parent / "results" / "parity_ffhq_mobile.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with np.load(arguments.oracle) as file:
@@ -46,11 +44,10 @@ def main() -> None:
     for name, values in differences.items():
         print(f"{name:16} {max(values):.1e}, tolerance {TOLERANCES[name]:.0e}")
     print("within the tolerances" if within else "NOT within the tolerances")
-    report = {"torch": torch.__version__, "machine": platform.machine(), "model": "ffhq-mobile", "within": within}
+    report = {"model": "ffhq-mobile", "within": within}
     report |= {"tolerances": TOLERANCES, "largest": {name: max(values) for name, values in differences.items()}}
     report["largest_by_picture"] = differences
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    save_result("parity_ffhq_mobile", report)
     raise SystemExit(not within)
 
 

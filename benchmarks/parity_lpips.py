@@ -5,8 +5,6 @@
 The pictures are compared at their own size, 64 px. The weights must be here (zplus pull).
 """
 
-import json
-import platform
 import sys
 from pathlib import Path
 
@@ -14,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from machine import save_result
 from zplus.perception.lpips import LPIPS
 
 EXPECTED = {"alex": {"p0": 0.722, "p1": 0.138}}  # stated by the authors to three decimals; none for vgg
-RESULT = Path(__file__).parent / "results" / "parity_lpips.json"
 
 
 def read(path: Path) -> torch.Tensor:
@@ -32,10 +30,8 @@ def main(folder: Path) -> None:
         judge = LPIPS(net)
         measured[net] = {name: judge(pictures["ref"], pictures[name]).item() for name in ("p0", "p1")}
     match = all(round(measured[net][name], 3) == value for net in EXPECTED for name, value in EXPECTED[net].items())
-    machine = {"torch": torch.__version__, "machine": platform.machine(), "system": platform.system()}
-    text = json.dumps({"expected": EXPECTED, "measured": measured, "match": match, "machine": machine}, indent=2)
-    RESULT.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    save_result("parity_lpips", {"expected": EXPECTED, "measured": measured, "match": match})
+    print(measured)
     sys.exit(not match)
 
 

@@ -8,7 +8,6 @@ on a CPU, and rosinality_32_names.json, whose tensors are drawn by name. All pas
 
 import argparse
 import json
-import platform
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from machine import save_result
 from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.generators.contract import Generator, SynthesisInputs
 
@@ -99,7 +99,6 @@ def compare(folder: Path, name: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("-o", "--out", type=Path, default=Path(__file__).parent / "results" / "parity_stylegan2.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     differences = {name: compare(arguments.folder, name) for name in NAMES} | others(arguments.folder)
@@ -108,10 +107,9 @@ def main() -> None:
             print(f"{name:16} {key:28} {value:.1e}")
     largest = max(x for found in differences.values() for x in found.values())
     print(f"largest difference {largest:.1e}, {'within' if largest <= TOLERANCE else 'NOT within'} {TOLERANCE:.0e}")
-    report = {"torch": torch.__version__, "machine": platform.machine(), "tolerance": TOLERANCE, "largest": largest}
+    report = {"tolerance": TOLERANCE, "largest": largest}
     report["largest_by_tensor"] = differences
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    save_result("parity_stylegan2", report)
     raise SystemExit(largest > TOLERANCE)
 
 

@@ -1,11 +1,12 @@
 """How fast the main job is beside the released schedule, and a forward pass beside the wheel's own OpenVINO engine.
 
-    python benchmarks/speed.py WORK [--photos 2] [--pace-steps 20] [--archive WHEEL]
+    python benchmarks/speed.py WORK [--photos 2] [--pace-steps 20] [--archive WHEEL] [--edits 10]
 
 WORK is that of portraits.py: its first aligned portraits are inverted. The yardstick is the value of
 MSE + 10 LPIPS-VGG(256), in fp32 at full resolution, at which the released schedule ends; the seconds of measuring it
 are not counted. The schedule runs to its end compiled; its seconds are its steps times the pace of --pace-steps steps,
-eager and compiled, measured beside our own run. --archive needs openvino, which no extra brings.
+eager and compiled, measured beside our own run. --archive needs openvino, which no extra brings. The first latent of
+F/Z+ in WORK is edited --edits times, in the parts of `zplus bench speed`; their seconds go into edit_speed.json.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import json
 import tempfile
 import time
 import zipfile
+from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -20,11 +23,15 @@ import numpy as np
 import torch
 
 from machine import save_result
+from zplus.benchmark.speed import SpeedBench
+from zplus.editing import Editor, directions_of
 from zplus.execution import Execution, best_execution
 from zplus.generators import Generator, SynthesisInputs, load_generator
 from zplus.images import read_image, to_tensor
 from zplus.inversion import Progress, invert
+from zplus.latent import load_latent
 from zplus.perception.metrics import measure_images
+from zplus.spaces import render
 
 # The default but for the weights of the released schedule, and F free early: codes below F matter for edits, not here.
 OURS = {"lpips_weight": 10.0, "code_only_fraction": 0.1, "consistency_weight": 0.06}
@@ -123,6 +130,23 @@ def forward(generator: Generator, archive: Path, repeats: int = 15) -> dict:
     return {"seconds": seconds, "times_faster": round(ratio, 2), "largest_difference": float(difference)}
 
 
+def editing(generator: Generator, work: Path, repeats: int) -> dict:
+    """Median seconds of the parts of editing, and how far quick pictures are from those of `render`."""
+    latent = load_latent(sorted((work / "f-z+").glob("*.latent.safetensors"))[0])
+    known = directions_of(generator)
+    bench, seconds = SpeedBench(generator, [known["smile"], known["age"]], repeats, latent), defaultdict(list)
+    for row in chain.from_iterable(trial.work() for trial in bench.trials()):
+        seconds[row["what"]].append(row["seconds"])
+    editor = Editor(generator, latent, bench.execution)
+    edited = editor.edit({"smile": 1.5})
+    apart = measure_images(editor.image(edited), render(generator, edited), ("mse", "lpips_vgg"))
+    return {
+        "execution": bench.execution.describe(),
+        "seconds": {what: round(median(times), 3) for what, times in seconds.items()},
+        "quick_from_exact": {name: float(value) for name, value in apart.items()},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
@@ -130,15 +154,19 @@ def main() -> None:
     parser.add_argument("--pace-steps", type=int, default=20)
     parser.add_argument("--steps", type=int, default=360)
     parser.add_argument("--archive", type=Path, help="the wheel of random-face, for its engine")
+    parser.add_argument("--edits", type=int, default=10)
     given = parser.parse_args()
     generator = load_generator("ffhq-mobile")
+    if given.edits:
+        save_result("edit_speed", editing(generator, given.work, given.edits))
     result = {}
     if given.archive:
         result["forward"] = forward(generator, given.archive)
         print(result["forward"], flush=True)
     if given.photos:
         result["inversion"] = inversion(generator, given.work, given.photos, given.pace_steps, given.steps)
-    save_result("speed", result)
+    if result:
+        save_result("speed", result)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ person is still found first. Prints a table in Markdown; --plot draws docs/image
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, product
 from math import copysign, isfinite, nan
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from machine import RESULTS, save_result
+from kept import Kept, Row
+from machine import prior_scores, save_result
 from portraits import gallery, portraits
 from zplus.benchmark import gauge
 from zplus.direction import Direction
@@ -30,7 +31,7 @@ from zplus.faces.detector import FaceDetector
 from zplus.generators import load_generator
 from zplus.generators.contract import fingerprint
 from zplus.images import to_pixels
-from zplus.latent import load_latent
+from zplus.latent import Latent, load_latent
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.face_input import largest_face
 from zplus.perception.identity import Identity, distance, rank
@@ -44,21 +45,16 @@ FIT = 6.0  # millimetres that a head's pose may leave: beyond, the landmarks are
 FAR = 15.0  # degrees of a turn that counts
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "steering.png"
 
-Row = dict[str, Any]
-
 
 class Bench:
     """What edits of the portraits are measured with, and every row measured so far."""
 
-    def __init__(self, folder: Path, work: Path, photos: int | None = None):
-        self.work, self.kept, detector = work, work / "steering.jsonl", FaceDetector()
-        self.generator = load_generator("ffhq-mobile")
-        self.scorers, self.identity = Scorers(detector), Identity(detector)
-        self.everyone, self.descriptors = gallery(folder, work)
-        self.names = list(portraits(folder, work))[:photos]
-        self.prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
-        lines = self.kept.read_text(encoding="utf-8").splitlines() if self.kept.exists() else []
-        self.rows: dict[tuple, Row] = {_key(row): row for row in map(json.loads, lines)}
+    def __init__(self, given: argparse.Namespace):
+        self.work, self.generator, detector = given.work, load_generator("ffhq-mobile"), FaceDetector()
+        self.scorers, self.identity, self.prior = Scorers(detector), Identity(detector), prior_scores()
+        self.everyone, self.descriptors = gallery(given.folder, given.work)
+        self.names = list(portraits(given.folder, given.work))[: given.photos]
+        self.kept = Kept(given.work / "steering.jsonl", "name", "space", "feature", "direction", "strength", "of")
 
     def directions(self, chosen: Sequence[str] | None = None) -> dict[str, Direction]:
         """Those that come with the generator and have a score; the others are named."""
@@ -83,25 +79,25 @@ class Bench:
     ) -> Row:
         """The row of an edit, or of the reconstruction where there is no direction; measured at most once."""
         tensors = {"code": editor.latent.inverted.code} | ({} if by is None else {"vector": by.vector})
-        row = {
+        known = {
             "name": name, "space": editor.latent.space, "feature": feature, "direction": by and by.name,
             "strength": strength, "of": fingerprint(tensors),
         }  # fmt: skip
-        if _key(row) not in self.rows:
-            row |= self._judged(name, editor, feature, by, strength)
-            if by is not None:
-                before = self.measure(name, editor)["descriptor"]
-                row["identity_distance"] = round(distance(np.array(row.pop("descriptor")), np.array(before)), 4)
-            with self.kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            self.rows[_key(row)] = row
-        return self.rows[_key(row)]
+        return self.kept.row(known, partial(self._measured, name, editor, feature, by, strength))
 
-    def _judged(self, name: str, editor: Editor, feature: str | None, by: Direction | None, strength: float) -> Row:
+    def _measured(self, name: str, editor: Editor, feature: str | None, by: Direction | None, strength: float) -> Row:
+        if by is None:
+            return self._judged(name, editor.latent)
         try:
-            latent = editor.latent if by is None else editor.edit({by: strength}, feature=feature, move="sphere")  # type: ignore[arg-type]
+            edited = editor.edit({by: strength}, feature=feature, move="sphere")
         except LatentError as refused:
-            return {"refused": str(refused), "scores": NO_FACE, "residual": nan, "rank": None, "descriptor": [nan]}
+            found = {"refused": str(refused), "scores": NO_FACE, "residual": nan, "rank": None, "descriptor": [nan]}
+        else:
+            found = self._judged(name, edited)
+        before = self.measure(name, editor)["descriptor"]
+        return found | {"identity_distance": round(distance(np.array(found.pop("descriptor")), np.array(before)), 4)}
+
+    def _judged(self, name: str, latent: Latent) -> Row:
         picture = to_pixels(render(self.generator, latent)[0])
         face, descriptor = largest_face(picture, self.scorers.detector), self.identity.embed(picture)
         return {
@@ -227,21 +223,23 @@ def _told_by(direction: str) -> str:
     return "moved_by_judge" if direction in JUDGES else "moved_by_trainer"
 
 
-def _key(row: Mapping[str, Any]) -> tuple:
-    return tuple(row[part] for part in ("name", "space", "feature", "direction", "strength", "of"))
+def arguments(words: str) -> argparse.ArgumentParser:
+    """Those of every script that edits the portraits."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--photos", type=int)
+    return parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--work", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--spaces", nargs="+", default=["w+", "z+", "f/w+", "f/z+"])
     parser.add_argument("--directions", nargs="+")
     parser.add_argument("--strengths", nargs="+", type=float, default=[-3, -2, -1, 1, 2, 3])
-    parser.add_argument("--photos", type=int)
     parser.add_argument("--plot", action="store_true")
     given = parser.parse_args()
-    bench = Bench(given.folder, given.work, given.photos)
+    bench = Bench(given)
     directions = bench.directions(given.directions)
     groups: dict[tuple, list[tuple[Row, Row]]] = {}
     for space in given.spaces:

@@ -1,8 +1,8 @@
 """How long the parts of editing a photo take on this machine: the bench "speed"."""
 
 import time
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 
@@ -20,11 +20,17 @@ STEPS = 10  # of an inversion whose pace is told
 
 
 class SpeedBench:
-    """Times on a sample of the generator in F/Z+; what compiles did so before. Repeats go round, part after part."""
+    """Times of a latent in F/Z+, by default of a sample of the generator. Repeats go round, part after part.
 
-    def __init__(self, generator: Generator, direction: Direction, repeats: int = 5):
-        self.generator, self.direction, self.repeats = generator, direction, repeats
+    What compiles has done so before. Edits follow the first direction, and the first two together.
+    """
+
+    def __init__(
+        self, generator: Generator, directions: Sequence[Direction], repeats: int = 5, latent: Latent | None = None
+    ):
+        self.generator, self.directions, self.repeats = generator, directions, repeats
         self.execution = best_execution(generator)
+        self.latent = latent or self._inverted(STEPS)
 
     def trials(self) -> Iterator[Trial]:
         """One for each repeat."""
@@ -32,15 +38,17 @@ class SpeedBench:
             yield Trial(f"repeat {repeat}", partial(self._rows, repeat))
 
     def _rows(self, repeat: int) -> Iterator[Row]:
-        editor = Editor(self.generator, self._latent, self.execution)
+        editor = Editor(self.generator, self.latent, self.execution)
+        first, both = self.directions[0], self.directions[:2]
         parts: dict[str, Callable[[], object]] = {
-            "picture, eager in fp32": lambda: render(self.generator, self._latent),
-            "picture, as the editor renders it": lambda: editor.image(self._latent),
-            "first edit of a direction, with its picture": lambda: editor.image(editor.edit({self.direction: 1.0})),
-            "further strength, with its picture": lambda: editor.image(editor.edit({self.direction: 0.7})),
+            "picture, eager in fp32": lambda: render(self.generator, self.latent),
+            "picture, as the editor renders it": lambda: editor.image(self.latent),
+            "first edit of a direction, with its picture": lambda: editor.image(editor.edit({first: 1.0})),
+            "further strength, with its picture": lambda: editor.image(editor.edit({first: 0.7})),
+            "two directions at once, with their picture": lambda: editor.image(editor.edit(dict.fromkeys(both, 0.7))),
             f"{STEPS} steps of inversion": lambda: self._inverted(STEPS),
         }
-        editor.image(self._latent)
+        editor.image(self.latent)
         for what, work in parts.items():
             began = self._now()
             work()
@@ -51,10 +59,6 @@ class SpeedBench:
         if self.generator.device.type == "cuda":
             torch.cuda.synchronize(self.generator.device)
         return time.perf_counter()
-
-    @cached_property
-    def _latent(self) -> Latent:
-        return self._inverted(STEPS)
 
     def _inverted(self, steps: int) -> Latent:
         space = make_space("z", self.generator)

@@ -114,7 +114,7 @@ def bench_speed(
     show, generator = Show(as_json), load_generator(model, device, label)
     settings = {"repeats": repeats, "device": device}
     recorder = Recorder(output_folder(out), "speed", generator, settings, _typed())
-    trials = SpeedBench(generator, bench_directions(generator)[0], repeats).trials()
+    trials = SpeedBench(generator, bench_directions(generator), repeats).trials()
     _end(recorder, recorder.record(trials, show.say), show)
 
 

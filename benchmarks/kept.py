@@ -1,0 +1,29 @@
+"""Rows of measurements in a file of JSON lines: each is measured once, and a killed run goes on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class Kept:
+    """The rows of a file, by the values of `keys`. Delete the file when the code that made them has changed."""
+
+    def __init__(self, path: Path, *keys: str):
+        self.path, self.keys = path, keys
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.rows = {self._key(row): row for row in map(json.loads, lines)}
+
+    def row(self, known: Row, measure: Callable[[], Row]) -> Row:
+        """The row of what is known, which holds all keys; measured and written if it is not there yet."""
+        if self._key(known) not in self.rows:
+            row = known | measure()
+            self.rows[self._key(row)] = row
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        return self.rows[self._key(known)]
+
+    def _key(self, row: Row) -> tuple[Any, ...]:
+        return tuple(row[key] for key in self.keys)

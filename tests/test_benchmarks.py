@@ -1,0 +1,50 @@
+"""Every result in `benchmarks/results` is written by a script that is there, and every script says how it is run."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = sorted(BENCHMARKS.glob("*.py"))
+RESULTS = sorted((BENCHMARKS / "results").glob("*.json"))
+
+
+def names_written(script):
+    """Patterns of the names that a script gives to `save_result`; what is filled in may be anything."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "save_result":
+            name = node.args[0]
+            parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+            yield "".join(re.escape(x.value) if isinstance(x, ast.Constant) else ".*" for x in parts)
+
+
+PATTERNS = {script.stem: set(names_written(script)) for script in SCRIPTS}
+
+
+def writers(result):
+    return [script for script, names in PATTERNS.items() if any(re.fullmatch(name, result) for name in names)]
+
+
+@pytest.mark.parametrize("result", [path.stem for path in RESULTS])
+def test_a_result_is_written_by_one_script(result):
+    assert len(writers(result)) == 1, writers(result)
+
+
+@pytest.mark.parametrize("script", [path.stem for path in SCRIPTS])
+def test_no_script_writes_names_that_could_be_any(script):
+    assert not PATTERNS[script] & {".*", ""}, "a name begins with words, so that its writer is found"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_says_how_it_is_run(script):
+    text = script.read_text(encoding="utf-8")
+    words = ast.get_docstring(ast.parse(text)) or ""
+    assert ("__main__" in text) == (f"    python benchmarks/{script.name}" in words)
+
+
+def test_the_index_names_every_script_and_result():
+    index = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    missing = [path.name for path in (*SCRIPTS, *RESULTS) if f"`{path.name}`" not in index]
+    assert not missing
