@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
@@ -9,6 +10,7 @@ from command_line import assert_refused, needs_lpips
 from runs import add_picture, make_run
 from zplus.benchmark import bench, prepare
 from zplus.benchmark.conditions import BENCHES, EVERY_METHOD
+from zplus.benchmark.rows import read_run
 from zplus.editing import FINDERS
 
 
@@ -48,6 +50,12 @@ def test_what_fails_is_named_once_and_told_by_the_exit_code(zplus, model, tmp_pa
 @needs_lpips
 def test_speed_is_measured(zplus, model, tmp_path):
     assert zplus("bench", "speed", "--model", model, "--repeats", 2, "-o", tmp_path / "run").code == 0
+    rows = read_run(tmp_path / "run").table("speed")
+    seconds = {
+        what: median(row["seconds"] for row in rows if row["what"] == what) for what in (x["what"] for x in rows)
+    }
+    eager, editor = seconds["picture, eager in fp32"], seconds["picture, as the editor renders it"]
+    assert len(rows) == 2 * len(seconds) and editor > eager / 20, "a picture is rendered, not remembered"
     zplus("report", tmp_path / "run")
     assert "steps of inversion" in (tmp_path / "run" / "report.md").read_text(encoding="utf-8")
 

@@ -40,19 +40,23 @@ class SpeedBench:
     def _rows(self, repeat: int) -> Iterator[Row]:
         editor = Editor(self.generator, self.latent, self.execution)
         first, both = self.directions[0], self.directions[:2]
-        parts: dict[str, Callable[[], object]] = {
-            "picture, eager in fp32": lambda: render(self.generator, self.latent),
-            "picture, as the editor renders it": lambda: editor.image(self.latent),
-            "first edit of a direction, with its picture": lambda: editor.image(editor.edit({first: 1.0})),
-            "further strength, with its picture": lambda: editor.image(editor.edit({first: 0.7})),
-            "two directions at once, with their picture": lambda: editor.image(editor.edit(dict.fromkeys(both, 0.7))),
-            f"{STEPS} steps of inversion": lambda: self._inverted(STEPS),
-        }
-        editor.image(self.latent)
-        for what, work in parts.items():
+
+        def shown(*directions: Direction, strength: float = 1.0) -> object:
+            return editor.image(editor.edit(dict.fromkeys(directions, strength)))
+
+        def timed(what: str, work: Callable[[], object]) -> Row:
             began = self._now()
             work()
-            yield {"table": "speed", "what": what, "repeat": repeat, "seconds": self._now() - began}
+            return {"table": "speed", "what": what, "repeat": repeat, "seconds": self._now() - began}
+
+        editor.image(self.latent)
+        yield timed("picture, eager in fp32", lambda: render(self.generator, self.latent))
+        yield timed("first edit of a direction, with its picture", lambda: shown(first))
+        yield timed("further strength, with its picture", lambda: shown(first, strength=0.7))
+        yield timed("two directions at once, with their picture", lambda: shown(*both, strength=0.6))
+        edited = editor.edit({first: 0.5})
+        yield timed("picture, as the editor renders it", lambda: editor.image(edited))
+        yield timed(f"{STEPS} steps of inversion", lambda: self._inverted(STEPS))
 
     def _now(self) -> float:
         """Seconds, once all that was asked of the device is done."""
