@@ -23,7 +23,7 @@ import numpy as np
 from kept import Kept, Row
 from machine import prior_scores, save_result
 from portraits import gallery, portraits
-from zplus.benchmark import gauge
+from zplus.benchmark.scorers import HELD_OUT
 from zplus.direction import Direction
 from zplus.editing import Editor, directions_of
 from zplus.errors import LatentError
@@ -40,7 +40,7 @@ from zplus.spaces import render
 SCORES = [name for name in ATTRIBUTES if name != "eye_open"]  # which is mostly noise
 ONE_EACH = ("smile_network", "age", "yaw", "pitch", "gender", "mouth_open")  # a score for each attribute
 NO_FACE = dict.fromkeys(SCORES, nan)
-JUDGES = {name: gauge.JUDGES[score] for name, score in {"smile": "smile_network", "age": "age", "yaw": "yaw"}.items()}
+JUDGES = {name: HELD_OUT[score] for name, score in {"smile": "smile_network", "age": "age", "yaw": "yaw"}.items()}
 FIT = 6.0  # millimetres that a head's pose may leave: beyond, the landmarks are no face's
 FAR = 15.0  # degrees of a turn that counts
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "steering.png"

@@ -4,8 +4,8 @@ import pytest
 
 from networks import random_lpips
 from tiny import tiny_stylegan2
-from zplus.benchmark.gauge import Gauge
-from zplus.benchmark.trial import Instruments
+from zplus.benchmark.scorers import Scorer
+from zplus.benchmark.trial import Metrics
 from zplus.editing import FINDERS, Search
 from zplus.perception.metrics import MetricNetworks
 
@@ -22,15 +22,15 @@ def directions(generator):
 
 @pytest.fixture(scope="package")
 def measure(directions):
-    """Gauges that read the mean of a colour, which every edit moves a little."""
+    """Scorers that read the mean of a colour, which every edit moves a little."""
 
     def read(images):
         means = images.mean((2, 3)).double()
         return {x.name: (50 * means[:, i]).numpy() for i, x in enumerate(directions)}
 
-    gauge = Gauge(read, dict.fromkeys([x.name for x in directions], 1.0), "colour")
+    scorer = Scorer(read, dict.fromkeys([x.name for x in directions], 1.0), "colour")
     lpips = {net: random_lpips(net) for net in ("vgg", "alex")}
-    return Instruments(gauge, gauge, MetricNetworks(lpips.__getitem__, lpips_side=32))
+    return Metrics(scorer, scorer, MetricNetworks(lpips.__getitem__, lpips_side=32))
 
 
 @pytest.fixture(autouse=True)

@@ -14,15 +14,15 @@ from PIL import Image
 
 from command_line import needs_faces, needs_lpips, picture
 from zplus.benchmark import bench as bench_module
-from zplus.benchmark import subjects as subjects_module
+from zplus.benchmark import samples as samples_module
 from zplus.benchmark.bench import Bench, Plan
 from zplus.benchmark.conditions import BENCHES, Condition, norm_kept
 from zplus.benchmark.contrasts import others
-from zplus.benchmark.gauge import learnt_gauge
 from zplus.benchmark.people import People, sharpness
 from zplus.benchmark.rows import read_run
 from zplus.benchmark.run import Recorder, Trial
-from zplus.benchmark.subjects import FIRST_SEED, ORACLES, _codes, drawn, oracle, photos
+from zplus.benchmark.samples import FIRST_SEED, ORACLES, _codes, drawn, oracle, photos
+from zplus.benchmark.scorers import learnt_scorer
 from zplus.benchmark.trial import STRENGTHS, Edited, edit_rows, goals
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.prior import statistics
@@ -61,14 +61,14 @@ def test_an_occluder_covers_the_same_place_in_picture_and_truth(generator, direc
 
 def test_codes_that_cannot_follow_cost_only_their_own_truth(generator, directions, measure, monkeypatch):
     whole = oracle(generator, "z", 3, 0, directions[:1], 1.5)
-    stuck, edit = whole.images[1], subjects_module.edit
+    stuck, edit = whole.images[1], samples_module.edit
 
     def follows(generator, latent, moves, **how):
         if (render(generator, latent) - stuck).abs().amax((1, 2, 3)).min() < 1e-4:
             raise LatentError("it cannot follow")
         return edit(generator, latent, moves, **how)
 
-    monkeypatch.setattr(subjects_module, "edit", follows)
+    monkeypatch.setattr(samples_module, "edit", follows)
     found = oracle(generator, "z", 3, 0, directions[:1], 1.5)
     for key, true in found.truths.items():
         assert torch.allclose(true[[0, 2]], whole.truths[key][[0, 2]], atol=1e-4) and true[1].isnan().all()
@@ -80,7 +80,7 @@ def test_codes_that_cannot_follow_cost_only_their_own_truth(generator, direction
 
 def test_an_oracle_is_rendered_in_parts(generator, directions, monkeypatch):
     whole = oracle(generator, "occluder", 3, 0, directions, 1.5)
-    monkeypatch.setattr(subjects_module, "ROOM", 32**2)
+    monkeypatch.setattr(samples_module, "ROOM", 32**2)
     parts = oracle(generator, "occluder", 3, 0, directions, 1.5)
     assert torch.allclose(parts.images, whole.images, atol=1e-4)
     assert all(torch.allclose(parts.truths[key], true, atol=1e-4) for key, true in whole.truths.items())
@@ -93,24 +93,24 @@ def test_every_source_shows_other_faces(generator):
 
 
 @needs_lpips
-def test_a_learnt_gauge_reads_how_far_codes_moved(generator, directions):
-    gauge = learnt_gauge(generator, directions, "vgg", 400, 1)
+def test_a_learnt_scorer_reads_how_far_codes_moved(generator, directions):
+    scorer = learnt_scorer(generator, directions, "vgg", 400, 1)
     space = make_space("w", generator)
     code = space.sample(20, 9)
     for one in directions:
         before, after = (
-            gauge.read(generator.synthesize(space.decode(x))) for x in (code, code + 1.5 * one.vector[None])
+            scorer.read(generator.synthesize(space.decode(x))) for x in (code, code + 1.5 * one.vector[None])
         )
-        assert gauge.quality[one.name] > 0.6
+        assert scorer.quality[one.name] > 0.6
         assert np.mean(after[one.name] - before[one.name]) == pytest.approx(1.5, abs=0.6)
 
 
 def test_the_edit_of_a_perfect_inversion_is_matched_and_true(generator, directions, measure):
-    subjects = oracle(generator, "perturbed", 4, 0, directions, 1.0)
+    samples = oracle(generator, "perturbed", 4, 0, directions, 1.0)
     space = make_space("w+", generator)
     latent = latent_of(space, Point(_codes(generator, "perturbed", "w+", 4, FIRST_SEED + ORACLES.index("perturbed"))))
     edited = Edited(generator, latent, Condition("w+", "w+"))
-    rows = list(edit_rows(edited, subjects.images, subjects, directions, measure, 1.0, goals(subjects, measure), []))
+    rows = list(edit_rows(edited, samples.images, samples, directions, measure, 1.0, goals(samples, measure), []))
     assert len(rows) == 4 * len(directions)
     for _, row in rows:
         assert row["strength"] == 1.0 and row["reached"]

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from runs import PLAN, make_photo_rows, make_rows, make_run
 from zplus.benchmark.contrasts import baselines, kind, others, primary, within
 from zplus.benchmark.findings import findings, sentence
-from zplus.benchmark.realism import with_kernel
+from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.rows import read_run
 from zplus.errors import ZplusError
 
@@ -31,14 +31,14 @@ def test_a_planted_effect_is_found_and_said(run_of):
         assert part.mean == pytest.approx(0.012, abs=0.006)
     text = sentence(found)
     assert text.startswith(
-        "In f/z+ the edited picture lies nearer to the truth than in f/w+ (truth straight in W: LPIPS "
+        "In f/z+ the edited image is closer to the truth than in f/w+ (truth straight in W: LPIPS "
     )
     assert f"lower by .0{round(found.parts['w'].mean * 1000)}" in text and "96 subjects" in text
 
 
 def test_a_planted_loss_is_said_the_other_way(run_of):
     text = sentence(primary(run_of(make_rows(40, worse={"f/z+": 0.05})), FEW))
-    assert text.startswith("In f/w+ the edited picture lies nearer to the truth than in f/z+ (")
+    assert text.startswith("In f/w+ the edited image is closer to the truth than in f/z+ (")
     assert "lower by .0" in text and "-" not in text
 
 
@@ -51,7 +51,7 @@ def test_shuffled_labels_give_few_false_alarms(run_of):
             {**row, "space": other.get(row["space"], row["space"])} if row["subject"] in swapped else row
             for row in run.rows
         )
-        alarms += primary(replace(run, rows=tuple(rows)), FEW).verdict != "undecided"
+        alarms += primary(replace(run, rows=tuple(rows)), FEW).verdict != "not significant"
     assert alarms <= binom.ppf(0.975, 200, 0.05)
 
 
@@ -61,11 +61,11 @@ def test_a_win_counts_only_under_both_truths(run_of):
         if row["space"] == "f/w+" and row.get("truth") == "z":
             row["error_lpips"] += 0.05
     found = primary(run_of(rows), FEW)
-    assert found.parts["z"].low > 0 and found.verdict == "undecided"
+    assert found.parts["z"].low > 0 and found.verdict == "not significant"
     assert found.p == found.parts["w"].p > found.parts["z"].p
-    assert replace(found, p=0.001).verdict == "undecided"  # for one interval holds 0
+    assert replace(found, p=0.001).verdict == "not significant"  # for one interval includes 0
     one = primary(run_of([row for row in rows if row.get("truth") != "w"]), FEW)
-    assert one.verdict == "too few" and "straight in W: too few subjects (0; at least 8 are needed)" in sentence(one)
+    assert one.verdict == "too few" and "straight in W: too few subjects: 0, at least 8 are needed" in sentence(one)
 
 
 def test_truths_that_point_apart_are_said(run_of):
@@ -74,13 +74,13 @@ def test_truths_that_point_apart_are_said(run_of):
         if row["space"] == "f/w+" and row["table"] == "edit":
             row["error_lpips"] += 0.05 if row["truth"] == "z" else -0.05
     found = primary(run_of(rows), FEW)
-    assert found.p == 1 and "point apart" in sentence(found)
+    assert found.p == 1 and "disagree in sign" in sentence(found)
 
 
 def test_too_few_subjects_are_said_and_not_computed(run_of):
     found = primary(run_of(make_rows(5, worse={"f/w+": 1})))
     assert found.verdict == "too few" and all(math.isnan(part.mean) for part in found.parts.values())
-    assert "too few subjects (5; at least 8 are needed)" in sentence(found)
+    assert "too few subjects: 5, at least 8 are needed" in sentence(found)
 
 
 def test_only_what_both_were_asked_is_compared(run_of):
@@ -123,7 +123,7 @@ def test_others_are_corrected_together(run_of):
     found = {(c.table, c.measure, c.b): c for c in others(run, FEW)}
     assert {c.family for c in found.values()} == {len(found)}
     assert found["reconstruction", "lpips_vgg", "w+"].verdict == "z+"
-    assert found["edit", "judge_change", "w+"].verdict == "undecided"
+    assert found["edit", "judge_change", "w+"].verdict == "not significant"
 
 
 def test_edits_are_held_against_no_edit(run_of):
@@ -138,7 +138,7 @@ def test_variants_are_compared_within_a_space(run_of):
     plan = {"primary": {"table": "edit", "measure": "error_lpips", "a": "e4e", "b": "pti", "space": "w+"}}
     run = run_of(both, bench="methods", plan=plan)
     assert sentence(primary(run, FEW)).startswith(
-        "With pti in w+ the edited picture lies nearer to the truth than with e4e"
+        "With pti in w+ the edited image is closer to the truth than with e4e"
     )
     assert {(c.group, c.a, c.b) for c in others(run, FEW)} == {("w+", "e4e", "pti")}
 
@@ -160,16 +160,16 @@ def test_edits_of_photos_that_look_less_like_photos_are_found(run_of, worse):
     found = others(with_kernel(run_of(make_photo_rows(worse={"f/w+": worse}))), FEW)
     of = {(x.table, x.measure, x.b): x for x in found}
     edits, before = of["edit", "kernel", "f/w+"], of["reconstruction", "kernel", "f/w+"]
-    assert edits.verdict == ("f/z+" if worse else "undecided") and before.verdict == "undecided"
+    assert edits.verdict == ("f/z+" if worse else "not significant") and before.verdict == "not significant"
     if worse:
         assert sentence(edits).startswith(
-            "In f/z+ edits as a whole lie nearer to the originals on photos than in f/w+ ("
+            "In f/z+ edits as a set are closer to the originals on photos than in f/w+ ("
         )
 
 
 def test_that_photos_have_no_true_edit_is_said(run_of):
     text = sentence(primary(run_of(make_photo_rows()), FEW))
-    assert "too few subjects (none has LPIPS to truth in both; at least 8 are needed)" in text
+    assert "too few subjects: none has LPIPS to truth in both, at least 8 are needed" in text
 
 
 def test_photos_without_their_own_features_have_no_kernel_distance(run_of):

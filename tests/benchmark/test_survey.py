@@ -109,8 +109,8 @@ def test_several_people_decide_a_question_together(survey, tmp_path):
     count = count_survey([first, second], path)
     assert (count.preferred, count.n, count.tied) == (11, 11, 1)
     split = count_survey([answer(tmp_path / "c.json", key, lambda q: list(COLOUR)[int(q[1:]) % 2])], path)
-    assert sentence(split).startswith("Undecided whether people prefer f/z+ or f/w+: f/z+ in 6 of 12 pairs")
-    assert sentence(count_survey([], path)) == "No question was decided."
+    assert sentence(split).startswith("No significant preference between f/z+ and f/w+: f/z+ in 6 of 12 pairs")
+    assert sentence(count_survey([], path)) == "No question has a majority."
 
 
 def test_answers_of_another_survey_are_refused(survey, tmp_path):

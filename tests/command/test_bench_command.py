@@ -33,8 +33,8 @@ def test_a_bench_is_run_and_reported(zplus, model, tmp_path, monkeypatch):
     made = zplus("report", out, "--json").json
     assert "w" in (out / "report.md").read_text(encoding="utf-8") and made["report"].endswith("report.html")
     assert_refused(zplus("bench", "spaces", *options, "--seeds", 2))
-    monkeypatch.setattr(prepare, "SAMPLES", 101)  # so that other gauges are learnt
-    assert "other gauges" in zplus("bench", "spaces", *options).err
+    monkeypatch.setattr(prepare, "SAMPLES", 101)  # so that other scorers are learnt
+    assert "other scorers" in zplus("bench", "spaces", *options).err
 
 
 @needs_lpips

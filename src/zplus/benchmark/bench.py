@@ -14,12 +14,12 @@ import torch
 from zplus.benchmark.conditions import BENCHES, Condition
 from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Trial
-from zplus.benchmark.subjects import ORACLES, Subjects, oracle
+from zplus.benchmark.samples import ORACLES, Samples, oracle
 from zplus.benchmark.trial import (
     Edited,
     Goals,
-    Instruments,
     Made,
+    Metrics,
     edit_rows,
     goals,
     inverted,
@@ -38,7 +38,7 @@ ROOM = 32 * 64**2  # pixels that are inverted at once where nothing else is aske
 SHOWN = 4  # subjects of each source whose pictures are kept for the contact sheets
 AMOUNT = 1.5  # deviations by which codes are truly moved
 CLOSE = 0.2  # of the distortion that was asked for: so much more or less counts as it
-WANTED = 1.0  # deviations by which the gauge is to see a photo change
+WANTED = 1.0  # deviations by which edits of photos move the matching scorer
 ARMS = ("space", "variant")  # what rows of sources and truths lack
 
 
@@ -73,7 +73,7 @@ class Bench:
     """What the trials of a bench share; `rates` are learning rates of codes, by the label of a condition."""
 
     def __init__(
-        self, generator: Generator, plan: Plan, directions: Sequence[Direction], measure: Instruments, folder: Path
+        self, generator: Generator, plan: Plan, directions: Sequence[Direction], measure: Metrics, folder: Path
     ):
         self.generator, self.plan, self.directions, self.measure = generator, plan, directions, measure
         self.folder, self.rates = folder, dict[str, float]()
@@ -94,59 +94,59 @@ class Bench:
             best[row["what"]] = min(found, best.get(row["what"], found))
         self.rates = {what: rate for what, (_, rate) in best.items()}
 
-    def trials(self, others: Sequence[Subjects]) -> Iterator[Trial]:
+    def trials(self, others: Sequence[Samples]) -> Iterator[Trial]:
         """Seed by seed, batch by batch, condition by condition; `others` are drawings or photos, once."""
         size = 1 if self.plan.bench == "methods" or self.plan.distortion else self.batch
         for seed, source in product(range(self.plan.seeds), ORACLES if self.plan.count else ()):
             for first in range(0, self.plan.count, size):
                 made = partial(self._part, source, seed, slice(first, first + size))
                 yield from self._of_all(f"{source} {first} of seed {seed}", made, seed, first)
-        for subjects in others:
-            step = 1 if subjects.real else size
-            for first in range(0, len(subjects.names), step):
-                made = partial(subjects.__getitem__, slice(first, first + step))
-                yield from self._of_all(f"{subjects.source} {subjects.names[first]}", made, 0, first)
+        for samples in others:
+            step = 1 if samples.real else size
+            for first in range(0, len(samples.names), step):
+                made = partial(samples.__getitem__, slice(first, first + step))
+                yield from self._of_all(f"{samples.source} {samples.names[first]}", made, 0, first)
 
-    def _of_all(self, name: str, made: Callable[[], Subjects], seed: int, first: int) -> Iterator[Trial]:
+    def _of_all(self, name: str, made: Callable[[], Samples], seed: int, first: int) -> Iterator[Trial]:
         read = cache(partial(self._read, made))  # once for all conditions
         for condition in self.plan.conditions:
             label = self._label(condition)
             yield Trial(f"{label} on {name}", partial(self._rows, read, condition, seed, first), label)
 
-    def _read(self, made: Callable[[], Subjects]) -> tuple[Subjects, Goals]:
-        subjects = made()
-        return subjects, goals(subjects, self.measure)
+    def _read(self, made: Callable[[], Samples]) -> tuple[Samples, Goals]:
+        samples = made()
+        return samples, goals(samples, self.measure)
 
-    def _part(self, source: str, seed: int, rows: slice) -> Subjects:
+    def _part(self, source: str, seed: int, rows: slice) -> Samples:
         return self._oracle(source, seed)[rows]
 
-    def _made(self, source: str, seed: int) -> Subjects:
+    def _made(self, source: str, seed: int) -> Samples:
         return oracle(self.generator, source, self.plan.count, seed, self.directions, _side(seed) * AMOUNT)
 
     def _rows(
-        self, read: Callable[[], tuple[Subjects, Goals]], condition: Condition, seed: int, first: int
+        self, read: Callable[[], tuple[Samples, Goals]], condition: Condition, seed: int, first: int
     ) -> Iterator[Row]:
         """All rows of a batch: reconstructions, edits, their pictures, and whether strength 0 changes nothing.
 
         `first` is the number of its first picture in its source.
         """
-        subjects, asked = read()
+        samples, asked = read()
         changes = self._changes(condition)
-        latent = inverted(self.generator, subjects.images, condition, **changes)
+        latent = inverted(self.generator, samples.images, condition, **changes)
         image, edited = render(self.generator, latent), Edited(self.generator, latent, condition)
-        facts = [self._facts(subjects, condition, seed, i) for i in range(len(latent))]
-        rows = list(reconstruction_rows(self.generator, latent, image, subjects, self.measure))
+        facts = [self._facts(samples, condition, seed, i) for i in range(len(latent))]
+        rows = list(reconstruction_rows(self.generator, latent, image, samples, self.measure))
         near = [self._stopped_in_time(row["lpips_vgg"]) for row in rows]
         for known, row, in_time in zip(facts, rows, near, strict=True):
             yield known | {"table": "reconstruction", "reached": in_time if self.plan.distortion else None} | row
-        shown = [Made("source", subjects.images), Made("reconstruction", image)]
-        shown += [Made("truth", images, *key) for key, images in subjects.truths.items()]
+        shown = [Made("source", samples.images), Made("reconstruction", image)]
+        shown += [Made("truth", images, *key) for key, images in samples.truths.items()]
         wanted = _side(seed) * WANTED
-        for i, row in edit_rows(edited, image, subjects, self.directions, self.measure, wanted, asked, shown):
+        for i, row in edit_rows(edited, image, samples, self.directions, self.measure, wanted, asked, shown):
             if "reached" in row:  # which is what rows of a single strength have not
                 row["reached"] &= near[i]
             yield facts[i] | {"table": "edit", "feature": condition.feature if latent.layer else None} | row
-        if subjects.source == "z":
+        if samples.source == "z":
             direction, strength = self.directions[0], _side(seed) * AMOUNT
             lec = loss_of_editing(edited, image, direction, strength, self.measure, **changes)
             for i, value in enumerate(lec.tolist()):
@@ -156,9 +156,9 @@ class Bench:
         difference = float((still - image).abs().max())
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
         yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane
-        for (name, _), images in subjects.truths.items():
+        for (name, _), images in samples.truths.items():
             if lost := float(images.isnan().flatten(1).any(1).sum()):
-                check = f"codes of {subjects.source} that cannot follow {name} and so have no true edit"
+                check = f"codes of {samples.source} that cannot follow {name} and so have no true edit"
                 yield {"table": "sanity", "check": check, "limit": 0.0, "value": lost, "passed": False}
         if seed == 0:
             yield from self._kept(facts[: max(0, SHOWN - first)], shown)
@@ -197,13 +197,13 @@ class Bench:
         wanted = self.plan.distortion
         return wanted is None or abs(lpips - wanted) <= CLOSE * wanted
 
-    def _facts(self, subjects: Subjects, condition: Condition, seed: int, i: int) -> Row:
+    def _facts(self, samples: Samples, condition: Condition, seed: int, i: int) -> Row:
         """What the rows of a picture begin with."""
-        facts = {"subject": subjects.names[i], "source": subjects.source, "seed": seed, "real": subjects.real}
+        facts = {"subject": samples.names[i], "source": samples.source, "seed": seed, "real": samples.real}
         facts |= {"space": condition.space, "variant": condition.name}
         if self.plan.bench == "spaces":  # whose conditions are spaces, and controls that count as spaces
             facts |= {"space": condition.name, "variant": "default"}
-        return facts | ({"groups": dict(subjects.groups[i])} if subjects.groups[i] else {})
+        return facts | ({"groups": dict(samples.groups[i])} if samples.groups[i] else {})
 
     def _label(self, condition: Condition) -> str:
         """What names a condition among those of its bench."""

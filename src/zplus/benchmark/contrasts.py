@@ -2,7 +2,7 @@
 
 Rows are matched in all that was asked for (direction, truth, wanted change), averaged over what was drawn (seeds), and
 then to one difference a subject. Where the truth was defined twice, a win counts only under both: p is the larger of
-the two. The primary contrast of the plan stands alone; the p values of all others are corrected together by Holm.
+the two. The primary contrast of the plan stands alone; the others are corrected together by Holm's method.
 """
 
 import math
@@ -57,13 +57,13 @@ class Contrast:
     b: str
     setting: str
     parts: dict[str, Comparison]
-    p: float  # the largest of the parts, 1 if they point apart, nan if one has too few subjects
-    unreached: int  # tasks put aside, for not both arms reached the wanted change
+    p: float  # the largest of the parts, 1 if they disagree in sign, nan if one has too few subjects
+    unreached: int  # tasks excluded, because not both arms reached the wanted change
     family: int = 1  # p is corrected for so many contrasts
 
     @property
     def verdict(self) -> str:
-        """The name of the better arm if all intervals and p say so, else "undecided" or "too few"."""
+        """The name of the better arm if all intervals and p say so, else "not significant" or "too few"."""
         parts = self.parts.values()
         if min(part.n for part in parts) < MINIMUM:
             return "too few"
@@ -73,7 +73,7 @@ class Contrast:
         ):
             if wins and self.p <= ALPHA:
                 return name
-        return "undecided"
+        return "not significant"
 
 
 def primary(run: Run, resamples: int = RESAMPLES) -> Contrast | None:
@@ -118,7 +118,7 @@ def baselines(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
 
 
 def within(run: Run, whole: Contrast, key: str, resamples: int = RESAMPLES) -> dict[str, Contrast]:
-    """A contrast again for each "source" of its rows, or each value of a group ("sex"): to look at, not to decide."""
+    """A contrast again for each "source" of its rows, or each value of a group ("sex"), exploratory."""
     rows = _rows(run, whole.table, whole.setting)
     what = whole.table, whole.measure, whole.group, (whole.a, whole.b), whole.setting, resamples
     values = sorted({field(row, key) for row in rows} - {""})

@@ -10,13 +10,13 @@ from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import MINIMUM, Comparison
 
 BETTER = {
-    ("reconstruction", "lpips_vgg"): "the reconstruction lies nearer to its picture",
+    ("reconstruction", "lpips_vgg"): "the reconstruction is closer to its image",
     ("reconstruction", "identity_distance"): "the reconstruction keeps the person better",
-    ("reconstruction", "kernel"): "reconstructions as a whole lie nearer to the originals",
-    ("edit", "error_lpips"): "the edited picture lies nearer to the truth",
-    ("edit", "judge_change"): "the judge sees more of the wanted change",
+    ("reconstruction", "kernel"): "reconstructions as a set are closer to the originals",
+    ("edit", "error_lpips"): "the edited image is closer to the truth",
+    ("edit", "judge_change"): "the held-out scorer measures more of the wanted change",
     ("edit", "identity_distance"): "the edit keeps the person better",
-    ("edit", "kernel"): "edits as a whole lie nearer to the originals",
+    ("edit", "kernel"): "edits as a set are closer to the originals",
     ("edit", "off_target"): "the edit changes less of what was not asked for",
 }
 WHERE = {"oracle": "", "drawn": " on drawn pairs", "photo": " on photos"}
@@ -24,7 +24,7 @@ TRUTH = {"w": "truth straight in W", "z": "truth along the geodesic in Z"}
 
 
 class Finding(NamedTuple):
-    """A sentence and what it is: "primary", "decided", "undecided", "caution" or "missing"."""
+    """A sentence and what it is: "primary", "significant", "not significant", "caution" or "missing"."""
 
     kind: str
     text: str
@@ -34,8 +34,8 @@ def findings(run: Run, main: Contrast | None, rest: Sequence[Contrast]) -> list[
     """All that can be said of a run: the primary contrast, the others, what to be careful of, what is missing."""
     said = [Finding("primary", sentence(main) if main else "The run was not planned with a primary contrast.")]
     for contrast in rest:
-        decided = contrast.verdict in (contrast.a, contrast.b)
-        said.append(Finding("decided" if decided else "undecided", sentence(contrast)))
+        significant = contrast.verdict in (contrast.a, contrast.b)
+        said.append(Finding("significant" if significant else "not significant", sentence(contrast)))
     said += [Finding("caution", text) for text in _cautions(run, main)]
     return said + [Finding("missing", text) for text in _missing(run)]
 
@@ -56,9 +56,9 @@ def sentence(contrast: Contrast) -> str:
     if b == NO_EDIT:
         better = better.replace("edited ", "")
     if contrast.verdict not in (a, b):
-        lead = "Undecided" if contrast.verdict == "undecided" else "Not computed"
-        reasons = _too_few(contrast) if lead == "Not computed" else _undecided(contrast)
-        return f"{lead} whether {better} {_in(contrast, a)} or {_in(contrast, b)}: {reasons}."
+        lead = "Not computed" if contrast.verdict == "too few" else "Not significant"
+        reasons = _too_few(contrast) if contrast.verdict == "too few" else _not_significant(contrast)
+        return f"{lead}: whether {better} {_in(contrast, a)} or {_in(contrast, b)} ({reasons})."
     winner, loser = (a, b) if contrast.verdict == a else (b, a)
     text = f"{_in(contrast, winner)} {better} than {_in(contrast, loser)} ({_figures(contrast, winner == b)})."
     return text[0].upper() + text[1:]
@@ -102,27 +102,27 @@ def _figures(contrast: Contrast, flipped: bool) -> str:
     return "; ".join(texts)
 
 
-def _undecided(contrast: Contrast) -> str:
+def _not_significant(contrast: Contrast) -> str:
     parts = contrast.parts.items()
     text = "; ".join(f"{_under(truth)}the interval {_span(part)}, {part.n} subjects" for truth, part in parts)
     if all(part.low > 0 or part.high < 0 for _, part in parts):
         alike = len({part.mean > 0 for _, part in parts}) == 1
         corrected = f" after correction for {contrast.family} contrasts" if contrast.family > 1 else ""
-        text += f", but {p_written(contrast.p)}{corrected}" if alike else ", but the two truths point apart"
+        text += f", but {p_written(contrast.p)}{corrected}" if alike else ", but the two truths disagree in sign"
     return text
 
 
 def _span(part: Comparison) -> str:
     n = places(part.high - part.low)
-    holds = "holds" if part.low <= 0 <= part.high else "does not hold"
-    return f"{written(part.low, n)} to {written(part.high, n)} {holds} 0"
+    zero = "includes 0" if part.low <= 0 <= part.high else "excludes 0"
+    return f"{written(part.low, n)} to {written(part.high, n)} {zero}"
 
 
 def _too_few(contrast: Contrast) -> str:
     if not any(part.n for part in contrast.parts.values()):
-        return f"too few subjects (none has {MEASURES[contrast.measure]} in both; at least {MINIMUM} are needed)"
+        return f"too few subjects: none has {MEASURES[contrast.measure]} in both, at least {MINIMUM} are needed"
     short = [(truth, part.n) for truth, part in contrast.parts.items() if part.n < MINIMUM]
-    return "; ".join(f"{_under(truth)}too few subjects ({n}; at least {MINIMUM} are needed)" for truth, n in short)
+    return "; ".join(f"{_under(truth)}too few subjects: {n}, at least {MINIMUM} are needed" for truth, n in short)
 
 
 def _under(truth: str) -> str:
@@ -143,9 +143,9 @@ def _cautions(run: Run, main: Contrast | None) -> Iterator[str]:
     if not run.facts["finished"]:
         yield "The run was not finished: all figures are those of the rows that there are."
     if run.cut:
-        yield "The last line of rows.jsonl is cut off and was left out."
+        yield "The last line of rows.jsonl is cut off and was ignored."
     if main and main.unreached:
-        yield f"{main.unreached} tasks are not in the primary contrast: an arm did not reach the wanted change in them."
+        yield f"{main.unreached} tasks are not in the primary contrast, because an arm did not reach the wanted change."
     for check, rows in checks(run).items():
         failed = [row for row in rows if not row.get("passed")]
         if failed:

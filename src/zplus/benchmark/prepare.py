@@ -1,4 +1,4 @@
-"""What a bench needs before its first trial: directions, photos and drawings, gauges that are calibrated, people."""
+"""What a bench needs before its first trial: directions, photos and drawings, calibrated scorers, people."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from zplus.benchmark.bench import Bench, Plan
-from zplus.benchmark.gauge import Gauge, face_gauges, learnt_gauge
 from zplus.benchmark.people import People
 from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Recorder, Trial
+from zplus.benchmark.samples import Images, Samples, drawn, photos
+from zplus.benchmark.scorers import Scorer, face_scorers, learnt_scorer
 from zplus.benchmark.statistics import MINIMUM
-from zplus.benchmark.subjects import Images, Subjects, drawn, photos
-from zplus.benchmark.trial import Instruments
+from zplus.benchmark.trial import Metrics
 from zplus.direction import Direction
 from zplus.editing import FINDERS, Search, directions_of, find_direction
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
@@ -27,11 +27,11 @@ from zplus.perception.lpips import LPIPS
 from zplus.perception.metrics import LPIPS_SIDE, MetricNetworks
 from zplus.spaces import space_class
 
-FACES = ("smile", "age", "yaw")  # directions whose scorers have a judge
+FACES = ("smile", "age", "yaw")  # directions whose scorers have a held-out counterpart
 COMPONENTS = 3  # principal components of W, for generators without directions that can be scored
-PRIOR, SAMPLES = 100, 2000  # samples by which the scorers' deviation is measured, and by which a gauge learns
+PRIOR, SAMPLES = 100, 2000  # samples that measure the scorers' deviation, and that a scorer learns from
 PAIRS = 32
-MIN_QUALITY = 0.5  # correlation with which a gauge is trusted
+MIN_QUALITY = 0.5  # correlation with which a scorer is trusted
 
 Note = Callable[[str], None]
 
@@ -41,7 +41,7 @@ class BenchOptions:
     """What a bench inverts and edits beside the generator's own images, and how it is run.
 
     photos: a folder; aligned: whether they are aligned faces already. pairs: a zip of drawings with their true edits.
-    photo_count: the most of either. directions: names or files; those that can be judged, if empty. tune: whether
+    photo_count: the most of either. directions: names or files; those with a held-out scorer, if empty. tune: whether
     learning rates are chosen first.
     """
 
@@ -62,10 +62,10 @@ class Prepared:
         self.generator, self.plan, self.options = generator, plan, options
         self.directions = bench_directions(generator, options.directions)
         self.others = list(_others(generator, self.directions, options, note))
-        self.gauges, self.people = _gauges(generator, self.directions, note), _people(self.others, note)
+        self.scorers, self.people = _scorers(generator, self.directions, note), _people(self.others, note)
         lpips = {net: LPIPS(net).to(generator.device) for net in ("vgg", "alex")}
         networks = MetricNetworks(lpips.__getitem__, lpips_side=min(LPIPS_SIDE, generator.resolution))
-        self.measure = Instruments(*self.gauges, networks, self.people)
+        self.measure = Metrics(*self.scorers, networks, self.people)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Prepared:
             "tune": self.options.tune, "device": self.generator.device.type,
             "others": {x.source: x.digest for x in self.others},
             "directions": {x.name: _digest(x, bool(self.options.directions)) for x in self.directions},
-            "gauges": [x.meaning for x in self.gauges], "identity": self.people is not None,
+            "gauges": [x.meaning for x in self.scorers], "identity": self.people is not None,
         }  # fmt: skip
 
     def record(self, recorder: Recorder, told: Note) -> bool:
@@ -90,23 +90,23 @@ class Prepared:
         return finished and recorder.record(bench.trials(self.others), told)
 
     def _calibration(self) -> Iterator[Row]:
-        """How far the gauges can be trusted, and from where on two faces count as two people."""
-        for gauge in self.gauges:
-            for name, quality in gauge.quality.items():
-                yield _check(f"{gauge.meaning}: correlation with {name} on fresh samples", quality)
-        for subjects in (x for x in self.others if x.real and len(x.names) >= MINIMUM):
-            yield from _agreement(subjects, self.gauges)
+        """How far the scorers can be trusted, and the distance at which two faces count as two people."""
+        for scorer in self.scorers:
+            for name, quality in scorer.quality.items():
+                yield _check(f"{scorer.meaning}: correlation with {name} on fresh samples", quality)
+        for samples in (x for x in self.others if x.real and len(x.names) >= MINIMUM):
+            yield from _agreement(samples, self.scorers)
         if self.people is not None and self.people.threshold is not None:
             yield _check("distance of faces at a false-accept rate of .001", self.people.threshold, 0.0)
 
-    def _seen(self, faces: Subjects) -> Iterator[Row]:
+    def _seen(self, faces: Samples) -> Iterator[Row]:
         """What edits of photos are compared with as a whole."""
         for name, image in zip(faces.names, _each(faces), strict=True):
             yield {"table": "photo", "subject": name, "real": True, "seen": self.measure.seen(image)[0]}
 
 
 def bench_directions(generator: Generator, names: Sequence[str] = ()) -> list[Direction]:
-    """Those that were asked for; else those of faces that can be judged; else principal components."""
+    """Those that were asked for; else those of faces that have a held-out scorer; else principal components."""
     known = directions_of(generator)
     found = [find_direction(name, generator) for name in names]
     found = found or [known[name] for name in FACES if name in known]
@@ -123,20 +123,20 @@ def _digest(direction: Direction, given: bool) -> str:
     return "computed" if computed else fingerprint({"": direction.vector})
 
 
-def _gauges(generator: Generator, directions: Sequence[Direction], note: Note) -> tuple[Gauge, Gauge]:
+def _scorers(generator: Generator, directions: Sequence[Direction], note: Note) -> tuple[Scorer, Scorer]:
     """The scorers of faces where all directions have one; else learnt on the spot, by two networks on other samples."""
     if all(x.card.get("attribute") in ATTRIBUTES for x in directions):
         try:
-            return face_gauges(generator, directions, Scorers(), PRIOR)
+            return face_scorers(generator, directions, Scorers(), PRIOR)
         except (MissingExtraError, DownloadError) as error:
-            note(f"The scorers of faces are not here, so gauges were learnt instead: {error}")
-    one, other = (learnt_gauge(generator, directions, net, SAMPLES, seed) for net, seed in (("vgg", 11), ("alex", 12)))
+            note(f"The scorers of faces are not here, so scorers were learnt instead: {error}")
+    one, other = (learnt_scorer(generator, directions, net, SAMPLES, seed) for net, seed in (("vgg", 11), ("alex", 12)))
     return one, other
 
 
 def _others(
     generator: Generator, directions: Sequence[Direction], options: BenchOptions, note: Note
-) -> Iterator[Subjects]:
+) -> Iterator[Samples]:
     """Drawings and photos, where they were given."""
     if options.pairs is not None:
         yield drawn(options.pairs, generator, [x.name for x in directions], options.photo_count or PAIRS)
@@ -144,7 +144,7 @@ def _others(
         yield photos(options.photos, generator, options.photo_count, options.aligned, note)
 
 
-def _people(others: Sequence[Subjects], note: Note) -> People | None:
+def _people(others: Sequence[Samples], note: Note) -> People | None:
     """The people of the photos, if there are any and the networks that know people are here."""
     try:
         found = next((People(x.names, (image[0] for image in _each(x)), Identity()) for x in others if x.real), None)
@@ -156,19 +156,19 @@ def _people(others: Sequence[Subjects], note: Note) -> People | None:
     return found
 
 
-def _agreement(subjects: Subjects, gauges: tuple[Gauge, Gauge]) -> Iterator[Row]:
-    """How well gauge and judge agree on photos."""
-    one, other = ([gauge.read(image) for image in _each(subjects)] for gauge in gauges)
+def _agreement(samples: Samples, scorers: tuple[Scorer, Scorer]) -> Iterator[Row]:
+    """How well the two scorers agree on photos."""
+    one, other = ([scorer.read(image) for image in _each(samples)] for scorer in scorers)
     for name in one[0].keys() & other[0].keys():
         a, b = (np.concatenate([x[name] for x in read]) for read in (one, other))
         known = np.isfinite(a) & np.isfinite(b)
         correlation = float(np.corrcoef(a[known], b[known])[0, 1])
-        yield _check(f"correlation of gauge and judge of {name} on {known.sum()} photos", correlation)
+        yield _check(f"correlation of the two scorers of {name} on {known.sum()} photos", correlation)
 
 
-def _each(subjects: Subjects) -> Iterator[Images]:
+def _each(samples: Samples) -> Iterator[Images]:
     """One picture at a time."""
-    return (subjects[i : i + 1].images for i in range(len(subjects.names)))
+    return (samples[i : i + 1].images for i in range(len(samples.names)))
 
 
 def _check(what: str, value: float, least: float = MIN_QUALITY) -> Row:

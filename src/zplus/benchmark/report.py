@@ -8,9 +8,9 @@ from pathlib import Path
 from zplus.benchmark import contrasts as compared
 from zplus.benchmark.contrasts import ORDER
 from zplus.benchmark.findings import TRUTH, findings
+from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.page import Block, Picture, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
 from zplus.benchmark.plots import curves, pareto
-from zplus.benchmark.realism import with_kernel
 from zplus.benchmark.rows import Row, Run, picture_path, read_run
 from zplus.benchmark.statistics import RESAMPLES
 from zplus.benchmark.tables import (
@@ -28,9 +28,9 @@ from zplus.files import atomic, unlinked
 SHEETS = 8  # subjects whose pictures are shown
 SAID = {  # kinds of findings: their title and how they look
     "primary": ("The primary contrast", "lead"),
-    "caution": ("Be careful", "words"),
-    "decided": ("Decided", "words"),
-    "undecided": ("Not decided", "folded"),  # so many that they wait to be opened
+    "caution": ("Cautions", "words"),
+    "significant": ("Significant", "words"),
+    "not significant": ("Not significant", "folded"),  # so many that they wait to be opened
 }
 FACTS = (
     "command",

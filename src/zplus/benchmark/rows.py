@@ -31,7 +31,7 @@ FLAGS = ("real", "reached", "passed")
 MEASURES = {  # what a row may have measured, and how a reader calls it
     "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex", "mse": "MSE", "ssim": "SSIM",
     "ms_ssim": "MS-SSIM", "error_lpips": "LPIPS to truth", "base_lpips": "LPIPS to truth, no edit",
-    "error_mse": "MSE to truth", "change": "change", "judge_change": "change by the judge",
+    "error_mse": "MSE to truth", "change": "change", "judge_change": "change by the held-out scorer",
     "identity_distance": "identity distance", "rank": "rank", "off_target": "off-target change",
     "sharpness": "sharpness", "kernel": "kernel distance", "lec": "image LEC", "pn_norm": "PN norm",
     "layer_angle": "angle between layers", "seconds": "seconds",

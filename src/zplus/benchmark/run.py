@@ -29,7 +29,7 @@ PRIMARY = {  # contrasts, by bench; that of the spaces is the one of docs/eviden
     "ablations": {**EDITED, "a": "as it is", "b": "common start", "space": "f/z+"},
 }
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
-SAID = {"others": "photos or drawings"}  # settings by the names that users know
+SAID = {"others": "photos or drawings", "gauges": "scorers"}  # settings by the names that users know
 Told = Callable[[str], None]
 
 

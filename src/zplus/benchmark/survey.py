@@ -27,7 +27,7 @@ SIDE = 512  # pixels of a picture
 
 
 class Count(NamedTuple):
-    """Of n decided questions, in how many a was preferred; 95 % interval of the share (Clopper-Pearson) and p."""
+    """Of n questions with a majority, those that prefer a; 95 % interval of the share (Clopper-Pearson) and p."""
 
     a: str
     b: str
@@ -75,7 +75,7 @@ def key_of(folder: Path) -> Path:
 
 
 def count_survey(answers: Sequence[str | Path], key: str | Path) -> Count:
-    """Count answers of one or more people: a question is decided by most of them, and tied ones are left out."""
+    """Count answers of one or more people: the majority decides a question, and ties are excluded."""
     known = _read(key, "zplus_survey_key", "sides")
     sides = known["sides"].values()
     if not all(isinstance(known.get(name), str) for name in ("survey", "a", "b")) or not all(
@@ -102,11 +102,11 @@ def count_survey(answers: Sequence[str | Path], key: str | Path) -> Count:
 def sentence(count: Count) -> str:
     """What the counts say."""
     if not count.n:
-        return "No question was decided."
+        return "No question has a majority."
     span = f"95 % interval {count.low:.0%} to {count.high:.0%}"
     figures = f"{count.a} in {count.preferred} of {count.n} pairs, {span}, p = {count.p:.3f}"
     if count.low <= 0.5 <= count.high:
-        return f"Undecided whether people prefer {count.a} or {count.b}: {figures}."
+        return f"No significant preference between {count.a} and {count.b}: {figures}."
     winner, loser = (count.a, count.b) if count.low > 0.5 else (count.b, count.a)
     return f"People prefer {winner} to {loser} ({figures})."
 

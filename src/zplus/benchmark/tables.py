@@ -39,7 +39,7 @@ def parts(run: Run, main: Contrast, resamples: int) -> Iterator[Table]:
         found = compared.within(run, main, key, resamples)
         rows = [[f"{key}: {value}", *row[1:]] for value, part in found.items() for row in _contrast_rows(part)]
         if len(found) > 1:
-            yield Table(f"By {key}, to look at and not to decide: p is not corrected", CONTRAST, rows)
+            yield Table(f"By {key}, exploratory: p is not corrected", CONTRAST, rows)
 
 
 def _keys(run: Run) -> list[str]:

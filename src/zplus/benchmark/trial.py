@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from zplus.benchmark.conditions import Condition, norm_kept
-from zplus.benchmark.gauge import Gauge, Readings
 from zplus.benchmark.people import People, sharpness
 from zplus.benchmark.rows import Row
-from zplus.benchmark.subjects import Images, Subjects
+from zplus.benchmark.samples import Images, Samples
+from zplus.benchmark.scorers import Readings, Scorer
 from zplus.direction import Direction
 from zplus.editing import Editor
 from zplus.editing.warping import with_code
@@ -50,11 +50,11 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Instruments:
-    """What a trial measures with: the gauge that edits are matched by, one that judges, networks, and who is seen."""
+class Metrics:
+    """What a trial measures with: the scorer that edits are matched by, a held-out one, networks, and the people."""
 
-    gauge: Gauge
-    judge: Gauge
+    matching: Scorer
+    held_out: Scorer
     networks: MetricNetworks
     people: People | None = None
 
@@ -71,9 +71,9 @@ class Instruments:
         """Stops an inversion as soon as all its pictures lie so near to the target in LPIPS."""
         return lambda progress: bool((self.distance(progress.image, target) <= distortion).all())
 
-    def who(self, image: Float[Tensor, "3 r r"], subjects: Subjects, i: int) -> dict[str, float]:
+    def who(self, image: Float[Tensor, "3 r r"], samples: Samples, i: int) -> dict[str, float]:
         """How far a picture of photo i is from its person; nothing for other pictures, or where nobody is known."""
-        return self.people.compare(image, subjects.names[i]) if self.people is not None and subjects.real else {}
+        return self.people.compare(image, samples.names[i]) if self.people is not None and samples.real else {}
 
 
 def inverted(
@@ -128,15 +128,15 @@ class Edited:
 
 @torch.no_grad()
 def reconstruction_rows(
-    generator: Generator, latent: Latent, image: Images, subjects: Subjects, measure: Instruments
+    generator: Generator, latent: Latent, image: Images, samples: Samples, measure: Metrics
 ) -> Iterator[Row]:
     """How near each reconstruction is, and how near its code is to the prior."""
-    target = subjects.images
+    target = samples.images
     found = measure_images(image, target, RECONSTRUCTION, measure.networks) | _conformity(generator, latent)
-    seconds, seen = latent.figures["seconds"], measure.seen(image) if subjects.real else None
+    seconds, seen = latent.figures["seconds"], measure.seen(image) if samples.real else None
     for i in range(len(latent)):
         row: Row = {key: float(x[i]) for key, x in found.items()} | {"seconds": seconds[i]}
-        yield row | {"seen": seen and seen[i]} | measure.who(image[i], subjects, i)
+        yield row | {"seen": seen and seen[i]} | measure.who(image[i], samples, i)
 
 
 def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
@@ -149,8 +149,8 @@ def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
     return found
 
 
-class Track:
-    """The pictures of a batch along one direction, at every strength, and how far the gauge sees them changed."""
+class StrengthSweep:
+    """The images of a batch at every strength of a direction, and the change that the matching scorer measures."""
 
     def __init__(
         self,
@@ -159,14 +159,14 @@ class Track:
         direction: Direction,
         sign: float,
         start: Readings,
-        measure: Instruments,
+        measure: Metrics,
     ):
         self.strengths = [sign * strength or 0.0 for strength in STRENGTHS]  # without -0.0
         tried = [(reconstruction, [True] * len(reconstruction))]  # at 0
         tried += [edited.image(direction, strength) for strength in self.strengths[1:]]
         self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
         self.followed = np.array([followed for _, followed in tried])  # [S, N]
-        readings = [start, *map(measure.gauge.read, self.images[1:])]
+        readings = [start, *map(measure.matching.read, self.images[1:])]
         self.changes = {key: np.array([x[key] - start[key] for x in readings]) for key in start}  # [S, N]
         self.name = direction.name
 
@@ -187,12 +187,12 @@ class Track:
         return self.images[best, rows], told | ({"off_target": np.mean(others, 0)} if others else {})
 
 
-def goals(subjects: Subjects, measure: Instruments) -> Goals:
-    """How far the gauge sees each picture changed in its truths, nan where there is none of it."""
-    source = measure.gauge.read(subjects.images) if subjects.truths else {}
+def goals(samples: Samples, measure: Metrics) -> Goals:
+    """The change of each image in its truths by the matching scorer, nan where there is no truth."""
+    source = measure.matching.read(samples.images) if samples.truths else {}
     found = {}
-    for (name, truth), images in subjects.truths.items():
-        change = measure.gauge.read(images.nan_to_num())[name] - source[name]
+    for (name, truth), images in samples.truths.items():
+        change = measure.matching.read(images.nan_to_num())[name] - source[name]
         found[name, truth] = np.where(_known(images), change, np.nan)
     return found
 
@@ -205,38 +205,38 @@ def _known(images: Images) -> Bool[np.ndarray, " n"]:
 def edit_rows(
     edited: Edited,
     reconstruction: Images,
-    subjects: Subjects,
+    samples: Samples,
     directions: Sequence[Direction],
-    measure: Instruments,
+    measure: Metrics,
     wanted: float,
     asked: Goals,
     made: list[Made],
 ) -> Iterator[tuple[int, Row]]:
-    """Rows by index of the picture: for each direction and truth, the edit whose change is nearest to that `asked` for.
+    """Rows by index of the picture: for each direction and truth, the edit whose change is closest to that `asked` for.
 
     Pictures without truth want a change of `wanted` deviations; `made` gathers what was chosen.
     """
-    start, before = measure.gauge.read(reconstruction), measure.judge.read(reconstruction)
+    start, before = measure.matching.read(reconstruction), measure.held_out.read(reconstruction)
     for direction in directions:
         name, side = direction.name, math.copysign(1, wanted)
-        track = Track(edited, reconstruction, direction, side, start, measure)
-        if measure.people is not None and subjects.real:
-            yield from _curve(track, subjects, measure)
-        for truth, true in _truths(subjects, name):
+        sweep = StrengthSweep(edited, reconstruction, direction, side, start, measure)
+        if measure.people is not None and samples.real:
+            yield from _curve(sweep, samples, measure)
+        for truth, true in _truths(samples, name):
             goal = np.full(len(reconstruction), wanted) if truth is None else asked[name, truth]
-            images, told = track.chosen(track.nearest(goal), goal)
+            images, told = sweep.chosen(sweep.nearest(goal), goal)
             made.append(Made("edit", images, name, truth, told["strength"]))
-            judged = measure.judge.read(images)
+            judged = measure.held_out.read(images)
             told |= {"judge_change": judged[name] - before[name]} if name in judged else {}
-            told |= _compared(images, reconstruction, subjects.images, true, measure)
-            told |= {"seen": measure.seen(images)} if subjects.real else {}
+            told |= _compared(images, reconstruction, samples.images, true, measure)
+            told |= {"seen": measure.seen(images)} if samples.real else {}
             for i in range(len(images)) if true is None else np.flatnonzero(_known(true)).tolist():
                 row: Row = {key: x[i].item() if hasattr(x[i], "item") else x[i] for key, x in told.items()}
-                yield i, row | {"direction": name, "truth": truth} | measure.who(images[i], subjects, i)
+                yield i, row | {"direction": name, "truth": truth} | measure.who(images[i], samples, i)
 
 
 def _compared(
-    images: Images, reconstruction: Images, source: Images, true: Images | None, measure: Instruments
+    images: Images, reconstruction: Images, source: Images, true: Images | None, measure: Metrics
 ) -> dict[str, Tensor]:
     """How far edits are from their truth, and how far it is without an edit; without truth how sharp they are."""
     if true is None:
@@ -248,19 +248,19 @@ def _compared(
     }
 
 
-def _truths(subjects: Subjects, name: str) -> list[tuple[str | None, Images | None]]:
+def _truths(samples: Samples, name: str) -> list[tuple[str | None, Images | None]]:
     """How the truth of this direction was defined, and its pictures; (None, None) for pictures that have no truth."""
-    if not subjects.truths:
+    if not samples.truths:
         return [(None, None)]
-    return [(truth, images) for (known, truth), images in subjects.truths.items() if known == name]
+    return [(truth, images) for (known, truth), images in samples.truths.items() if known == name]
 
 
-def _curve(track: Track, subjects: Subjects, measure: Instruments) -> Iterator[tuple[int, Row]]:
+def _curve(sweep: StrengthSweep, samples: Samples, measure: Metrics) -> Iterator[tuple[int, Row]]:
     """What each strength does to the people of photos."""
-    for strength, images, changes in zip(track.strengths, track.images, track.changes[track.name], strict=True):
+    for strength, images, changes in zip(sweep.strengths, sweep.images, sweep.changes[sweep.name], strict=True):
         for i in range(len(images)):
-            row: Row = {"table": "strength", "direction": track.name, "strength": strength, "change": float(changes[i])}
-            yield i, row | measure.who(images[i], subjects, i)
+            row: Row = {"table": "strength", "direction": sweep.name, "strength": strength, "change": float(changes[i])}
+            yield i, row | measure.who(images[i], samples, i)
 
 
 def loss_of_editing(
@@ -268,7 +268,7 @@ def loss_of_editing(
     reconstruction: Images,
     direction: Direction,
     strength: float,
-    measure: Instruments,
+    measure: Metrics,
     **changes: Any,
 ) -> Float[Tensor, " n"]:
     """LPIPS between the reconstructions and the same edited, inverted again and edited back: LEC of pictures.

@@ -39,7 +39,11 @@ Distortion = Annotated[
 ]
 Names = Annotated[
     list[str] | None,
-    typer.Option("-d", "--direction", help="What to edit: names or files; repeat it. By default what can be judged."),
+    typer.Option(
+        "-d",
+        "--direction",
+        help="What to edit: names or files; repeat it. By default those that can be measured.",
+    ),
 ]
 Budget = Annotated[float, typer.Option("--budget", min=0, help="Minutes after which no further trial begins.")]
 Tune = Annotated[

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zplus.benchmark.gauge import JUDGES
+from zplus.benchmark.scorers import HELD_OUT
 from zplus.faces.align import Aligned
 from zplus.files import atomic
 from zplus.images import fitted
@@ -58,10 +58,10 @@ def _in_words(strengths: Mapping[str, float]) -> str:
 
 def _row(outcome: Outcome, results: Results) -> list[str]:
     """An edit's figures; the scores are those of its first direction."""
-    judges = outcome.score, JUDGES.get(outcome.score)
+    scores = outcome.score, HELD_OUT.get(outcome.score)
     moved = [
-        f"{_number(results.scores.get(judge), '.2f')} → {_number(outcome.scores.get(judge), '.2f')}" if judge else "-"
-        for judge in judges
+        f"{_number(results.scores.get(name), '.2f')} → {_number(outcome.scores.get(name), '.2f')}" if name else "-"
+        for name in scores
     ]
     strengths = " ".join(signed(strength) for strength in outcome.strengths.values())
     return [outcome.title, strengths, *moved, _number(outcome.identity_distance, ".2f")]

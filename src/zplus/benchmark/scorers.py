@@ -1,5 +1,7 @@
-"""How far a picture lies along each attribute, in standard deviations over the prior: one gauge to match edits by, and
-another, which took no part in making or matching them, to judge."""
+"""The position of an image along each attribute, in standard deviations over the prior, by two scorers.
+
+Edits are matched by one; the other is held out: it takes no part in making or matching edits, and measures them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -21,36 +23,40 @@ from zplus.spaces import make_space
 
 Images = Float[Tensor, "n 3 r r"]
 Readings = Mapping[str, Float[np.ndarray, " n"]]  # by direction, in deviations of the prior
-JUDGES = {"smile_network": "smile_geometry", "age": "age_identity", "yaw": "yaw_five"}  # of scorers, one of each source
+HELD_OUT = {
+    "smile_network": "smile_geometry",
+    "age": "age_identity",
+    "yaw": "yaw_five",
+}  # scorers of other networks
 GRID = 2  # cells a side, over which features are averaged
 RIDGES = tuple(10.0**k for k in range(1, 8))
 BATCH = 50 * 128**2  # pixels of the pictures that are made or read at once
-HELD_OUT = 0.2
+TESTED = 0.2  # of the samples: not learnt from
 
 
-class Gauge(NamedTuple):
-    """What reads pictures, and how well it did on fresh samples, by direction, where it was learnt for this purpose."""
+class Scorer(NamedTuple):
+    """Reads images; quality: the correlation on fresh samples, by direction, where it was learnt for this purpose."""
 
     read: Callable[[Images], Readings]
     quality: Mapping[str, float]
     meaning: str
 
 
-def face_gauges(
+def face_scorers(
     generator: Generator, directions: Sequence[Direction], scorers: Scorers, samples: int
-) -> tuple[Gauge, Gauge]:
-    """By the scorers that trained the directions, and by independent ones; only directions that have them."""
+) -> tuple[Scorer, Scorer]:
+    """The scorers that trained the directions, and independent ones; only for directions that have them."""
     trained = {d.name: d.card.get("attribute") for d in directions}
     tables = [
         {name: score for name, score in trained.items() if score in ATTRIBUTES},
-        {name: JUDGES[score] for name, score in trained.items() if score in JUDGES},
+        {name: HELD_OUT[score] for name, score in trained.items() if score in HELD_OUT},
     ]
     space = make_space("z", generator)
     pictures = [
         to_pixels(_small(generator.synthesize(space.decode(z)))[0]) for z in space.sample(samples, seed=3).split(1)
     ]
 
-    def gauge(table: Mapping[str, str]) -> Gauge:
+    def scorer(table: Mapping[str, str]) -> Scorer:
         prior = scorers.measure_many(pictures, table.values())
         spread = {score: float(np.nanstd(values)) for score, values in prior.items()}
 
@@ -58,13 +64,13 @@ def face_gauges(
             found = scorers.measure_many([to_pixels(x) for x in _small(images)], table.values())
             return {name: found[score] / spread[score] for name, score in table.items()}
 
-        return Gauge(read, {}, f"scorers: {', '.join(table.values())}")
+        return Scorer(read, {}, f"scorers: {', '.join(table.values())}")
 
-    one, other = (gauge(table) for table in tables)
-    return one, other
+    matching, held_out = (scorer(table) for table in tables)
+    return matching, held_out
 
 
-def learnt_gauge(generator: Generator, directions: Sequence[Direction], net: str, samples: int, seed: int) -> Gauge:
+def learnt_scorer(generator: Generator, directions: Sequence[Direction], net: str, samples: int, seed: int) -> Scorer:
     """Learnt on the spot, for any generator: ridge regression from what a network sees in samples to where w lies.
 
     The position along a direction d is (w - mean) d / |d|^2 over the codes that d moves. net: "vgg" or "alex".
@@ -77,7 +83,7 @@ def learnt_gauge(generator: Generator, directions: Sequence[Direction], net: str
     vectors = torch.stack([d.vector[d.vector.abs().amax(1).argmax()] for d in directions]).to(w)
     y = (w @ vectors.T / vectors.square().sum(1)).cpu().numpy()
     y = y / y.std(0)
-    fresh = int(HELD_OUT * samples)
+    fresh = int(TESTED * samples)
     centre, scale = x.mean(0), x.std(0) + 1e-6
     model = RidgeCV(RIDGES).fit((x[fresh:] - centre) / scale, y[fresh:])
     names = [d.name for d in directions]
@@ -92,7 +98,7 @@ def learnt_gauge(generator: Generator, directions: Sequence[Direction], net: str
 
     guess = predicted(x[:fresh])
     quality = {name: float(np.corrcoef(guess[name], y[:fresh, i])[0, 1]) for i, name in enumerate(names)}
-    return Gauge(read, quality, f"ridge regression on {net} features of {samples} samples, seed {seed}")
+    return Scorer(read, quality, f"ridge regression on {net} features of {samples} samples, seed {seed}")
 
 
 def _seen(trunk: LPIPS, images: Images) -> np.ndarray:

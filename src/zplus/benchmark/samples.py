@@ -35,7 +35,7 @@ from zplus.training.data import DAMAGE, SUFFIXES, picture_names, read_pictures, 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
 JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
 COVERED = 0.3  # of the picture's side: the occluder's
-FIRST_SEED = 10_000  # of codes, beyond those that gauges learn from
+FIRST_SEED = 10_000  # of codes, beyond those that scorers learn from
 ROOM = 50 * 128**2  # pixels of the pictures that are made at once
 OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
 
@@ -43,7 +43,7 @@ Images = Float[Tensor, "n 3 r r"]
 
 
 @dataclass(frozen=True)
-class Subjects:
+class Samples:
     """N pictures of one source, truths of their edits by (direction, how it was defined), groups to report them by.
 
     A truth is nan where a code cannot follow. Photos are bytes until some are taken.
@@ -55,11 +55,11 @@ class Subjects:
     truths: Mapping[tuple[str, str], Images]
     groups: Sequence[Mapping[str, str]]
 
-    def __getitem__(self, rows: slice) -> "Subjects":
+    def __getitem__(self, rows: slice) -> "Samples":
         truths = {key: x[rows] for key, x in self.truths.items()}
         images = self.images[rows]
         images = images if images.is_floating_point() else images.float() / 127.5 - 1
-        return Subjects(self.source, self.names[rows], images, truths, self.groups[rows])
+        return Samples(self.source, self.names[rows], images, truths, self.groups[rows])
 
     @property
     def digest(self) -> str:
@@ -76,7 +76,7 @@ class Subjects:
 
 def oracle(
     generator: Generator, source: str, count: int, seed: int, directions: Sequence[Direction], amount: float
-) -> Subjects:
+) -> Samples:
     """Pictures of the generator from one of `ORACLES`, and of the same codes moved by `amount` deviations."""
     names = [f"{source}-{seed}-{i:03d}" for i in range(count)]
     seed = FIRST_SEED + seed * len(ORACLES) + ORACLES.index(source)  # other faces in every source
@@ -97,7 +97,7 @@ def oracle(
     }
     if source == "occluder":
         images, truths = _covered(images, seed), {key: _covered(x, seed) for key, x in truths.items()}
-    return Subjects(source, names, images, truths, [{}] * count)
+    return Samples(source, names, images, truths, [{}] * count)
 
 
 def _moved(generator: Generator, latents: Sequence[Latent], moves: Mapping[Direction, float]) -> Images:
@@ -113,7 +113,7 @@ def _moved(generator: Generator, latents: Sequence[Latent], moves: Mapping[Direc
     return torch.cat(found)
 
 
-def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: int) -> Subjects:
+def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: int) -> Samples:
     """The first pairs of a zip with pairs.jsonl, whose lines name a "base" picture and one for each attribute."""
     kinds = ("base", *attributes)
     try:
@@ -131,12 +131,12 @@ def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: in
     pixels = read_pictures(path, generator.resolution).train
     images = {kind: to_batch(pixels[rows[kind]]).to(generator.device) for kind in kinds}
     truths = {(name, "drawn"): images[name] for name in attributes}
-    return Subjects("drawn", names, images["base"], truths, [{}] * len(names))
+    return Samples("drawn", names, images["base"], truths, [{}] * len(names))
 
 
 def photos(
     folder: Path, generator: Generator, count: int | None, aligned: bool, told: Callable[[str], None]
-) -> Subjects:
+) -> Samples:
     """Photos of a folder, which are aligned first unless they are `aligned`; photos.csv there gives their groups.
 
     Its column "file" names them. What is no picture, or has no face, is told and left out.
@@ -158,7 +158,7 @@ def photos(
             told(f"{path.name} is left out: {str(error).replace(str(path), path.name)}")
     if not names:
         raise ZplusError(f"{folder} holds no photos that can be used.")
-    return Subjects("photo", names, torch.stack(images).to(generator.device), {}, _groups(folder / "photos.csv", names))
+    return Samples("photo", names, torch.stack(images).to(generator.device), {}, _groups(folder / "photos.csv", names))
 
 
 def _groups(path: Path, names: list[str]) -> list[dict[str, str]]:
