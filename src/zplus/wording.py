@@ -3,21 +3,22 @@
 from typing import NamedTuple
 
 
-class Ends(NamedTuple):
-    """What an edit of a negative and of a positive strength shows."""
+class Words(NamedTuple):
+    """What an edit of a negative and of a positive strength shows, and a hint for a slider of both."""
 
     less: str
     more: str
+    hint: str
 
 
-ENDS = {
-    "smile": Ends("less smile", "more smile"),
-    "age": Ends("younger", "older"),
-    "gender": Ends("perceived more as a woman", "perceived more as a man"),
-    "yaw": Ends("turned to the left", "turned to the right"),
-    "pitch": Ends("head down", "head up"),
-    "mouth_open": Ends("mouth closed", "mouth open"),
-    "eyeglasses": Ends("glasses off", "glasses on"),
+WORDS = {
+    "smile": Words("less smile", "more smile", "less or more"),
+    "age": Words("younger", "older", "perceived: younger or older"),
+    "gender": Words("perceived more as a woman", "perceived more as a man", "perceived: more as a woman or as a man"),
+    "yaw": Words("turned to the left", "turned to the right", "head turned to the left or to the right"),
+    "pitch": Words("head down", "head up", "head down or up"),
+    "mouth_open": Words("mouth closed", "mouth open", "closed or open"),
+    "eyeglasses": Words("glasses off", "glasses on", "off or on"),
 }
 
 
@@ -27,7 +28,8 @@ def described(name: str, strength: float) -> str:
     >>> described("age", 1.5), described("beard", -1)
     ('older', 'less beard')
     """
-    return ENDS.get(name, Ends(f"less {name}", f"more {name}"))[strength > 0]
+    words = WORDS.get(name) or Words(f"less {name}", f"more {name}", "")
+    return words.more if strength > 0 else words.less
 
 
 def signed(strength: float) -> str:

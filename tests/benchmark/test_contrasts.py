@@ -30,9 +30,7 @@ def test_a_planted_effect_is_found_and_said(run_of):
         assert part.n == 96 and part.low <= 0.012 <= part.high
         assert part.mean == pytest.approx(0.012, abs=0.006)
     text = sentence(found)
-    assert text.startswith(
-        "In f/z+ the edited image is closer to the truth than in f/w+ (truth straight in W: LPIPS "
-    )
+    assert text.startswith("In f/z+ the edited image is closer to the truth than in f/w+ (truth straight in W: LPIPS ")
     assert f"lower by .0{round(found.parts['w'].mean * 1000)}" in text and "96 subjects" in text
 
 
@@ -162,9 +160,7 @@ def test_edits_of_photos_that_look_less_like_photos_are_found(run_of, worse):
     edits, before = of["edit", "kernel", "f/w+"], of["reconstruction", "kernel", "f/w+"]
     assert edits.verdict == ("f/z+" if worse else "not significant") and before.verdict == "not significant"
     if worse:
-        assert sentence(edits).startswith(
-            "In f/z+ edits as a set are closer to the originals on photos than in f/w+ ("
-        )
+        assert sentence(edits).startswith("In f/z+ edits as a set are closer to the originals on photos than in f/w+ (")
 
 
 def test_that_photos_have_no_true_edit_is_said(run_of):

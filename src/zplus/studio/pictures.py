@@ -1,18 +1,13 @@
 """Pictures for the page and for downloads: what a model had a hand in carries the mark of `write_image`."""
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
-from PIL import Image
-
-from zplus.images import SOURCE_TYPE, XMP, write_animation
+from zplus.images import write_animation
+from zplus.pages import data_url
 from zplus.studio.passing import given_out
 from zplus.workflow.photo import Pixels
 from zplus.workflow.sheet import RATE, there_and_back
-
-MARK = XMP.format(source=SOURCE_TYPE, tool="zplus studio", comment="Edited by a generative model").encode()
 
 
 def animated(frames: Sequence[Pixels], note: str) -> bytes:
@@ -26,9 +21,7 @@ def address(pixels: Pixels, edited: bool = True) -> str:
     edited: whether a model had a hand in it, which is then marked. A third of the size of what `write_image` writes,
     because the way to the page takes longer than the encoding.
     """
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "JPEG", quality=90, **({"xmp": MARK} if edited else {}))
-    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
+    return data_url(pixels, edited, "jpeg", quality=90)
 
 
 def figures(pictures: Sequence[tuple[Pixels, str]], edited: bool = True) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from zplus.errors import LatentError, sentence
 from zplus.studio import AS_IT_IS, MAX_SLIDERS
+from zplus.wording import WORDS
 from zplus.workflow.options import Feature
 
 if TYPE_CHECKING:  # torch comes with these, and the page is up before it
@@ -21,15 +22,6 @@ Values = dict[str, Any]
 SHOWN_ON_SHELF = 24
 REACH = 3.0  # standard deviations to either side, more only where a latent has more
 FEATURES: dict[str, Feature] = {"Moved with the edit": "moved", "Only added to": "added", "Left as it is": "fixed"}
-HINTS = {
-    "smile": "less or more",
-    "age": "perceived: younger or older",
-    "gender": "perceived: more as a woman or as a man",
-    "yaw": "head turned to the left or to the right",
-    "pitch": "head down or up",
-    "mouth_open": "closed or open",
-    "eyeglasses": "off or on",
-}
 
 
 def status(words: str, kind: str = "") -> Values:
@@ -98,7 +90,7 @@ def editing(session: "Session") -> Values:
         low, high = _ends(slider, strength)
         values[f"slider{i}"] = gr.update(
             label=slider.name.replace("_", " "),
-            info=HINTS.get(slider.name),
+            info=WORDS[slider.name].hint if slider.name in WORDS else None,
             minimum=low,
             maximum=high,
             value=strength,
