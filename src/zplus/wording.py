@@ -25,7 +25,7 @@ WORDS = {
 def described(name: str, strength: float) -> str:
     """An edit in words.
 
-    >>> described("age", 1.5), described("beard", -1)
+    >>> described("age", 1.5), described("beard", -1.0)
     ('older', 'less beard')
     """
     words = WORDS.get(name) or Words(f"less {name}", f"more {name}", "")
