@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from command_line import assert_refused, leftovers, needs_faces, needs_lpips, picture
 from tiny import tiny_stylegan2
-from zplus.command.words import parse_strengths
+from zplus.command.parsing import parse_strengths
 from zplus.direction import load_direction, save_direction
 from zplus.errors import ZplusError
 from zplus.generators import save_generator

@@ -83,7 +83,7 @@ def edit(
 
     A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled.
     """
-    from zplus.command.words import parse_strengths, parse_sweep, parse_targets
+    from zplus.command.parsing import parse_strengths, parse_sweep, parse_targets
     from zplus.workflow.editing import edit_file
 
     is_latent = source.suffix == ".safetensors"
