@@ -10,9 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from command_line import assert_refused, leftovers, needs_faces, needs_lpips, picture
+from points import direction_of
 from tiny import tiny_stylegan2
 from zplus.command.parsing import parse_strengths
 from zplus.direction import load_direction, save_direction
+from zplus.editing import edit
 from zplus.errors import ZplusError
 from zplus.generators import save_generator
 from zplus.images import read_image, write_image
@@ -141,6 +143,11 @@ def test_f_goes_as_the_latent_says(zplus, model, direction, latent, tmp_path):
         ("latent", ["--paste", "replace", "--no-align"], "Leave out --paste, --no-align"),
         ("latent", ["--photo", "me.png", "--no-paste"], "Leave out --photo"),
         ("photo", ["--photo", "me.png"], "Leave out --photo"),
+        (
+            "latent",
+            ["--sweep", "smile=0:1:2", "--keep-identity"],
+            "Leave out --keep-identity: the strengths of a sweep are not corrected",
+        ),
         ("photo", ["--sweep", "smile=0:1:2", "--paste", "keep"], "Leave out --paste: a sweep shows the crop"),
     ],
 )
@@ -149,6 +156,22 @@ def test_options_that_would_be_passed_over(zplus, model, latent, photo, tmp_path
     result = zplus("edit", path, "-d", "smile", *options, "--model", model, "-o", tmp_path / "out.png")
     assert_refused(result)
     assert words in result.err
+
+
+def test_the_person_is_kept_where_that_is_asked_for(zplus, model, direction, latent, tmp_path, monkeypatch):
+    asked = []
+
+    def kept(generator, edited, steps, execution, tick):
+        asked.append([one.strength for one in edited.edits])
+        tick(steps)
+        return edit(generator, edited, {direction_of(generator, seed=9): 1.0})
+
+    monkeypatch.setattr(editing, "keep_identity", kept)
+    common = ["edit", latent, "-d", f"{direction}=2", "--model", model, "--latent", tmp_path / "kept.safetensors", "-o"]
+    assert zplus(*common, tmp_path / "plain.png").code == 0 and asked == []
+    assert zplus(*common, tmp_path / "kept.png", "--keep-identity").code == 0 and asked == [[2.0]]
+    assert len(load_latent(tmp_path / "kept.safetensors").edits) == 2
+    assert (read_image(tmp_path / "plain.png") != read_image(tmp_path / "kept.png")).any()
 
 
 def test_several_directions_are_listed(zplus, model, direction, latent, tmp_path):

@@ -17,8 +17,9 @@ OPTIONS = {
         "--start --steps -o"
     ),
     "edit": (
-        "--device --direction --encoder --face --feature --json --label --latent --layer --mask --method --model "
-        "--move --no-align --no-paste --out --paste --photo --psi --seed --space --start --steps --sweep --to -o -d"
+        "--device --direction --encoder --face --feature --json --keep-identity --label --latent --layer --mask "
+        "--method --model --move --no-align --no-paste --out --paste --photo --psi --seed --space --start --steps "
+        "--sweep --to -o -d"
     ),
     "sample": "--device --json --label --model --out --psi --seeds -o",
     "mix": "--device --json --label --latent --layers --model --out -o",

@@ -50,6 +50,10 @@ def edit(
             "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
         ),
     ] = EditOptions.mask,
+    keep_identity: Annotated[
+        bool,
+        typer.Option("--keep-identity", help="Correct the edits so that the person stays more alike (some seconds)."),
+    ] = EditOptions.keep_identity,
     paste: Annotated[
         Paste,
         typer.Option(
@@ -98,6 +102,7 @@ def edit(
         feature=feature,
         move=move,
         mask=mask,
+        keep_identity=keep_identity,
         paste=paste,
         crop_alone=no_paste,
         scores=as_json,
@@ -129,5 +134,6 @@ def _refuse_unread(context: options.Context, is_latent: bool, has_photo: bool, s
         refuse("a photo is pasted into itself", "photo")
     if sweep:
         refuse("a sweep shows the crop", "photo", "paste")
+        refuse("the strengths of a sweep are not corrected", "keep_identity")
     elif no_paste:
         refuse("with --no-paste the crop is written", "photo", "paste")

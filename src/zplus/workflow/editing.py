@@ -9,8 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from zplus.direction import MOST, Direction
-from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, solve_strength
+from zplus.editing import Editor, angle_degrees, cosine_reached, edit, find_direction, keep_identity, solve_strength
+from zplus.editing.likeness import STEPS as LIKENESS_STEPS
 from zplus.errors import LatentError, ZplusError
+from zplus.execution import best_execution
 from zplus.faces.align import Aligned
 from zplus.faces.paste import paste
 from zplus.generators import Generator
@@ -110,6 +112,8 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
         edited = edit(generator, latent, strengths, feature=options.feature, move=options.move)
     for one in edited.edits:
         _check_range(one.direction, one.strength, callbacks)
+    if options.keep_identity:
+        edited = _kept(generator, edited, callbacks)
     if options.sweep:
         return edited, _write_sweep(generator, edited, *options.sweep, out, callbacks)
     amounts = {name: min(max(x, -MOST), MOST) for name, x in strengths.items()}
@@ -132,6 +136,13 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
         "scores_before": scores[0],
         "scores_after": scores[1],
     }
+
+
+def _kept(generator: Generator, edited: Latent, callbacks: Callbacks) -> Latent:
+    """The edited latent with the person more alike."""
+    with python_warnings(callbacks), callbacks.stage("Keeping the person", LIKENESS_STEPS) as tick:
+        execution = best_execution(generator, LIKENESS_STEPS)
+        return keep_identity(generator, edited, LIKENESS_STEPS, execution, lambda done: tick(done, ""))
 
 
 def finished(

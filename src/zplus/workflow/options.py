@@ -60,6 +60,7 @@ class EditOptions:
         move: How the code moves; None is the latent's own way. See `zplus.edit`.
         mask: A region of the face, or an image that is white where the edit shows.
         paste: Keep the photo's pixels where no shape moved, or replace the whole crop.
+        keep_identity: Correct the edits so that the person stays more alike. See `zplus.keep_identity`.
         crop_alone: Write the crop instead of the photo.
         scores: Measure the attributes before and after the edit.
     """
@@ -71,6 +72,7 @@ class EditOptions:
     move: Move | None = None
     mask: str | None = None
     paste: Paste = "keep"
+    keep_identity: bool = False
     crop_alone: bool = False
     scores: bool = True
 
