@@ -36,47 +36,6 @@ IDENTITY, COLOUR, LENGTH = 4.0, 100.0, 0.02  # weights
 SPREADS = {"age": 15.4, "gender": 11.3, "smile": 4.2, "age_identity": 10.7}  # deviations over the prior of ffhq-mobile
 
 
-def likeness(
-    generator: Generator,
-    latent: Latent,
-    steps: int = STEPS,
-    execution: Execution = EAGER,
-    tick: Callable[[int], None] = lambda done: None,
-) -> Direction:
-    """The direction whose unit, as one more edit, moves an edited face towards the face before its edits.
-
-    Args:
-        generator: The generator of the latent.
-        latent: One row, edited straight, in a space with one code per layer (z+, w+, s, with F or without).
-        steps: Of gradient descent, some .4 s each on 2 cores.
-        execution: How the networks run.
-        tick: Is given the number of steps done.
-
-    Raises:
-        ZplusError: The latent is of another kind.
-        FaceError: There is no face in the image before or after the edits.
-        DownloadError: A network has not been pulled.
-    """
-    space = space_of(generator, latent)
-    one_edited = len(latent) == 1 and latent.edited is not None and not latent.added
-    if not (one_edited and latent.move == "straight" and space.extended):
-        raise ZplusError("Likeness is for one face that was edited straight in z+, w+ or s, with F or without.")
-    correction = _Correction(generator, latent, execution)
-    values, axes = torch.linalg.eigh(statistics(generator).w_cov)
-    deviations = (axes * values.clamp(min=0).sqrt()) @ axes.T
-    x = torch.zeros(1, generator.num_codes, generator.w_dim, device=generator.device, requires_grad=True)
-    rows = _rows(generator)
-    for step in range(steps):
-        loss = correction.loss(rows * x @ deviations) + LENGTH * x.square().sum()
-        (slope,) = torch.autograd.grad(loss, x)
-        with torch.no_grad():
-            x -= STRIDE * (1 - step / steps) * slope / slope.norm().clamp(min=1e-12)
-        tick(step + 1)
-    card = {"method": "likeness", "edits": {one.direction.name: one.strength for one in latent.edits}}
-    vector = (rows * x.detach() @ deviations)[0]
-    return Direction(NAME, "w+", vector.cpu(), generator.mapping_fingerprint, card)
-
-
 def keep_identity(
     generator: Generator,
     latent: Latent,
@@ -84,12 +43,14 @@ def keep_identity(
     execution: Execution = EAGER,
     tick: Callable[[int], None] = lambda done: None,
 ) -> Latent:
-    """The edited latent with its `likeness` as one more edit, which replaces an earlier one.
+    """The edited latent with one more edit, "likeness", which moves its face towards the face before its edits.
+
+    An earlier likeness is replaced.
 
     Args:
         generator: The generator of the latent.
         latent: One row, edited straight, in a space with one code per layer (z+, w+, s, with F or without).
-        steps: Of gradient descent, some .4 s each on 2 cores.
+        steps: Of gradient descent, about a second each on 2 cores.
         execution: How the networks run.
         tick: Is given the number of steps done.
 
@@ -98,9 +59,30 @@ def keep_identity(
         FaceError: There is no face in the image before or after the edits.
         DownloadError: A network has not been pulled.
     """
-    earlier = {one.direction: -one.strength for one in latent.edits if one.direction.name == NAME}
-    plain = edit(generator, latent, earlier)
-    return edit(generator, plain, {likeness(generator, plain, steps, execution, tick): 1.0})
+    plain = edit(generator, latent, {x.direction: -x.strength for x in latent.edits if x.direction.name == NAME})
+    one_edited = len(plain) == 1 and plain.edited is not None and not plain.added
+    if not (one_edited and plain.move == "straight" and space_of(generator, plain).extended):
+        raise ZplusError("Likeness is for one face that was edited straight in z+, w+ or s, with F or without.")
+    vector = _descend(generator, _Correction(generator, plain, execution), steps, tick)
+    card = {"method": "likeness", "edits": {one.direction.name: one.strength for one in plain.edits}}
+    direction = Direction(NAME, "w+", vector.cpu(), generator.mapping_fingerprint, card)
+    return edit(generator, plain, {direction: 1.0})
+
+
+def _descend(
+    generator: Generator, correction: "_Correction", steps: int, tick: Callable[[int], None]
+) -> Float[Tensor, "l w"]:
+    """The vector of W+ that lowers the loss, found in deviations of w."""
+    values, axes = torch.linalg.eigh(statistics(generator).w_cov)
+    deviations, rows = (axes * values.clamp(min=0).sqrt()) @ axes.T, _rows(generator)
+    x = torch.zeros(1, generator.num_codes, generator.w_dim, device=generator.device, requires_grad=True)
+    for step in range(steps):
+        loss = correction.loss(rows * x @ deviations) + LENGTH * x.square().sum()
+        (slope,) = torch.autograd.grad(loss, x)
+        with torch.no_grad():
+            x -= STRIDE * (1 - step / steps) * slope / slope.norm().clamp(min=1e-12)
+        tick(step + 1)
+    return (rows * x.detach() @ deviations)[0]
 
 
 def _rows(generator: Generator) -> Float[Tensor, "l 1"]:
