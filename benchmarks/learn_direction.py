@@ -34,11 +34,10 @@ from zplus.faces.align import LEFT_EYE, RIGHT_EYE
 from zplus.faces.detector import FaceDetector
 from zplus.generators import State, load_generator
 from zplus.generators.prior import sample_w
-from zplus.images import to_pixels
 from zplus.latent import Point, load_latent
 from zplus.perception import age_identity
-from zplus.perception.differentiable import DifferentiableFace
-from zplus.perception.face_input import largest_face
+from zplus.perception.differentiable import DifferentiableFace, differentiable_face
+from zplus.perception.lpips import at
 from zplus.spaces import Space, convert, make_space, space_of
 
 SCORES = {"age": "age", "gender": "gender", "smile": "smile_network"}  # by the name that DifferentiableFace gives them
@@ -84,10 +83,10 @@ class Lesson:
     def subject(self, point: Point) -> Subject | None:
         """None where no face is seen, one from the side, or one of an age that edits should not begin at."""
         image = at(self.space.generator.synthesize(self.space.decode(*point)).clamp(-1, 1), SIDE)
-        face = largest_face(to_pixels(image[0]), self.detector)
-        if face is None or abs(face.pose.yaw) > MOST_TURNED:
+        seen = differentiable_face(image, self.detector)
+        if seen is None or abs(seen.face.pose.yaw) > MOST_TURNED:
             return None
-        seen, points = DifferentiableFace(face), torch.from_numpy(face.face.landmarks).float() / SIDE
+        points = torch.from_numpy(seen.face.face.landmarks).float() / SIDE
         scores = {score: getattr(seen, score)(image) for score in SCORES}
         if not AGES[0] <= scores["age"] <= AGES[1]:
             return None
@@ -146,10 +145,6 @@ class Lesson:
         found = float(torch.empty(1).uniform_(*STRENGTHS)) * (1 if torch.rand(1) < 0.5 else -1)
         years = float(one.scores["age"]) + found * self.spread["age"]
         return found if self.name != "age" or AGES[0] <= years <= AGES[1] else -found
-
-
-def at(image: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(image, image.shape[-1] // side)
 
 
 def shaken(images: Tensor) -> Tensor:

@@ -18,11 +18,9 @@ from zplus.errors import FaceError, ZplusError
 from zplus.execution import EAGER, Execution, Renderer
 from zplus.faces.detector import FaceDetector
 from zplus.generators import Generator, statistics
-from zplus.images import to_pixels
 from zplus.latent import Latent, Point
 from zplus.perception import age_identity
-from zplus.perception.differentiable import DifferentiableFace
-from zplus.perception.face_input import largest_face
+from zplus.perception.differentiable import DifferentiableFace, differentiable_face
 from zplus.perception.lpips import at
 from zplus.spaces import convert, space_of
 from zplus.spaces.rendering import edited_space
@@ -101,30 +99,27 @@ class _Correction:
         self.feature, original = latent.feature, space_of(generator, latent)
         self.space = edited_space(original, latent)
         self.render = Renderer(self.space, execution)
-        before = latent.inverted.contiguous_copy(generator.device)
-        self.start = convert(original, before, self.space)[0]
-        self.code = latent.edited.code.to(generator.device)
+        before, edited = (x.contiguous_copy(generator.device) for x in (latent.inverted, latent.edited))
+        self.start, self.code = convert(original, before, self.space)[0], edited.code
         self.head = None if self.space.layer is None else self.space.head(self.start.code)
         card = torch.tensor(age_identity.card()["coefficients"], device=generator.device)
         self.years = card.float()  # of a unit of the descriptor
         detector = FaceDetector()
         with torch.no_grad():
-            photo, self.edited = self._picture(self.start), self._picture(self._moved(torch.zeros_like(self.code)))
+            photo, self.edited = self._picture(self.start), self._picture(edited)
             self.identity = _face(photo, detector).identity(photo)
             self.face = _face(self.edited, detector)
             self.scores = self._scores(self.edited, self.face.identity(self.edited))
 
     def loss(self, vector: Float[Tensor, "1 l w"]) -> Tensor:
         """The loss of the edited code moved along a vector of W+."""
-        picture = self._picture(self._moved(self.space.tangent_along(self.code, vector)))
+        code = self.space.move(self.code, self.space.tangent_along(self.code, vector))
+        picture = self._picture(with_code(self.space, self.start, code, self.feature, self.head))
         descriptor = self.face.identity(picture)
         found = self._scores(picture, descriptor)
         changed = sum(((found[name] - self.scores[name]) / spread).square().sum() for name, spread in SPREADS.items())
         colours = (at(picture, COARSE) - at(self.edited, COARSE)).square().mean()
         return IDENTITY * (descriptor - self.identity).square().sum() + changed + COLOUR * colours
-
-    def _moved(self, tangent: Tensor) -> Point:
-        return with_code(self.space, self.start, self.space.move(self.code, tangent), self.feature, self.head)
 
     def _picture(self, point: Point) -> Float[Tensor, "1 3 s s"]:
         image = self.render(self.space.inputs(point.code), point.state).clamp(-1, 1)
@@ -137,7 +132,7 @@ class _Correction:
 
 
 def _face(picture: Float[Tensor, "1 3 s s"], detector: FaceDetector) -> DifferentiableFace:
-    found = largest_face(to_pixels(picture[0]), detector)
-    if found is None:
+    face = differentiable_face(picture, detector)
+    if face is None:
         raise FaceError("No face is seen in the picture before or after the edit, so nobody can be kept alike.")
-    return DifferentiableFace(found, picture.device)
+    return face

@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zplus.faces.detector import FaceDetector
 from zplus.generators.resample import downsample, fir_kernel
+from zplus.images import to_pixels
 from zplus.perception import age_gender, emotion, identity
-from zplus.perception.face_input import FaceInput
+from zplus.perception.face_input import FaceInput, largest_face
 from zplus.perception.weights import age_tensors, emotion_tensors, gender_tensors, identity_tensors
 
 BINOMIAL = (1, 4, 6, 4, 1)  # dlib's filter before every second pixel is dropped
@@ -58,6 +60,12 @@ class DifferentiableFace:
         if images.shape[-2:] != (height, width):
             raise ValueError(f"The images have {tuple(images.shape[-2:])} pixels, and the face's {(height, width)}.")
         return _cut(images, self.face.chip_matrix(size, padding), size)
+
+
+def differentiable_face(image: Float[Tensor, "1 3 h w"], detector: FaceDetector) -> DifferentiableFace | None:
+    """The largest face of an image in [-1, 1], for images in which it lies where it lies there; None without a face."""
+    found = largest_face(to_pixels(image[0]), detector)
+    return None if found is None else DifferentiableFace(found, image.device)
 
 
 @cache

@@ -25,8 +25,7 @@ from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
 from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, vgg_features
 from zplus.inversion.minimizer import schedule
-from zplus.perception.differentiable import DifferentiableFace
-from zplus.perception.face_input import largest_face
+from zplus.perception.differentiable import differentiable_face
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import Pictures, to_batch
@@ -234,9 +233,8 @@ def unlikeness(images: Tensor, shown: Tensor, detector: FaceDetector) -> Tensor:
     """The mean squared distance of face descriptors of two [N,3,s,s], cut where a face is shown; 0 where none is."""
     distances = [torch.zeros((), device=images.device)]
     for image, picture in zip(images.split(1), shown.split(1), strict=True):
-        found = largest_face(to_pixels(picture[0]), detector)
-        if found is not None:
-            face = DifferentiableFace(found, images.device)
+        face = differentiable_face(picture, detector)
+        if face is not None:
             distances.append((face.identity(image) - face.identity(picture)).square().sum())
     return torch.stack(distances).sum() / len(images)
 
