@@ -1,6 +1,6 @@
 """Between which strengths faces hold, for each direction of ffhq-mobile; goes into its card.
 
-    python benchmarks/ranges.py FOLDER --work WORK --faceres FACERES
+    python benchmarks/ranges.py FOLDER --work WORK --faceres FACERES [--only NAME ...]
 
 WORK has latents in F/Z+ of other portraits than `edits.py` judges (`portraits.py --first 0`). A face holds where it is
 whole, leaves no ghost and is first among all portraits by both identity networks; a strength is within the range where
@@ -8,6 +8,7 @@ three of four faces hold there and at all nearer ones.
 """
 
 import argparse
+import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from edits import people
 from judges import MAX_GHOST, Judges, ghost
-from machine import save_result
+from machine import RESULTS, save_result
 from zplus.direction import save_direction
 from zplus.editing import Editor, directions_of
 from zplus.generators import load_generator
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--faceres", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", help="directions to measure anew; the others keep their rows")
     given = parser.parse_args()
     generator, judges = load_generator("ffhq-mobile"), Judges(given.faceres)
     names, galleries = people(given.folder, given.work, judges)
@@ -53,8 +55,9 @@ def main() -> None:
             found.append(first and seen.whole and ghost(before, seen) <= MAX_GHOST)
         return float(np.mean(found))
 
-    result = {}
-    for name, direction in directions_of(generator).items():
+    found = directions_of(generator)
+    result = json.loads((RESULTS / "ranges.json").read_text(encoding="utf-8"))["directions"] if given.only else {}
+    for name in given.only or found:
         shares = {sign * x: held(name, sign * x) for sign in (-1, 1) for x in STRENGTHS}
         ends = [
             sign
@@ -63,7 +66,8 @@ def main() -> None:
         ]
         result[name] = {"range": ends, "held": shares}
         print(name, result[name], flush=True)
-        save_direction(replace(direction, card=direction.card | {"range": ends}), DIRECTIONS / f"{name}.safetensors")
+        measured = replace(found[name], card=found[name].card | {"range": ends})
+        save_direction(measured, DIRECTIONS / f"{name}.safetensors")
     save_result("ranges", {"faces": len(faces), "share": SHARE, "directions": result})
 
 
