@@ -7,6 +7,7 @@ import zplus
 
 NAMES = [
     "Direction",
+    "Dragged",
     "Editor",
     "Execution",
     "Generator",
@@ -18,6 +19,7 @@ NAMES = [
     "align",
     "best_execution",
     "directions_of",
+    "drag",
     "edit",
     "example_photo",
     "find_direction",

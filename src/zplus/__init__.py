@@ -25,9 +25,11 @@ _MODULES = {
     "zplus.inversion.encoder": ("load_encoder",),
     "zplus.editing": (
         "FINDERS",
+        "Dragged",
         "Editor",
         "Search",
         "directions_of",
+        "drag",
         "edit",
         "find_direction",
         "interpolate",

@@ -21,6 +21,10 @@ OPTIONS = {
         "--method --model --move --no-align --no-paste --out --paste --photo --psi --seed --space --start --steps "
         "--sweep --to -o -d"
     ),
+    "drag": (
+        "--device --face --from --json --label --latent --mask --model --move --out --paste --photo --radius --steps "
+        "--to -o"
+    ),
     "sample": "--device --json --label --model --out --psi --seeds -o",
     "mix": "--device --json --label --latent --layers --model --out -o",
     "interpolate": "--device --frames --json --label --model --out --rate -o",
@@ -77,6 +81,7 @@ KEYS = {
         "identity_distance warnings photo latent reconstruction aligned quad photo_sha256 fingerprint request"
     ),
     "edit": "space model picture direction strength angle_degrees cosine scores_before scores_after warnings latent",
+    "drag": "space model picture direction points distance warnings latent",
     "sweep": "space model picture direction strength warnings",
     "mix": "picture layers space latent",
     "interpolate": "out frames space",
@@ -113,6 +118,9 @@ def found(zplus, model, direction, photo, tmp_path, monkeypatch):
         "latent export": zplus("latent", "export", latent, *ours, tmp_path / "b.npy").json,
         "invert": zplus("invert", photo, "--no-align", *ours, tmp_path / "inverted").json,
         "edit": zplus("edit", *edited, "-d", direction, "--latent", tmp_path / "c.safetensors").json,
+        "drag": zplus(
+            "drag", *edited, "--from", "8,8", "--to", "9,8", "--steps", "1", "--latent", tmp_path / "e.safetensors"
+        ).json,
         "sweep": zplus("edit", *edited, "--sweep", f"{direction}=0:1:2").json,
         "mix": zplus("mix", latent, latent, "--layers", "0:2", "--latent", tmp_path / "d.safetensors", *ours, out).json,
         "interpolate": zplus("interpolate", latent, latent, "--frames", "2", *ours, tmp_path / "frames").json,

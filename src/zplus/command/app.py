@@ -20,6 +20,7 @@ from zplus.command.convert import convert
 from zplus.command.demo import demo
 from zplus.command.directions import directions
 from zplus.command.distance import distance
+from zplus.command.drag import drag
 from zplus.command.edit import edit
 from zplus.command.interpolate import interpolate
 from zplus.command.invert import invert
@@ -110,7 +111,7 @@ def _common(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    models, pull, convert, align, invert, edit, sample, mix, interpolate, demo, studio, report, distance,
+    models, pull, convert, align, invert, edit, drag, sample, mix, interpolate, demo, studio, report, distance,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

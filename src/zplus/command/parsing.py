@@ -66,3 +66,26 @@ def parse_targets(targets: tuple[str, ...]) -> dict[str, float]:
         if not name or not math.isfinite(found[name]):
             raise ZplusError(f"{text!r} is no target: write it like smile=0.8.")
     return found
+
+
+def parse_pairs(begin: tuple[str, ...], to: tuple[str, ...]) -> tuple[tuple[float, float, float, float], ...]:
+    """Points "x,y" and their targets, as x, y, x, y.
+
+    >>> parse_pairs(("10,20",), ("10,15.5",))
+    ((10.0, 20.0, 10.0, 15.5),)
+    """
+    if len(begin) != len(to) or not begin:
+        raise ZplusError(
+            f"There are {len(begin)} points (--from) and {len(to)} targets (--to): give one target for each point, "
+            "such as --from 420,610 --to 410,590."
+        )
+    return tuple((*_point(a), *_point(b)) for a, b in zip(begin, to, strict=True))
+
+
+def _point(text: str) -> tuple[float, float]:
+    """X,Y."""
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        raise ZplusError(f"{text[:60]!r} is no point: write it like 420,610, x before y, in pixels.") from None
+    return x, y

@@ -1,6 +1,7 @@
 """Editing: finding, importing and applying directions."""
 
 from zplus.editing.builtin import directions_of, find_direction
+from zplus.editing.drag import Dragged, drag
 from zplus.editing.editor import Editor, angle_degrees, cosine_reached, edit
 from zplus.editing.finders import FINDERS, Finder
 from zplus.editing.foreign import read_directions
@@ -12,6 +13,7 @@ from zplus.editing.strength import solve_strength
 
 __all__ = [
     "FINDERS",
+    "Dragged",
     "Editor",
     "Examples",
     "Finder",
@@ -20,6 +22,7 @@ __all__ = [
     "calibrated",
     "cosine_reached",
     "directions_of",
+    "drag",
     "edit",
     "find_direction",
     "interpolate",

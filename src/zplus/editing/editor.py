@@ -96,7 +96,7 @@ class Editor:
         generator, moved = self.space.generator, feature or self.latent.feature
         if moved not in get_args(FeatureMove):
             raise UnknownNameError("move of F", moved, get_args(FeatureMove))
-        where = self.latent.mask if mask is None else _mask(mask, len(self.latent))
+        where = self.latent.mask if mask is None else checked_mask(mask, len(self.latent))
         wanted = list(self.latent.edits)
         for key, strength in strengths.items():
             direction = key if isinstance(key, Direction) else find_direction(str(key), generator)
@@ -247,7 +247,7 @@ def _checked(one: Edit, generator: Generator) -> Edit:
     return one
 
 
-def _mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
+def checked_mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
     """A mask for every row in [0, 1], from any numbers of that shape. Raises ZplusError."""
     found = torch.as_tensor(mask).float() if isinstance(mask, Tensor | np.ndarray) else torch.empty(0)
     fits = found.ndim == 4 and found.shape[0] in (1, rows) and found.shape[1] == 1 and found.shape[2] == found.shape[3]
