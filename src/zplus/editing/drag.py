@@ -32,7 +32,8 @@ NAME = "drag"
 STEPS = 30
 STRIDE = 0.8  # length of the first step on the sphere, in deviations of the code over the prior
 FREE_STRIDE = 0.4  # the same in W+ and S, where nothing else keeps a code near the prior
-LONGER, SHORTER, RANGE = 1.3, 0.7, 3.0  # strides adapt so that handles move about a cell each, up to this factor
+LONGER, SHORTER, RANGE = 1.3, 0.7, 2.0  # strides adapt so that handles move about a cell each, up to this factor
+PATIENCE = 6  # steps without coming nearer, after which it ends: a code that is pushed on leaves the prior
 RADIUS = 1 / 32  # of a patch, as a part of the picture's side
 SEARCH = 1 / 24  # half a side of the square in which a handle is looked for, as a part of the picture's side
 COARSE, LEAST = 16, 32  # the feature map has 1/16 of the picture's side, and 32 cells at least
@@ -83,7 +84,7 @@ def drag(
             left corner.
         mask: What may move, float [1, 1, s, s] in [0, 1], of any side s; None for everything.
         radius: Of the patch around a handle that moves as a whole, in pixels; None for 1/32 of the picture's side.
-        steps: At most so many; it ends when all handles have arrived.
+        steps: At most so many; it ends when all handles have arrived, or come no nearer.
         move: "straight" or "sphere", as in `edit`; None keeps the latent's.
         callback: Called after every step, in the caller's thread. True stops, and what was reached is kept. What it
             raises ends the work.
@@ -136,7 +137,7 @@ def _unused_name(latent: Latent) -> str:
 
 def _descend(course: "_Course", goal: "_Goal", steps: int, callback: Callback | None) -> float:
     """Take the steps, and leave the code at the best point; its mean distance in pixels."""
-    best, nearest, before = course.code, math.inf, goal.distance
+    best, nearest, last, before = course.code, math.inf, 0, goal.distance
     first = stride = STRIDE if course.chart.has_angles else FREE_STRIDE
     features = course.features()
     for step in range(steps):
@@ -149,11 +150,11 @@ def _descend(course: "_Course", goal: "_Goal", steps: int, callback: Callback | 
         stride = min(max(stride, first / RANGE), first * RANGE)
         before = goal.distance
         if before < nearest:
-            best, nearest = course.code, before
+            best, nearest, last = course.code, before, step
         handles = goal.points.handles * goal.cell
         if callback is not None and callback(Dragged(step + 1, steps, handles, before, course.picture)):
             break
-        if goal.arrived:
+        if goal.arrived or step - last >= PATIENCE:
             break
     course.code = best
     return nearest
