@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from command_line import assert_refused
+from zplus.images import read_image
 from zplus.latent import load_latent
 
 
@@ -22,7 +23,7 @@ def test_points_are_dragged(zplus, model, latent, tmp_path):
     more = ["--mask", mask, "--radius", "2", "--steps", "2", "--latent", kept]
     found = zplus("drag", latent, "--model", model, "-o", out, *pairs, *more, "--json").json
     assert found["points"] == [[8, 9.5, 12, 9.5], [20, 20, 20, 18]] and found["direction"] == "drag"
-    assert Image.open(out).size == (32, 32)
+    assert read_image(out).shape == (32, 32, 3)
     (one,) = load_latent(kept).edits
     assert one.direction.name == "drag" and one.direction.card["distance"] == found["distance"]
     again = zplus("drag", kept, "--model", model, "-o", out, *pairs[:4], "--steps", "1", "--json").json
