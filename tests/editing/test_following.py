@@ -55,7 +55,6 @@ def test_the_loss_pulls_a_patch_towards_its_target(way):
     first = smooth_map()
     handles = torch.tensor([[15.5, 16.5]])
     shift = torch.zeros(2, requires_grad=True)
-    map_ = shifted(first, 0, 0)
     centres = torch.arange(SIDE) + 0.5
     grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), -1)[None] - shift
     map_ = F.grid_sample(first, grid * (2 / SIDE) - 1, padding_mode="border", align_corners=False)
