@@ -8,9 +8,9 @@ import pytest
 import zplus
 
 ROOMS = (  # from the ground up
-    "errors", "files", "cache", "archives", "records", "wording", "video", "images", "pages", "generators",
-    "direction", "latent", "spaces", "execution", "faces", "perception", "inversion", "editing", "training",
-    "workflow", "benchmark", "studio", "command",
+    "errors", "files", "fields", "cache", "archives", "tensor_files", "records", "wording", "video", "images", "pages",
+    "generators", "direction", "latent", "spaces", "execution", "faces", "perception", "inversion", "editing",
+    "training", "workflow", "benchmark", "studio", "command",
 )  # fmt: skip
 HOUSE = Path(zplus.__file__).parent
 

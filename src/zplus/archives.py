@@ -21,6 +21,7 @@ from typing import Any
 
 from zplus.cache import cache_folder, cached
 from zplus.errors import DownloadError
+from zplus.files import make_folder
 
 LARGEST = 1 << 29  # bytes of one file taken out of an archive; the largest known one has 100 MB
 BLOCK = 1 << 20  # bytes copied at a time
@@ -75,7 +76,7 @@ def fetch(archive: Archive, report: Callable[[str], None] = lambda line: None, o
             file = _download(archive, work)
         report(f"Checking {file.name}")
         opened = work / "files"
-        opened.mkdir()
+        make_folder(opened)
         with file.open("rb") as stream:
             _check(stream, archive)
             _extract(stream, archive, opened)
@@ -96,7 +97,7 @@ def _base(name: str) -> str:
 def _workplace(archive: Archive) -> Iterator[Path]:
     """A temporary folder beside the final one, so that a rename within one file system ends the work."""
     parent = _place(archive).parent
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=parent, ignore_cleanup_errors=True) as work:
         yield Path(work)
 

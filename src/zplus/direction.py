@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from zplus.errors import LatentError
+from zplus.fields import check_plain, is_name
 from zplus.records import Kind, read_record, write_record
 
 KIND = Kind("direction", LatentError, damaged="is not a readable direction")
@@ -31,7 +32,7 @@ class Direction:
         excluded: [M, L, D], vectors that were projected out and that a move must not follow; or None.
 
     Raises:
-        LatentError: A value has a wrong type or shape, or is not finite.
+        LatentError: A value has a wrong type or shape, is not finite, or larger than that of any direction.
     """
 
     name: str
@@ -42,13 +43,17 @@ class Direction:
     excluded: Tensor | None = None
 
     def __post_init__(self) -> None:
-        texts = isinstance(self.name, str) and isinstance(self.belongs_to, str) and isinstance(self.card, dict)
-        texts = texts and isinstance(self.card.get("attribute", ""), str)
+        message = f"The direction {str(self.name)[:60]!r} is damaged"
+        texts = is_name(self.name) and is_name(self.belongs_to) and isinstance(self.card, dict)
+        texts = texts and is_name(self.card.get("attribute", ""))
         texts = texts and isinstance(self.space, str) and re.fullmatch(SPACE, self.space) is not None
         numbers = _are_numbers(self.vector, 2) and (self.excluded is None or _are_numbers(self.excluded, 3))
         if not texts or not numbers:
-            message = f"The direction {str(self.name)[:60]!r} is damaged"
-            raise LatentError(f"{message}: it needs finite numbers [K, D] of a space such as w.")
+            raise LatentError(f"{message}: it needs a short name, and finite numbers [K, D] of a space such as w.")
+        try:
+            check_plain("its card", self.card)
+        except ValueError as error:
+            raise LatentError(f"{message}: {error}.") from None
 
     @property
     def tensors(self) -> dict[str, Tensor]:

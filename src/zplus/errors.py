@@ -61,6 +61,15 @@ def printable(text: str) -> str:
     return "".join(x if x.isprintable() or x == "\n" else x.encode("unicode_escape").decode() for x in text)
 
 
+def one_line(text: str) -> str:
+    r"""As `printable`, with line ends as their escape too: what a file is called must not look like our next line.
+
+    >>> one_line("a\nb")
+    'a\\nb'
+    """
+    return printable(text).replace("\n", "\\n")
+
+
 def sentence(error: BaseException) -> str:
     """What went wrong, in one line for a person."""
     return printable(_sentence(error))[:LONGEST]

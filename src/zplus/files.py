@@ -1,4 +1,4 @@
-"""Atomic files: written beside their place, then renamed."""
+"""Where files are written: beside their place, then renamed; files and folders for their owner alone."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from zplus.errors import ZplusError
 
@@ -33,7 +34,7 @@ def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[P
     """Yield a temporary path beside `path` (same suffix); on success it replaces `path`.
 
     On any failure, also an interruption, the temporary file is removed and `path` stays as it was. The folder must
-    exist; links are followed.
+    exist; links are followed. The file is for its owner alone.
 
     Args:
         path: The file to write.
@@ -43,6 +44,7 @@ def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[P
     temporary = target.with_name(f".zplus-{secrets.token_hex(6)}{target.suffix}")
     try:
         _check(target, path, error)
+        temporary.touch(mode=0o600, exist_ok=False)
         yield temporary
         os.replace(temporary, target)
     except OSError as problem:
@@ -50,6 +52,24 @@ def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[P
     finally:
         with suppress(OSError):  # where there is no such folder
             temporary.unlink()
+
+
+@contextmanager
+def appended(path: Path) -> Iterator[TextIO]:
+    """A text file to add lines to, for its owner alone. Raises OSError."""
+    with open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        yield file
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone; one that is there stays as it is.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if path.parent != path and not path.parent.is_dir():
+        make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _check(target: Path, path: str | Path, error: type[ZplusError]) -> None:

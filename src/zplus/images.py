@@ -4,10 +4,13 @@ Pixels are uint8 [H, W, 3], RGB, upright, sRGB. Only pixels are taken from a fil
 no location. Every written image says that a generative model edited it.
 """
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -22,7 +25,10 @@ from zplus.errors import ImageError
 from zplus.files import atomic
 from zplus.video import is_video, write_mp4
 
-MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, ten times that as it is worked on
+MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, and about 500 MB while it is decoded
+LARGE = 8_000_000  # pixels; of larger pictures one at a time is decoded, and none that is packed too tightly
+MAX_PER_BYTE = 1000  # pixels of a large picture for each byte of its file; a JPEG of one colour has 64
+BAND = 256  # rows that are converted at a time
 MAX_SIDE = 16_383  # what WebP can hold
 MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
@@ -30,15 +36,16 @@ WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 TOOL = f"zplus {__version__}"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 Images = Tensor | np.ndarray | Image.Image | Sequence[Any]  # see as_batch
-UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+AS_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> the upright picture as it is stored
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: x[:, ::-1].swapaxes(0, 1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: x[::-1].swapaxes(0, 1),
 }
+_one_at_a_time = Lock()
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
@@ -226,15 +233,20 @@ def _decode(path: Path, max_pixels: int, min_side: int) -> UInt8[np.ndarray, "h 
         if image.tile and image.tile[0][0] == "ppm_plain":
             raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
         _check_size(path, image.size, max_pixels, min_side)
-        image.load()
-        return _upright_rgb(image, path)
+        with _one_at_a_time if math.prod(image.size) > LARGE else nullcontext():
+            image.load()
+            return _upright_rgb(image, path)
 
 
 def _upright_rgb(image: Image.Image, name: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The pixels of an image: upright by EXIF, in sRGB, on white where transparent."""
-    upright = UPRIGHT.get(_orientation(image))
-    rgb = _to_srgb(_to_8_bit(name, image), image.info.get("icc_profile"))
-    return np.array(rgb if upright is None else rgb.transpose(upright))
+    """The pixels of an image: upright by EXIF, in sRGB, on white where transparent; converted in bands, for little memory."""
+    orientation, (width, height) = _orientation(image), image.size
+    pixels = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
+    stored = AS_STORED.get(orientation, lambda x: x)(pixels)
+    for top in range(0, height, BAND):
+        band = image.crop((0, top, width, min(top + BAND, height)))
+        stored[top : top + BAND] = _to_srgb(_to_8_bit(name, band), image.info.get("icc_profile"))
+    return pixels
 
 
 class _Patient:
@@ -259,6 +271,8 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int, min_side: in
         raise ImageError(f"{path} is only {size[0]} x {size[1]} pixels: use a picture of {min_side} a side or more.")
     if size[0] * size[1] > max_pixels or max(size) > MAX_SIDE:
         raise ImageError(_too_large(path, max_pixels))
+    if size[0] * size[1] > max(LARGE, MAX_PER_BYTE * path.stat().st_size):
+        raise ImageError(f"{path} has {size[0]} x {size[1]} pixels in few bytes, as no photo has: make it smaller.")
 
 
 def _too_large(path: Path, max_pixels: int) -> str:
@@ -267,7 +281,8 @@ def _too_large(path: Path, max_pixels: int) -> str:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(0x0112, 1))
+        found = int(image.getexif().get(0x0112, 1))
+        return found if found in AS_STORED else 1
     except Exception:  # damaged EXIF does not spoil the picture
         return 1
 

@@ -1,7 +1,7 @@
 """A latent: immutable points of a space of one generator, with their edits; and its file."""
 
 import json
-import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,18 +10,21 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from zplus.direction import Direction
+from zplus.direction import SPACE, Direction
 from zplus.errors import LatentError, ZplusError
+from zplus.fields import MAX_PARTS, check_plain, is_name
 from zplus.generators.contract import State
 from zplus.records import Kind, read_record, write_record
 
 KIND = Kind(
     "latent", LatentError, "is damaged or not a latent", "invert the photo again",
-    version="1", dtypes=frozenset({"F32"}),
+    version="1", dtypes=frozenset({"F32"}), max_text=1 << 20,
 )  # fmt: skip
 FeatureMove = Literal["moved", "added", "fixed"]
 Move = Literal["straight", "sphere"]
 MAX_EDITS = 100  # each takes time
+MAX_STRENGTH = 1e6  # as an edit records: beyond the limit a sum is still kept, so that its opposite undoes it
+MAX_FIGURES = 100  # of a row
 MAX_CODES = 1 << 16  # more than any generator has
 ADDED, OFFSET, EXCLUDED = "added.", "offset.", "excluded."  # what the names of these tensors begin with in the file
 KINDS = {
@@ -29,7 +32,15 @@ KINDS = {
     "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "move": str, "mode": dict, "settings": dict,
     "figures": dict, "edits": list,
 }  # fmt: skip
-DIMENSIONS = {"code": 3, "features": 4, "rgb": 4, "mask": 4}  # any other tensor is the vector of a direction, with 2
+PATTERNS = {  # of texts that name a thing of zplus
+    "space": rf"(f/)?{SPACE}", "layer": r"[\w.]{1,100}", "noise": r"const|none|\d{1,18}", "fingerprint": r"\w{0,64}",
+    "mapping_fingerprint": r"\w{0,64}",
+}  # fmt: skip
+TENSORS = r"(inverted|edited)\.(code|features|rgb)|mask|(added|offset)\.[\w.]{1,150}|(edit|excluded)\.\d{1,3}"
+DIMENSIONS = {  # of a tensor, by the first or the last part of its name; an offset has those of its weight
+    "code": 3, "features": 4, "rgb": 4, "mask": 4, "added": 4, "edit": 2, "excluded": 3, "offset": None,
+}  # fmt: skip
+BY_ROW = ("inverted", "edited", "mask", "added")
 
 
 @dataclass(frozen=True)
@@ -211,7 +222,12 @@ def save_latent(latent: Latent, path: str | Path) -> None:
     )
     header = {name: getattr(latent, name) for name in plain} | asdict(latent.decoding)
     header["edits"] = [_describe(edit) for edit in latent.edits]
-    write_record(path, KIND, {"latent": json.dumps(header)}, tensors)
+    text = json.dumps(header)
+    try:
+        _check(header, tensors)
+    except (TypeError, ValueError) as error:
+        raise LatentError(f"{path} cannot be written: {error}.") from None
+    write_record(path, KIND, {"latent": text}, tensors)
 
 
 def load_latent(path: str | Path) -> Latent:
@@ -221,10 +237,10 @@ def load_latent(path: str | Path) -> Latent:
         LatentError: The file is missing, damaged or of another kind.
     """
     with read_record(path, KIND) as (texts, tensors):
-        added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
         header = json.loads(texts["latent"])
         header.setdefault("move", "sphere" if header["edits"] else "straight")  # older ones do not say
         _check(header, tensors)
+        added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
         decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise")))
         header["edits"] = tuple(
             _edit(text, tensors[f"edit.{i}"], excluded.get(str(i))) for i, text in enumerate(header["edits"])
@@ -241,22 +257,28 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     for name, kind in KINDS.items():
         if not isinstance(header[name], kind):
             raise TypeError(f"{name} is of a wrong type")
+    for name, pattern in PATTERNS.items():
+        if header[name] is not None and not re.fullmatch(pattern, header[name], re.ASCII):
+            raise ValueError(f"{name} is none of zplus")
+    if not is_name(header["generator"]):
+        raise ValueError("generator is no name")
     known = header["feature"] in get_args(FeatureMove) and header["move"] in get_args(Move)
     if not known or len(header["edits"]) > MAX_EDITS:
         raise ValueError("its edits are none of zplus")
-    if not 0 <= header["psi"] <= 1:
-        raise ValueError("psi does not lie in [0, 1]")
-    if header["cutoff"] is not None and not 0 <= header["cutoff"] <= MAX_CODES:
-        raise ValueError("cutoff is no number of codes")
-    for name in ("generator", "fingerprint", "mapping_fingerprint"):
-        header[name].encode()  # lone surrogates, which no program could pass on
-    if not all(isinstance(values, list) for values in header["figures"].values()):
-        raise TypeError("figures is of a wrong type")
+    if not 0 <= header["psi"] <= 1 or not 0 <= (header["cutoff"] or 0) <= MAX_CODES:
+        raise ValueError("psi does not lie in [0, 1], or cutoff is no number of codes")
     rows = len(tensors["inverted.code"])
+    for name in ("mode", "settings"):
+        check_plain(name, header[name])
+    check_plain("figures", header["figures"], MAX_PARTS + rows * MAX_FIGURES)
+    if not all(isinstance(values, list) and len(values) == rows for values in header["figures"].values()):
+        raise TypeError("figures is of a wrong type")
     for name, x in tensors.items():
-        prefix, _, part = name.rpartition(".")
-        if x.ndim != DIMENSIONS.get(part, 2) or not x.numel() or (prefix != "edit" and len(x) != rows):
-            raise ValueError(f"{name} is of a wrong shape")
+        first, last = name.partition(".")[0], name.rpartition(".")[2]
+        dimensions = DIMENSIONS.get(first, DIMENSIONS.get(last)) or x.ndim
+        shaped = x.ndim == dimensions and x.numel() and (first not in BY_ROW or len(x) == rows)
+        if not re.fullmatch(TENSORS, name, re.ASCII) or not shaped:
+            raise ValueError(f"{name[:60]} is of a wrong shape")
     mask = tensors.get("mask")
     if mask is not None and (mask.shape[1] != 1 or mask.min() < 0 or mask.max() > 1):
         raise ValueError("mask is not [N, 1, s, s] in [0, 1]")
@@ -279,9 +301,11 @@ def _describe(edit: Edit) -> dict[str, Any]:
 
 def _edit(text: dict[str, Any], vector: Tensor, excluded: Tensor | None) -> Edit:
     strength, layers = float(text["strength"]), text["layers"]
-    if not math.isfinite(strength):
-        raise ValueError("a strength is no number")
+    if not abs(strength) <= MAX_STRENGTH:
+        raise ValueError("a strength is no number that shows a face")
     if layers is not None:
         first, last = map(int, layers)
+        if not 0 <= first < last <= MAX_CODES:
+            raise ValueError("layers are no range of codes")
         layers = (first, last)
     return Edit(Direction(vector=vector, excluded=excluded, **text["direction"]), strength, layers)

@@ -10,19 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from zplus.errors import ZplusError
-from zplus.files import atomic, regular
+from zplus.tensor_files import DAMAGE, MAX_HEADER, opened, write_tensors
 
-MAX_HEADER = 4 << 20  # bytes; names and shapes of the 200 tensors of a large generator take 20 kB
-MAX_TENSORS = 4096
-MAX_KEYS = 64  # of the header's texts
-MAX_DIMENSIONS = 8  # of a tensor
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})  # as safetensors names them
-DAMAGE = (OSError, SafetensorError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -72,12 +65,6 @@ def read_record(path: str | Path, kind: Kind) -> Iterator[Record]:
         raise kind.error(f"{path} {kind.damaged} ({reason}){kind.remedy and f': {kind.remedy}'}.") from None
 
 
-def read_header(path: str | Path) -> dict[str, str]:
-    """The texts in the header of a safetensors file. Raises OSError, ValueError or SafetensorError."""
-    with safe_open(bounded(path), "pt") as file:
-        return file.metadata() or {}
-
-
 def write_record(
     path: str | Path,
     kind: Kind,
@@ -85,7 +72,7 @@ def write_record(
     tensors: Mapping[str, Tensor],
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a record, whole or not at all, with all tensors as `dtype`; no two may share memory.
+    """Write a record, whole or not at all, with all tensors as `dtype`.
 
     Raises `kind.error` for what could not be read again, such as values beyond the largest of `dtype`.
     """
@@ -93,31 +80,14 @@ def write_record(
     found = {name: x.detach().to("cpu", dtype).contiguous() for name, x in tensors.items()}
     try:
         _check_texts(texts, kind)
-        _check_count(len(found))
         _check_finite(found)
-        with atomic(path) as temporary:
-            save_file(found, temporary, texts)
-            bounded(temporary)
+        write_tensors(path, found, texts)
     except ValueError as error:
         raise kind.error(f"{path} cannot be written as {str(dtype).removeprefix('torch.')}: {error}.") from None
 
 
-def bounded(path: str | Path) -> Path:
-    """The path of a safetensors file whose header is short enough to be parsed.
-
-    Raises:
-        ValueError: The header is too long.
-        OSError: It is not a file.
-    """
-    path = regular(path)
-    with path.open("rb") as file:
-        if int.from_bytes(file.read(8), "little") > MAX_HEADER:
-            raise ValueError("its header is longer than any that zplus reads")
-    return path
-
-
 def _read(path: str | Path, kind: Kind) -> Record:
-    with safe_open(bounded(path), "pt") as file:
+    with opened(path) as file:
         header = file.metadata() or {}
         if header.get("zplus") != kind.name:
             noun = f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name} of zplus"
@@ -127,10 +97,8 @@ def _read(path: str | Path, kind: Kind) -> Record:
             raise kind.error(f"{path} was written by another version of zplus: update it with pip.")
         names = list(file.keys())
         _check_texts(header, kind)
-        _check_count(len(names))
         for name in names:
-            form = file.get_slice(name)
-            if form.get_dtype() not in kind.dtypes or len(form.get_shape()) > MAX_DIMENSIONS:
+            if file.get_slice(name).get_dtype() not in kind.dtypes:
                 raise ValueError(f"{name[:60]} is no tensor of floating point that zplus writes")
         # a copy, since the library's tensors are views of the file, which another program may change
         tensors = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in names}
@@ -139,13 +107,8 @@ def _read(path: str | Path, kind: Kind) -> Record:
 
 
 def _check_texts(header: Mapping[str, str], kind: Kind) -> None:
-    if len(header) > MAX_KEYS or sum(len(key) + len(text) for key, text in header.items()) > kind.max_text:
+    if sum(len(key) + len(text) for key, text in header.items()) > kind.max_text:
         raise ValueError("its header holds more text than any of its kind")
-
-
-def _check_count(tensors: int) -> None:
-    if tensors > MAX_TENSORS:
-        raise ValueError(f"it holds {tensors} tensors, and at most {MAX_TENSORS} are known")
 
 
 def _check_finite(tensors: Mapping[str, Tensor]) -> None:

@@ -5,6 +5,8 @@ import json
 import os
 import struct
 import time
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,7 +100,7 @@ def test_a_latent_of_entries_that_nobody_can_use(latent, entries):
     refused(altered(latent, **entries), "damaged", kind=LatentError)
 
 
-@pytest.mark.parametrize("strength", [float("nan"), float("inf"), "1e999"])
+@pytest.mark.parametrize("strength", [float("nan"), float("inf"), "1e999", 1e7, -1e300])
 def test_a_latent_of_an_endless_strength(latent, strength):
     with safe_open(latent, "pt") as file:
         (one,) = json.loads(file.metadata()["latent"])["edits"]
@@ -116,11 +118,63 @@ def test_a_latent_of_an_empty_mask(latent):
     refused(altered(latent, {"mask": torch.zeros(2, 1, 0, 0)}), "damaged", kind=LatentError)
 
 
-def test_names_in_a_latent_do_nothing_to_the_terminal_and_are_cut(latent):
-    generator = generator_of("resnet")
-    altered(latent, generator=ESCAPE + "x" * 10**6)
-    text = refused(lambda: edit(generator, load_latent(latent), {}), "belongs to")
-    assert "\\x1b[2J" in text
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"generator": ESCAPE}, {"generator": "x" * 10**6}, {"generator": "a\nzplus: all is well"},
+        {"generator": "a\u202eb"}, {"space": "../../x"}, {"space": "f/../z"}, {"space": ESCAPE}, {"space": "z\n"},
+        {"layer": ESCAPE}, {"layer": "b32.conv1\n"}, {"layer": "../x"}, {"layer": "b" * 10**5}, {"layer": ""},
+        {"noise": "x" * 10**6}, {"noise": "9" * 19}, {"noise": ""}, {"noise": "٣"}, {"psi": float("inf")},
+        {"psi": float("nan")}, {"psi": -0.1}, {"psi": 10**400}, {"fingerprint": "f" * 1000}, {"fingerprint": ESCAPE},
+        {"mapping_fingerprint": ESCAPE}, {"settings": {"a": "x" * 10**6}}, {"settings": {"a": [0] * 10**5}},
+        {"settings": {ESCAPE: 1}}, {"settings": {"a": ESCAPE}}, {"mode": {f"k{i}": i for i in range(10**5)}},
+        {"mode": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}}}, {"figures": {"mse": [0.5]}},
+        {"figures": {"mse": [0.5] * 10**5}}, {"figures": {ESCAPE: [1, 2]}}, {"figures": {"who": [ESCAPE, "b"]}},
+    ],
+    ids=lambda entries: repr(entries)[:40],
+)  # fmt: skip
+def test_a_latent_whose_fields_are_none_of_zplus(latent, entries):
+    text = refused(altered(latent, **entries), "damaged", kind=LatentError)
+    assert "owned" not in text and len(text) < 400 + len(str(latent))
+
+
+def test_a_text_of_ten_megabytes_is_not_even_parsed(latent):
+    with open(latent, "r+b") as file:
+        file.write((10 << 20).to_bytes(8, "little"))
+    refused(lambda: load_latent(latent), "header is longer", kind=LatentError)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("surprise", torch.zeros(2, 3)), ("edited.extra", torch.zeros(2, 3)),
+        ("added." + ESCAPE, torch.zeros(2, 1, 2, 2)),
+        ("added.b8.conv1", torch.zeros(2, 3)), ("added.b8.conv1", torch.zeros(1, 1, 2, 2)),
+        ("offset.", torch.zeros(3)), ("offset.a/../b", torch.zeros(3)), ("offset." + "a" * 151, torch.zeros(3)),
+        ("offset.x", torch.zeros(0)), ("edit.12345", torch.zeros(1, 16)), ("excluded.0", torch.zeros(1, 16)),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_latent_of_tensors_that_are_none_of_zplus(latent, name, tensor):
+    refused(altered(latent, {name: tensor}), "damaged", kind=LatentError)
+
+
+def test_a_latent_of_countless_offsets(latent):
+    refused(altered(latent, {f"offset.a{i}": torch.zeros(1) for i in range(5000)}), "at most 4096", kind=LatentError)
+
+
+@pytest.mark.parametrize("layers", [[0, 0], [3, 2], [-1, 2], [0, 10**9], [0, 10**400]])
+def test_an_edit_of_layers_that_are_no_range(latent, layers):
+    with safe_open(latent, "pt") as file:
+        (one,) = json.loads(file.metadata()["latent"])["edits"]
+    refused(altered(latent, edits=[one | {"layers": layers}]), "damaged", kind=LatentError)
+
+
+def test_what_could_not_be_read_is_not_written(latent, tmp_path):
+    found = load_latent(latent)
+    for change in ({"settings": {"a": ESCAPE}}, {"generator": "a\nb"}, {"figures": {"mse": [1.0]}}, {"layer": "/"}):
+        refused(lambda change=change: save_latent(replace(found, **change), tmp_path / "b.safetensors"), "written")
+    assert not (tmp_path / "b.safetensors").exists()
 
 
 def test_values_beyond_all_numbers_do_not_pass_through_an_edit():
@@ -141,6 +195,54 @@ def test_a_direction_of_other_precision_is_read_as_fp32(kind, tmp_path):
 def test_the_name_and_card_of_a_direction(tmp_path):
     refused(lambda: Direction(ESCAPE * 1000, "w", torch.full((1, 2), torch.nan), "x"), kind=LatentError)
     refused(lambda: Direction("a", "w", torch.ones(1, 2), "x", {"attribute": ["smile"]}), kind=LatentError)
+
+
+def test_arrays_of_countless_or_strange_parts(tmp_path):
+    npy, npz = tmp_path / "a.npy", tmp_path / "a.npz"
+    for dtype in ("S0", "V0", "U0", "i4", "c8", "M8[s]", [("x", "f4")], [("x", "S0")] * 1):
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (10**9,)}
+        with npy.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+        refused(lambda: read_code_arrays(npy), "damaged", kind=LatentError)
+    for shape in ((1 << 62,), (-1, 4), (1,) * 20, (10**9, 0)):
+        with npy.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        assert npy.stat().st_size < 300
+        if 0 in shape:
+            assert read_code_arrays(npy)[""].numel() == 0
+        else:
+            refused(lambda: read_code_arrays(npy), "damaged", kind=LatentError)
+    np.savez(npz, **{f"a{i}": np.zeros(1, np.float32) for i in range(2000)})
+    refused(lambda: read_code_arrays(npz), "more files", kind=LatentError)
+    np.savez(npz, **{f"a{i}": np.zeros(1, np.float32) for i in range(101)})
+    refused(lambda: read_code_arrays(npz), "101 arrays", kind=LatentError)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_arrays_that_unpack_without_end(method, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as packed:
+        packed.writestr("a.npy", b"\0" * (200 << 20))
+    refused(lambda: read_code_arrays(tmp_path / "a.npz"), "unpack", kind=LatentError)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as packed:
+        packed.writestr("a.npy", npy_bytes(np.zeros((1, 16), np.float32)))
+    if method == zipfile.ZIP_DEFLATED:
+        assert read_code_arrays(tmp_path / "a.npz")["a"].shape == (1, 16)
+    else:
+        refused(lambda: read_code_arrays(tmp_path / "a.npz"), "damaged", kind=LatentError)
+
+
+def npy_bytes(array) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["<f2", ">f4", "<f8", ">f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_of_any_float_order_and_layout_are_no_attack(kind, order, tmp_path):
+    codes = np.asarray(np.arange(24).reshape(2, 3, 4), kind, order)
+    np.save(tmp_path / "a.npy", codes)
+    assert read_code_arrays(tmp_path / "a.npy")[""].tolist() == codes.tolist()
 
 
 def test_numbers_that_fp32_cannot_hold_are_no_codes(tmp_path):
@@ -207,6 +309,21 @@ def test_text_for_a_terminal():
     assert printable("\x1b[31m\x07\u202e\x9b") == "\\x1b[31m\\x07\\u202e\\x9b"
 
 
-def test_save_and_load_of_a_direction_named_by_anyone(tmp_path):
-    save_direction(Direction(ESCAPE, "w", normal(1, 16), "x"), tmp_path / "a.safetensors")
-    assert load_direction(tmp_path / "a.safetensors").name == ESCAPE
+@pytest.mark.parametrize("name", [ESCAPE, "a\nb", "a\u202eb", "x" * 256, "\ud800"])
+def test_a_direction_named_by_a_stranger(name, tmp_path):
+    refused(lambda: Direction(name, "w", normal(1, 16), "x"), "damaged", kind=LatentError)
+    refused(lambda: Direction("a", "w", normal(1, 16), name), "damaged", kind=LatentError)
+    refused(lambda: Direction("a", "w", normal(1, 16), "x", {"attribute": name}), "damaged", kind=LatentError)
+
+
+@pytest.mark.parametrize(
+    "card", [{ESCAPE: 1}, {"a": ESCAPE}, {"a": "x" * 5000}, {"a": [0] * 20_000}, {"a": [[[[[[[[[0]]]]]]]]]}], ids=repr
+)
+def test_a_card_that_no_direction_has(card, tmp_path):
+    refused(lambda: Direction("a", "w", normal(1, 16), "x", card), "damaged", "card", kind=LatentError)
+
+
+@pytest.mark.parametrize("name", ["smile \u263a", "نیم\u200cرخ", "笑顔", "x" * 255])
+def test_names_of_all_languages_are_no_attack(name, tmp_path):
+    save_direction(Direction(name, "w", normal(1, 16), "x"), tmp_path / "a.safetensors")
+    assert load_direction(tmp_path / "a.safetensors").name == name

@@ -16,7 +16,8 @@ from zplus.errors import CheckpointError, LatentError, ZplusError
 from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.generators.store import read_generator, save_generator
 from zplus.inversion.encoder import load_encoder, save_encoder
-from zplus.records import MAX_KEYS, MAX_TENSORS, Kind, read_record, write_record
+from zplus.records import Kind, read_record, write_record
+from zplus.tensor_files import MAX_KEYS, MAX_TENSORS
 
 SECONDS = 3.0  # each takes less than one, with room for a busy machine
 KIND = Kind("note", LatentError, damaged="is damaged", version="1")

@@ -28,6 +28,7 @@ from zplus.benchmark.trial import (
 )
 from zplus.direction import Direction
 from zplus.errors import UnknownNameError
+from zplus.files import make_folder
 from zplus.generators import Generator
 from zplus.images import to_pixels, write_image
 from zplus.spaces import render
@@ -165,7 +166,7 @@ class Bench:
 
     def _kept(self, facts: Sequence[Row], shown: Sequence[Made]) -> Iterator[Row]:
         """The pictures of these subjects, written, and a row for each."""
-        (self.folder / "pictures").mkdir(exist_ok=True)
+        make_folder(self.folder / "pictures")
         for what, images, direction, truth, strengths in shown:
             for i, known in enumerate(facts):
                 if images[i].isnan().any():  # a truth that there is not

@@ -19,7 +19,7 @@ import torch
 
 from zplus.benchmark.rows import VERSION, Row, Run, read_run
 from zplus.errors import ZplusError
-from zplus.files import atomic, unlinked
+from zplus.files import appended, atomic, make_folder, unlinked
 from zplus.generators import Generator
 
 EDITED = {"table": "edit", "measure": "error_lpips"}
@@ -70,13 +70,13 @@ class Recorder:
             "command": command, "started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": 0.0,
             "skipped": [], "finished": False,
         }  # fmt: skip
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if (folder / "run.json").exists():
             self._go_on(read_run(folder))
         elif self.path.exists():
             raise ZplusError(f"{self.path} belongs to a run whose run.json is gone: give another folder with -o.")
         else:
-            self.path.touch()
+            self.path.touch(mode=0o600)
         self._write()
 
     def record(self, trials: Iterable[Trial], told: Told) -> bool:
@@ -100,7 +100,7 @@ class Recorder:
                 told(f"{trial.name} is left out: {error}")
                 self._write()
                 continue
-            with self.path.open("a", encoding="utf-8") as file:
+            with appended(self.path) as file:
                 file.write("".join(json.dumps(_known(row)) + "\n" for row in (*rows, _end(trial.name))))
             self.done.add(trial.name)
             seconds = time.perf_counter() - began

@@ -35,6 +35,8 @@ from zplus.command.studio import studio
 from zplus.command.train import train
 from zplus.errors import printable
 
+RECEIVED: list[int] = []  # signals that asked this process to end
+
 app = typer.Typer(
     help="Edit real photos with a StyleGAN's own prior, on this machine alone.",
     no_args_is_help=True,
@@ -45,13 +47,17 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The entry point. A request to end counts as an interruption, so that temporary files are removed."""
+    """The entry point. A request to end counts as an interruption, so that temporary files are removed.
+
+    The exit code is then that of the signal, as shells count: 143 for SIGTERM.
+    """
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the second: so it stays
             signal.signal(number, _interrupt)
     if "train" not in sys.argv[1:2]:  # whose many small steps are twice as fast when threads spin between them
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # elsewhere spinning threads halve the speed of busy cores
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    sys.exit(128 + RECEIVED[0] if code and RECEIVED else code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -73,6 +79,8 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted(arguments)
     except Exception as error:
+        if RECEIVED:  # what an interrupted import or library makes of it
+            return _interrupted(arguments)
         return _failed(2, complain(error), arguments)
     return 0
 
@@ -90,7 +98,10 @@ def _failed(code: int, words: str, arguments: Sequence[str]) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    """Interrupt once; later requests must not disturb the removal of temporary files."""
+    if not RECEIVED:
+        RECEIVED.append(number)
+        raise KeyboardInterrupt
 
 
 def _version(wanted: bool) -> bool:

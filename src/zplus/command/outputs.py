@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from zplus.errors import ZplusError
+from zplus.files import make_folder
 
 
 def output_file(path: Path, *sources: Path | str | None, picture: bool = True, animation: bool = False) -> Path:
@@ -33,7 +34,7 @@ def output_file(path: Path, *sources: Path | str | None, picture: bool = True, a
 def output_folder(path: Path) -> Path:
     """The folder, made if it is missing, once it is clear that it can be written to."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
     except FileExistsError:
         raise ZplusError(f"{path} is a file: give the name of a folder.") from None
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from zplus.errors import printable, sentence
+from zplus.errors import one_line, printable, sentence
 from zplus.workflow.callbacks import Callbacks, Tick
 from zplus.workflow.json_files import plain
 
@@ -37,7 +37,7 @@ class Show:
 
     def say(self, line: str) -> None:
         """A line for a person."""
-        self.console.print(printable(line))
+        self.console.print(one_line(line))
 
     def warn(self, line: str) -> None:
         """A line that also goes into the record."""
@@ -52,6 +52,7 @@ class Show:
     @contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Tick]:
         """A piece of work of `total` steps: a bar with the time left, or a line now and then."""
+        title = one_line(title)
         began = time.perf_counter()
         with self._bar(title, total) if self.console.is_terminal else self._lines(title, total) as tick:
             yield tick
@@ -75,7 +76,7 @@ class Show:
         )
         with progress.Progress(*columns, console=self.console, transient=True, redirect_stdout=False) as bars:
             task = bars.add_task(title, total=total, count="", note="")
-            yield lambda done, note: bars.update(task, completed=done, count=_count(done, total), note=note)
+            yield lambda done, note: bars.update(task, completed=done, count=_count(done, total), note=one_line(note))
 
     @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Tick]:
@@ -102,7 +103,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     a     1
     long  20
     """
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[one_line(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
@@ -112,10 +113,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def complain(error: BaseException, name: str = "") -> str:
     """Say what went wrong, and with what, on standard error; returns the sentence."""
     words = sentence(error)
-    name = "" if words.startswith(printable(name)) else name
+    name = "" if words.startswith(one_line(name)) else name
     if os.environ.get("ZPLUS_DEBUG"):
-        traceback.print_exception(error)
-    print(f"zplus: {name}{': ' if name else ''}{words}", file=sys.stderr, flush=True)
+        print(printable("".join(traceback.format_exception(error))), file=sys.stderr)
+    print(f"zplus: {one_line(name)}{': ' if name else ''}{words}", file=sys.stderr, flush=True)
     return words
 
 

@@ -20,13 +20,12 @@ from zplus.errors import LatentError, UnknownNameError, ZplusError
 from zplus.execution import Execution, Renderer
 from zplus.generators import Generator, State
 from zplus.generators.contract import fingerprint
-from zplus.latent import Edit, FeatureMove, Latent, Move, Point
+from zplus.latent import MAX_STRENGTH, Edit, FeatureMove, Latent, Move, Point
 from zplus.spaces import Space, convert, make_space, same_chart, space_class, space_of
 from zplus.spaces.registry import extended, straight
 from zplus.spaces.rendering import edited_space, masked, rendered
 from zplus.spaces.sphere import angles
 
-MAX_RECORDED = 1e6  # beyond the limit a sum is still kept, so that its opposite undoes it
 ROUNDING = 1e-9  # 0.1 + 0.2 - 0.3 is no edit
 
 
@@ -258,14 +257,14 @@ def checked_mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
 
 
 def _number(strength: object, name: str) -> float:
-    """A strength as a float of at most MAX_RECORDED in size. Raises ZplusError."""
+    """A strength as a float of at most MAX_STRENGTH in size. Raises ZplusError."""
     try:
         found = float(strength)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if math.isnan(found):
         raise ZplusError(f"The strength of {name} is not a number: give standard deviations, such as 1.5.")
-    return min(max(found, -MAX_RECORDED), MAX_RECORDED)
+    return min(max(found, -MAX_STRENGTH), MAX_STRENGTH)
 
 
 def _limited(strength: float) -> float:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from zplus.cache import cache_folder, writable
+from zplus.files import make_folder
 
 PATIENCE = 120.0  # seconds that the tiny function may take, for which usual compilers need 5 to 15
 VARIANTS = 64  # of one function (batch sizes, layers, precisions) that are compiled in a process
@@ -169,7 +170,7 @@ def _marker(what: str) -> Path:
 
 def _touch(marker: Path) -> None:
     with suppress(OSError):  # it is only asked again
-        marker.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(marker.parent)
         marker.touch()
 
 

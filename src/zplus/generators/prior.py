@@ -5,15 +5,14 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from zplus.cache import cached
-from zplus.files import atomic
+from zplus.files import make_folder
 from zplus.generators.contract import Generator, SynthesisInputs
 from zplus.generators.memory import kept
+from zplus.tensor_files import DAMAGE, read_tensors, write_tensors
 
 SAMPLES = 100_000  # the standard error of a mean is then 0.3 % of a standard deviation
 STYLE_SAMPLES = 10_000
@@ -58,9 +57,8 @@ def _statistics(generator: Generator, device: torch.device) -> Statistics:
     found = _read(path)
     if found is None:
         found = estimate(generator.base)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as temporary:
-            save_file({name: x.contiguous() for name, x in vars(found).items()}, temporary)
+        make_folder(path.parent)
+        write_tensors(path, vars(found))
     return Statistics(**{name: x.to(device) for name, x in vars(found).items()})
 
 
@@ -98,6 +96,6 @@ def sample_w(generator: Generator, samples: int, seed: int = 0) -> Tensor:
 
 def _read(path: Path) -> Statistics | None:
     try:
-        return Statistics(**load_file(path))
-    except (OSError, SafetensorError, TypeError, ValueError, RuntimeError):
+        return Statistics(**read_tensors(path))
+    except DAMAGE:
         return None

@@ -11,7 +11,8 @@ from zplus.errors import CheckpointError, UnknownNameError
 from zplus.generators.contract import Generator
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
-from zplus.records import Kind, read_header, read_record, write_record
+from zplus.records import Kind, read_record, write_record
+from zplus.tensor_files import read_texts
 
 ARCHITECTURES: dict[str, tuple[type[Generator], Any]] = {  # by name: the network, and what `from_json` makes its sizes
     "mobile_stylegan": (MobileStyleGAN, MobileStyleGANConfig),
@@ -47,8 +48,8 @@ def save_generator(generator: Generator, path: str | Path, half: bool = False) -
 
 
 def is_generator(path: str | Path) -> bool:
-    """Whether a safetensors file is a generator of zplus. Raises as `read_header` for other files."""
-    return read_header(path).get("zplus") == KIND.name
+    """Whether a safetensors file is a generator of zplus. Raises as `read_texts` for other files."""
+    return read_texts(path).get("zplus") == KIND.name
 
 
 def read_generator(path: str | Path) -> Generator:

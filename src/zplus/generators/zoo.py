@@ -10,6 +10,7 @@ import torch
 from zplus.archives import Archive, fetch
 from zplus.cache import cached
 from zplus.errors import CheckpointError, UnknownNameError, ZplusError
+from zplus.files import make_folder
 from zplus.generators.checkpoints.openvino import read_mobile_stylegan
 from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.generators.contract import Generator
@@ -108,7 +109,7 @@ def pull(name: str, report: Callable[[str], None] = lambda line: None) -> Path:
         report(f"{name}: {MODELS[name].licence}")
         generator = source.convert(fetch(source.archive, report))
         generator.check_finite()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         save_generator(generator, path)
     return path
 

@@ -21,9 +21,10 @@ from zplus.errors import LatentError, ZplusError
 from zplus.generators import Generator
 from zplus.generators.memory import kept
 from zplus.perception.lpips import LPIPS
-from zplus.records import Kind, read_header, read_record, write_record
+from zplus.records import Kind, read_record, write_record
 from zplus.spaces.mapping import onto_sphere
 from zplus.spaces.registry import default_layer
+from zplus.tensor_files import read_texts
 
 KIND = Kind("encoder", LatentError, damaged="is not a readable encoder", remedy="train it again")
 LARGEST_SIDE = 256  # pixels: what it sees of a larger photo
@@ -208,6 +209,6 @@ def encoder_of(generator: Generator) -> Encoder | None:
 @kept
 def _encoder_of(generator: Generator, device: torch.device) -> Encoder | None:
     for path in sorted(Path(str(files("zplus.inversion") / "encoders")).glob("*.safetensors")):
-        if read_header(path).get("belongs_to") == generator.fingerprint:
+        if read_texts(path).get("belongs_to") == generator.fingerprint:
             return load_encoder(path, generator)
     return None

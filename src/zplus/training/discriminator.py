@@ -8,15 +8,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import CheckpointError
-from zplus.files import atomic
 from zplus.generators.resample import downsample, fir_kernel
 from zplus.generators.stylegan2 import FullyConnected
+from zplus.tensor_files import DAMAGE, read_tensors, write_tensors
 
 GROUP = 4  # pictures whose spread is measured together, as in the paper
 ROOT2 = 2**0.5
@@ -117,15 +115,13 @@ def with_spread(x: Float[Tensor, "n c h w"]) -> Tensor:
 
 def save_discriminator(discriminator: Discriminator, path: str | Path) -> None:
     """Write a discriminator; names and shapes of its tensors tell its sizes."""
-    tensors = {name: x.contiguous() for name, x in discriminator.state_dict().items()}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, {"zplus": "discriminator"})
+    write_tensors(path, discriminator.state_dict(), {"zplus": "discriminator"})
 
 
 def read_discriminator(path: str | Path) -> Discriminator:
     """Read a discriminator of ours, or the tensors of stylegan2-ada-pytorch as safetensors; else CheckpointError."""
     try:
-        found = load_file(path)
+        found = read_tensors(path)
         tensors = {name: x.float() for name, x in found.items() if not name.endswith("resample_filter")}
         sides = [4 << i for i in range(9) if i == 0 or f"b{4 << i}.conv0.weight" in tensors]
         channels = {side: len(tensors[f"b{side}.conv{0 if side > 4 else ''}.weight"]) for side in sides}
@@ -134,7 +130,7 @@ def read_discriminator(path: str | Path) -> Discriminator:
         _on_cpu(discriminator).load_state_dict(tensors, assign=True)
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
             f"{path} is not a readable discriminator ({reason}): train or convert it again."

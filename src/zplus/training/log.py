@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zplus.files import atomic
+from zplus.files import atomic, make_folder
 
 
 class Log:
@@ -62,6 +62,7 @@ def to_tensorboard(folder: Path, line: Mapping[str, Any], sheet: np.ndarray) -> 
     except ImportError:
         return
     step = round(line["kimg"] * 1000)
+    make_folder(folder / "tensorboard")
     with SummaryWriter(folder / "tensorboard") as writer:
         for name, value in line.items():
             writer.add_scalar(name, value, step)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zplus.errors import ZplusError
 from zplus.execution import Renderer, best_execution
-from zplus.files import atomic
+from zplus.files import atomic, make_folder
 from zplus.generators import Generator
 from zplus.images import to_pixels
 from zplus.inversion.encoder import vgg_features
@@ -71,7 +71,7 @@ class Pairs:
         self, lpips: LPIPS, tick: Callable[[int], None] = lambda done: None, rank: int = 0, processes: int = 1
     ) -> None:
         """Render, and look at, what is not yet in the folder; each of several processes makes its share."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         execution = best_execution(self.generator)
         space = make_space("f/w+", self.generator, self.generator.layers[0].name)
         render = Renderer(space, execution)

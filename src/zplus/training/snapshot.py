@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Adam
 
 from zplus.errors import CheckpointError
-from zplus.files import atomic
+from zplus.tensor_files import DAMAGE, opened, read_texts, write_tensors
 
 Networks = Mapping[str, nn.Module]
 Optimizers = Mapping[str, Adam]  # by the name of the network whose parameters, all in order, they change
@@ -24,9 +22,7 @@ STATES = ("step", "exp_avg", "exp_avg_sq")
 
 def save_snapshot(path: Path, networks: Networks, optimizers: Optimizers, facts: Mapping[str, Any]) -> None:
     """Write networks, optimisers and facts (what JSON can hold)."""
-    tensors = {name: x.detach().contiguous() for name, x in _named(networks, optimizers)}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, {"zplus": "training", "facts": json.dumps(facts)})
+    write_tensors(path, dict(_named(networks, optimizers)), {"zplus": "training", "facts": json.dumps(facts)})
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:
@@ -34,12 +30,11 @@ def read_facts(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            facts = dict(json.loads(file.metadata()["facts"]))
-            if not isinstance(facts["settings"], dict) or not {"data", "step", "log"} <= facts.keys():
-                raise ValueError("its facts are none of a training")
-            return facts
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+        facts = dict(json.loads(read_texts(path)["facts"]))
+        if not isinstance(facts["settings"], dict) or not {"data", "step", "log"} <= facts.keys():
+            raise ValueError("its facts are none of a training")
+        return facts
+    except DAMAGE as error:
         raise _damaged(path, error) from error
 
 
@@ -50,7 +45,7 @@ def load_snapshot(path: Path, networks: Networks, optimizers: Optimizers) -> Non
             moments = {state: torch.zeros_like(parameter) for state in STATES[1:]}
             optimizer.state[parameter] = {"step": torch.tensor(0.0), **moments}
     try:
-        with safe_open(path, "pt") as file:
+        with opened(path) as file:
             wanted = dict(_named(networks, optimizers))
             if set(wanted) != set(file.keys()):
                 raise ValueError("it is of other networks")
@@ -59,7 +54,7 @@ def load_snapshot(path: Path, networks: Networks, optimizers: Optimizers) -> Non
                 if found.shape != tensor.shape:
                     raise ValueError(f"{name} has another size")
                 tensor.detach().copy_(found)
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise _damaged(path, error) from error
 
 

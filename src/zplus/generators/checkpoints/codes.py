@@ -1,6 +1,9 @@
 """Latent codes of other programs: arrays in .npy, .npz or .pt files."""
 
+import io
+import math
 import zipfile
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +14,15 @@ from torch import Tensor
 from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic
 from zplus.generators.checkpoints.read import PICKLE, read_tensors
+from zplus.generators.checkpoints.storages import check_directory
+from zplus.tensor_files import MAX_DIMENSIONS
 
 SUFFIXES = (".npy", ".npz", ".pt")
-SMALL, PACKED = 64 << 20, 4  # bytes that may be unpacked, or as many times the file's: numbers can hardly be compressed
+SMALL, PACKED = 16 << 20, 4  # bytes that may be unpacked, or as many times the file's: numbers can hardly be compressed
+MAX_ARRAYS = 100  # of a file; GANSpace's components are eight
+MAX_LIST = 1 << 16  # bytes of a zip's list of files
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; the others unpack more than one asks for
+FLOATS = {f"{order}f{size}" for order in "<>=" for size in (2, 4, 8)}
 
 
 def read_codes(path: Path) -> Float[Tensor, "n l w"]:
@@ -69,18 +78,44 @@ def write_codes(codes: Float[Tensor, "n l w"], path: Path) -> None:
 
 
 def _read_numpy(path: Path) -> dict[str, Tensor]:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as packed:
-            size = sum(part.file_size for part in packed.infolist())
-        if size > max(SMALL, PACKED * path.stat().st_size):
-            raise LatentError(f"{path} would unpack to {size / 1e6:.0f} MB, but numbers are never packed so tightly.")
     with path.open("rb") as file:
-        if file.read(1) == PICKLE:
+        start = file.read(4)
+        if start.startswith(PICKLE):
             raise LatentError(
                 f"{path} is a pickle, which is a program and not run: load it where it was made, and save the array in "
                 "it as .npy (numpy.save)."
             )
         file.seek(0)
-        found = np.load(file, allow_pickle=False)
-        named = {name: found[name] for name in found.files} if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
-    return {name: torch.from_numpy(np.array(x)) for name, x in named.items()}
+        return _read_npz(path, file) if start == b"PK\3\4" else {"": _array(file, path.stat().st_size)}
+
+
+def _read_npz(path: Path, file: BufferedIOBase) -> dict[str, Tensor]:
+    size = check_directory(file, MAX_LIST)
+    with zipfile.ZipFile(file) as packed:
+        parts = packed.infolist()
+        if len(parts) > MAX_ARRAYS:
+            raise LatentError(f"{path} holds {len(parts)} arrays, and at most {MAX_ARRAYS} are read.")
+        unpacked = sum(part.file_size for part in parts)
+        if unpacked > max(SMALL, PACKED * size):
+            raise LatentError(
+                f"{path} would unpack to {unpacked / 1e6:.0f} MB, but numbers are never packed so tightly."
+            )
+        if not all(part.compress_type in METHODS for part in parts):
+            raise ValueError("it is packed as numpy packs nothing")
+        return {
+            part.filename.removesuffix(".npy"): _array(io.BytesIO(packed.read(part)), part.file_size) for part in parts
+        }
+
+
+def _array(file: BufferedIOBase, size: int) -> Tensor:
+    """The one array in a file of so many bytes, of which no more is read than its shape says."""
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, fortran, dtype = read(file)
+    if dtype.str not in FLOATS or len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
+        raise ValueError("it is no plain array of floating point")
+    count = math.prod(shape)
+    if count * dtype.itemsize > size:
+        raise ValueError("it is cut short")
+    values = np.frombuffer(file.read(count * dtype.itemsize), dtype).reshape(shape, order="F" if fortran else "C")
+    return torch.from_numpy(values.astype(dtype.newbyteorder("="), order="C"))

@@ -6,7 +6,6 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import Tensor
 
 from zplus.errors import CheckpointError, ZplusError
@@ -16,7 +15,7 @@ from zplus.generators.checkpoints.pickles import preview, read_pickle
 from zplus.generators.checkpoints.storages import MAGIC, Storages, Tensors, nowhere, read_torch_stream, read_torch_zip
 from zplus.generators.contract import Generator
 from zplus.generators.store import is_generator, read_generator
-from zplus.records import bounded
+from zplus.tensor_files import read_tensors as read_safetensors
 
 LONGEST = 400  # characters of a message
 Reader = Callable[[Any, Tensors], ParsedCheckpoint | None]  # None: the records are of another family
@@ -74,7 +73,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def _opened(path: Path) -> Iterator[tuple[Any, Tensors]]:
     """The records of a file, and the `Tensors` that reads their storages while the file is open."""
     with path.open("rb") as file:
-        tree, storages = (load_file(bounded(path)), nowhere) if _is_safetensors(path) else _records(file)
+        tree, storages = (read_safetensors(path), nowhere) if _is_safetensors(path) else _records(file)
         yield tree, Tensors(storages, path.stat().st_size)
 
 

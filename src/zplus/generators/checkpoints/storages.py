@@ -28,7 +28,7 @@ DTYPES = {
 NUMBERS = r"f[248]|[iu][1248]|b1"  # numpy's codes of plain numbers; never objects
 MAX_RECORDS = 20_000  # that are looked at; a generator has some hundred tensors
 SHORT = 100  # steps of the pickles around a storage of NVIDIA's
-LARGEST_DIRECTORY = 1 << 22  # bytes of a zip's list of files, which is read at once; a model has some thousand files
+LARGEST_DIRECTORY = 1 << 20  # bytes of a zip's list of files, which is read at once; a model has some thousand files
 SHARING = 4  # times the size of a file that its tensors may take, because tied weights share a storage
 
 
@@ -39,7 +39,7 @@ def nowhere(key: str) -> bytes:
 
 def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
     """Records and storages of a torch.save file: a zip with uncompressed members."""
-    size = _check_directory(file)
+    size = check_directory(file)
     container = zipfile.ZipFile(file)
     names = container.namelist()
     programs = [name for name in names if name.endswith("data.pkl") and name.count("/") <= 1]
@@ -64,15 +64,19 @@ def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
     return read_pickle(io.BytesIO(member("data.pkl"))), lambda key: member(f"data/{key}")
 
 
-def _check_directory(file: BufferedIOBase) -> int:
-    """The size of a zip that ends as torch.save ends one, with a directory of limited length."""
+def check_directory(file: BufferedIOBase, most: int = LARGEST_DIRECTORY) -> int:
+    """The size of a zip that ends as torch.save and numpy end one, with a directory of at most so many bytes.
+
+    Raises:
+        CheckpointError: It ends otherwise, or its directory is longer.
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - 98, 0))
     tail = file.read().rjust(98, b"\0")  # a record of 56 bytes and its address of 20, where it is large; one of 22
     if tail[76:80] != b"PK\5\6" or tail[96:] != b"\0\0":
         raise CheckpointError("This zip is cut short: get the file again.")
     large = int.from_bytes(tail[40:48], "little") if tail[:4] == b"PK\6\6" else 0
-    if max(int.from_bytes(tail[88:92], "little") % 0xFFFFFFFF, large) > LARGEST_DIRECTORY:
+    if max(int.from_bytes(tail[88:92], "little") % 0xFFFFFFFF, large) > most:
         raise CheckpointError("This zip lists more files than any known checkpoint: it is refused.")
     return size
 
