@@ -239,7 +239,7 @@ def _decode(path: Path, max_pixels: int, min_side: int) -> UInt8[np.ndarray, "h 
 
 
 def _upright_rgb(image: Image.Image, name: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The pixels of an image: upright by EXIF, in sRGB, on white where transparent; converted in bands, for little memory."""
+    """The pixels of an image: upright by EXIF, in sRGB, on white where transparent; in bands, for little memory."""
     orientation, (width, height) = _orientation(image), image.size
     pixels = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     stored = AS_STORED.get(orientation, lambda x: x)(pixels)

@@ -65,7 +65,7 @@ def reader(kind: str) -> Callable[[Path], object]:
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """One to three changes; half of the time inside a zip's pickle or a record's JSON, with the sums made right again."""
+    """One to three changes; half of the time inside the pickle or the JSON, with sums made right again."""
     if data.startswith(b"PK") and chance.random() < 0.5:
         return _inside(data, chance)
     if data[8:9] == b"{" and chance.random() < 0.5:
@@ -89,7 +89,7 @@ def _spoiled(data: bytes, chance: random.Random) -> bytes:
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     texts = header.get("__metadata__", {})
-    inner = [key for key, text in texts.items() if text.startswith("{")]
+    inner = [key for key, text in texts.items() if text.startswith('{"')]
     if inner and chance.random() < 0.6:
         key = chance.choice(inner)
         tree = json.loads(texts[key])
