@@ -1,6 +1,6 @@
 """Web pages of one file that ask nothing of any server: templates of the folder `templates`, and images as data URLs.
 
-Templates escape every value that they are given, unless they call it safe.
+Templates escape every value that they are given, unless they call it safe, and show what could reorder a line.
 """
 
 import base64
@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from zplus.errors import printable
 from zplus.images import fitted, provenance_xmp, read_image
 
 
@@ -24,8 +25,18 @@ def rendered(template: str, **values: object) -> str:
 @cache
 def _templates() -> Environment:
     return Environment(
-        loader=PackageLoader("zplus"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("zplus"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+
+
+def _visible(value: object) -> object:
+    """Text whose marks that turn the direction of writing, and whose halves of letters, are seen as escapes."""
+    return printable(value) if type(value) is str and not value.isprintable() else value
 
 
 def data_url(pixels: UInt8[np.ndarray, "h w 3"], edited: bool, form: str = "webp", quality: int = 92) -> str:

@@ -215,7 +215,8 @@ def test_interrupting_the_program(model, photo, tmp_path, number):
         time.sleep(0.5)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err
+    assert process.returncode == (143 if number == signal.SIGTERM else 130) and "Traceback" not in err
+    assert [line for line in err.splitlines() if line.startswith("zplus: ")] in ([], ["zplus: Interrupted."])
     assert out.count("\n") == 1 and json.loads(out)["error"] == "Interrupted."
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from zplus.errors import ImageError
+from zplus.errors import ImageError, printable
 from zplus.pages import file_url, rendered
 
 SIDE = 256  # pixels of an image's longer side
@@ -117,4 +117,4 @@ def _text(block: Block, folder: Path) -> str:
 
 def _plain(text: str) -> str:
     """Text of which Markdown makes nothing: on one line, without tags, its marks escaped."""
-    return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", escape(" ".join(text.split())))
+    return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", escape(" ".join(printable(text).split())))

@@ -9,7 +9,6 @@ import csv
 import hashlib
 import json
 import math
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from zplus.images import read_image
 from zplus.latent import Decoding, Latent, Point
 from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.conversion import convert_code
-from zplus.training.data import DAMAGE, SUFFIXES, picture_names, read_pictures, to_batch, unpacked
+from zplus.training.data import DAMAGE, SUFFIXES, opened_zip, picture_names, read_pictures, to_batch, unpacked
 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
 JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
@@ -117,7 +116,7 @@ def drawn(path: Path, generator: Generator, attributes: Sequence[str], count: in
     """The first pairs of a zip with pairs.jsonl, whose lines name a "base" picture and one for each attribute."""
     kinds = ("base", *attributes)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             told = unpacked(archive, "pairs.jsonl", f"{path}/pairs.jsonl").decode()
             lines = [json.loads(line) for line in told.splitlines()[:count]]
         place = {name: i for i, name in enumerate(picture_names(path))}

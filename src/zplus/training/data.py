@@ -22,12 +22,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from zplus.errors import ImageError, ZplusError
+from zplus.errors import CheckpointError, ImageError, ZplusError
+from zplus.generators.checkpoints.storages import check_directory
 from zplus.images import read_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SIDES = tuple(2**i for i in range(3, 11))  # 8 to 1024
 LARGEST = 2**28  # bytes of one file in a zip, so that a small zip cannot fill the disk
+MAX_LIST = 1 << 24  # bytes of a zip's list of files: of 200,000 pictures
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack more at a time than one asks for
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, LookupError, ValueError, RuntimeError)
 NAMED = 3  # pictures that are named beside the first of those left out for one reason
 
@@ -112,7 +115,7 @@ class PictureFiles(Dataset[Picture]):
         """The zip, opened once in every process: a file that two processes share has one place to read at."""
         if os.getpid() not in self._archives:
             self._archives.clear()
-            self._archives[os.getpid()] = _opened(self.source)
+            self._archives[os.getpid()] = opened_zip(self.source)
         return self._archives[os.getpid()]
 
 
@@ -219,7 +222,7 @@ def picture_names(source: Path) -> list[str]:
     if source.is_dir():
         found = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
     else:
-        with _opened(source) as archive:
+        with opened_zip(source) as archive:
             found = archive.namelist()
     names = sorted(name for name in found if name.lower().endswith(SUFFIXES) and not _hidden(name))
     if not names:
@@ -231,10 +234,13 @@ def _hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
-def _opened(source: Path) -> zipfile.ZipFile:
+def opened_zip(source: Path) -> zipfile.ZipFile:
+    """A zip of a limited number of files. Raises ImageError where it is none."""
     try:
+        with source.open("rb") as file:
+            check_directory(file, MAX_LIST)
         return zipfile.ZipFile(source)
-    except DAMAGE as error:
+    except (*DAMAGE, CheckpointError) as error:
         raise ImageError(f"{source} is neither a folder nor a zip that can be read ({error}).") from error
 
 
@@ -243,6 +249,8 @@ def unpacked(archive: zipfile.ZipFile, name: str, full_name: str) -> bytes:
     if archive.getinfo(name).file_size > LARGEST:
         raise ImageError(f"{full_name} has more than {LARGEST >> 20} MB: make it smaller first.")
     try:
+        if archive.getinfo(name).compress_type not in METHODS:
+            raise zipfile.BadZipFile("it is packed in a rare way")
         return archive.read(name)
     except DAMAGE as error:
         raise ImageError(f"{full_name} cannot be unpacked ({error}): make the zip again.") from error

@@ -28,6 +28,7 @@ DTYPES = {
 NUMBERS = r"f[248]|[iu][1248]|b1"  # numpy's codes of plain numbers; never objects
 MAX_RECORDS = 20_000  # that are looked at; a generator has some hundred tensors
 SHORT = 100  # steps of the pickles around a storage of NVIDIA's
+DIRECTORY_END, COMMENT = b"PK\5\6", 1 << 16  # what ends a zip; the most bytes that may follow it
 LARGEST_DIRECTORY = 1 << 20  # bytes of a zip's list of files, which is read at once; a model has some thousand files
 SHARING = 4  # times the size of a file that its tensors may take, because tied weights share a storage
 
@@ -65,19 +66,22 @@ def read_torch_zip(file: BufferedIOBase) -> tuple[Any, Storages]:
 
 
 def check_directory(file: BufferedIOBase, most: int = LARGEST_DIRECTORY) -> int:
-    """The size of a zip that ends as torch.save and numpy end one, with a directory of at most so many bytes.
+    """The size of a zip whose list of files, which is read at once, has at most so many bytes.
 
     Raises:
-        CheckpointError: It ends otherwise, or its directory is longer.
+        CheckpointError: It is longer, or there is none.
     """
     size = file.seek(0, io.SEEK_END)
-    file.seek(max(size - 98, 0))
-    tail = file.read().rjust(98, b"\0")  # a record of 56 bytes and its address of 20, where it is large; one of 22
-    if tail[76:80] != b"PK\5\6" or tail[96:] != b"\0\0":
+    file.seek(max(size - COMMENT - 98, 0))
+    tail = file.read()
+    ends_plainly = tail[-22:-18] == DIRECTORY_END and tail.endswith(b"\0\0")  # else a comment follows
+    end = len(tail) - 22 if ends_plainly else tail.rfind(DIRECTORY_END)
+    if end < 0:
         raise CheckpointError("This zip is cut short: get the file again.")
-    large = int.from_bytes(tail[40:48], "little") if tail[:4] == b"PK\6\6" else 0
-    if max(int.from_bytes(tail[88:92], "little") % 0xFFFFFFFF, large) > most:
-        raise CheckpointError("This zip lists more files than any known checkpoint: it is refused.")
+    record = tail[: end + 22].rjust(98, b"\0")[-98:]  # of 56 bytes and its address of 20, where it is large; one of 22
+    large = int.from_bytes(record[40:48], "little") if record[:4] == b"PK\6\6" else 0
+    if max(int.from_bytes(record[88:92], "little") % 0xFFFFFFFF, large) > most:
+        raise CheckpointError("This zip lists more files than any that is known: it is refused.")
     return size
 
 

@@ -1,0 +1,127 @@
+"""What shows a person is written for its owner alone, whatever the umask; equal runs write equal bytes."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command_line import ASTRONAUT
+from zplus.files import appended, atomic, make_folder
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+ONE = "long_hair=1"  # a direction that comes with avatars64
+FAST = ("--model", "avatars64", "--no-align", "--steps", "2")
+
+
+@pytest.fixture
+def _open_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """The mode of everything below a folder."""
+    return {str(path.relative_to(folder)): oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.rglob("*")}
+
+
+def assert_private(folder: Path) -> None:
+    found = modes(folder)
+    assert found
+    for name, mode in found.items():
+        assert mode == ("0o700" if (folder / name).is_dir() else "0o600"), f"{name} has {mode}"
+
+
+def program(*arguments: object, seed: int = 0) -> None:
+    """The command line in a process of its own, under the umask of most systems."""
+    environment = os.environ | {"PYTHONHASHSEED": str(seed), "ZPLUS_EAGER": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "zplus", *map(str, arguments)],
+        env=environment, capture_output=True, text=True, check=False, umask=0o022,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_every_command_writes_for_its_owner_alone(tmp_path):
+    out = tmp_path / "out"
+    program("invert", ASTRONAUT, "-o", out / "deep" / "photos", *FAST)
+    latent = out / "deep" / "photos" / "astronaut.latent.safetensors"
+    for suffix in (".png", ".jpg", ".webp"):
+        program("edit", latent, "-o", out / f"edit{suffix}", "-d", ONE, "--latent", out / "edited.safetensors")
+    program("edit", latent, "-o", out / "sweep.webp", "--sweep", "long_hair=-1:1:3")
+    program("sample", "--model", "avatars64", "--seeds", "0-1", "-o", out / "sheet")
+    program("latent", "export", latent, "-o", out / "codes.npy")
+    program("latent", "import", out / "codes.npy", "--model", "avatars64", "-o", out / "imported.safetensors")
+    program("interpolate", latent, latent, "-o", out / "between.png")
+    program("mix", latent, latent, "-o", out / "mixed.png", "--layers", "0:2")
+    program("directions", "learn", "--components", "2", "--method", "factorize", "--model", "avatars64",
+            "-o", out / "directions")  # fmt: skip
+    program("convert", "avatars64", "-o", out / "model.safetensors")
+    assert len(modes(out)) > 15
+    assert_private(out)
+
+
+def test_equal_runs_write_equal_bytes(tmp_path):
+    found = []
+    for seed in (1, 2):
+        out = tmp_path / str(seed)
+        program("invert", ASTRONAUT, "-o", out, *FAST, seed=seed)
+        latent = out / "astronaut.latent.safetensors"
+        program("edit", latent, "-o", out / "edit.png", "-d", ONE, "--latent", out / "edited.safetensors", seed=seed)
+        program("sample", "--model", "avatars64", "--seeds", "0-1", "-o", out / "sheet", seed=seed)
+        ends = (".safetensors", ".png")
+        found.append({x.relative_to(out): x.read_bytes() for x in out.rglob("*") if x.suffix in ends})
+    assert len(found[0]) > 4 and found[0].keys() == found[1].keys()
+    assert [str(name) for name in found[0] if found[0][name] != found[1][name]] == []
+
+
+# The one place where files are written
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_files_and_folders_are_made_for_their_owner(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    with atomic(tmp_path / "a" / "file") as temporary:
+        assert modes(temporary.parent)[temporary.name] == "0o600"
+        temporary.write_text("1")
+    with appended(tmp_path / "a" / "lines") as file:
+        file.write("1\n")
+    with appended(tmp_path / "a" / "lines") as file:
+        file.write("2\n")
+    assert (tmp_path / "a" / "lines").read_text() == "1\n2\n"
+    assert_private(tmp_path)
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_an_open_file_is_private_once_it_is_written_anew_and_a_folder_that_was_there_stays(tmp_path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "file").write_text("old")
+    make_folder(tmp_path / "open")
+    with atomic(tmp_path / "open" / "file") as temporary:
+        temporary.write_text("new")
+    assert modes(tmp_path) == {"open": "0o755", "open/file": "0o600"}
+
+
+def test_a_folder_below_a_file_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        make_folder(tmp_path / "file" / "a")
+
+
+def test_folders_and_files_are_made_in_one_place():
+    """A folder that is made elsewhere would be open to all; so would a file."""
+    house = Path(__file__).parents[2] / "src" / "zplus"
+    makers = (".mkdir(", "os.makedirs(", 'open("w"', 'open("x"', "os.mkdir(")
+    allowed = {"files.py", "cache.py"}  # the second makes one, for its owner
+    found = {
+        (path.name, maker)
+        for path in house.rglob("*.py")
+        if path.name not in allowed and path.parent.name != "studio"
+        for maker in makers
+        if maker in path.read_text(encoding="utf-8")
+    }
+    assert found == set()
