@@ -1,6 +1,6 @@
 """Reads damaged checkpoints, latents, directions and arrays by the thousand: each is refused in one line or read.
 
-    python benchmarks/fuzz_checkpoints.py [--files 100000] [--processes 1] [--seed 0]
+    python benchmarks/fuzz_checkpoints.py [--files 100000] [--processes 1] [--seed 0] [--formats latent npz]
 
 Any other error, more than SECONDS of processor time or more than MEMORY for a file ends it; a file is named by its
 format and number, from which `tests/attacks/mutate.py` makes it again. Runs on Linux.
@@ -77,9 +77,11 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--formats", nargs="*", help="some of them only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = originals(Path(folder)) | records(Path(folder))
+    data = {kind: content for kind, content in data.items() if kind in (options.formats or data)}
     share = -(-options.files // len(data))
     start = options.seed * 10_000_000
     jobs = [(kind, start + k, min(CHUNK, share - k)) for k in range(0, share, CHUNK) for kind in data]

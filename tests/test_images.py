@@ -2,15 +2,19 @@
 
 import errno
 import struct
+import subprocess
+import sys
+import time
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
 from zplus import images
 from zplus.errors import ImageError, ZplusError
@@ -201,6 +205,83 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, size, monkeypatch):
     (tmp_path / "a.png").write_bytes(bomb(*size))
     with pytest.raises(ImageError, match="make it smaller"):
         read_image(tmp_path / "a.png")
+
+
+def blank(path, size, mode="RGB", **options):
+    Image.new(mode, size, (200,) * len(mode) if len(mode) > 1 else 0).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [("a.webp", "RGB", {"lossless": True}), ("a.webp", "RGBA", {"lossless": True}), ("a.png", "1", {}),
+     ("a.png", "P", {"transparency": 0}), ("a.gif", "P", {})],
+)  # fmt: skip
+def test_a_large_picture_in_a_few_bytes_is_refused_before_it_is_decoded(name, mode, options, tmp_path, monkeypatch):
+    path = blank(tmp_path / name, (5000, 4000), mode, **options)
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(images.Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(ImageError, match="5000 x 4000 pixels in few bytes"):
+        read_image(path)
+
+
+def test_large_pictures_of_one_colour_from_cameras_are_read(tmp_path):
+    assert read_image(blank(tmp_path / "a.jpg", (4000, 2500))).shape == (2500, 4000, 3)
+    assert read_image(blank(tmp_path / "a.webp", (2000, 2000), lossless=True)).shape == (2000, 2000, 3)
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from zplus.images import read_image
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pixels = read_image(sys.argv[1])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (pixels.size / 3))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize(("name", "mode"), [("a.jpg", "RGB"), ("a.png", "RGBA"), ("a.png", "I;16")])
+def test_a_large_picture_takes_eight_bytes_a_pixel(name, mode, tmp_path):
+    """As it is stored by Pillow, up to four, and as pixels, three."""
+    channels, kind = {"RGB": (3, np.uint8), "RGBA": (4, np.uint8), "I;16": (1, np.uint16)}[mode]
+    coarse = np.random.default_rng(0).integers(0, 256, (100, 125, channels), kind)
+    Image.fromarray(coarse.repeat(40, 0).repeat(40, 1).squeeze()).save(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / name)], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 9
+
+
+def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    paths = [blank(tmp_path / f"{i}.jpg", (4000, 2500)) for i in range(3)]
+    inside, most, load = [], [], JpegImagePlugin.JpegImageFile.load
+
+    def counted(self, *arguments):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.05)
+        found = load(self, *arguments)
+        inside.pop()
+        return found
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", counted)
+    with ThreadPoolExecutor(3) as pool:
+        assert [x.shape for x in pool.map(read_image, paths)] == [(2500, 4000, 3)] * 3
+    assert max(most) == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+@pytest.mark.parametrize("size", [(300, 700), (700, 300)])
+def test_orientation_of_pictures_in_several_bands(orientation, size, tmp_path):
+    width, height = size
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    assert np.array_equal(read_image(tmp_path / "a.png"), expected)
 
 
 def test_the_limit_can_be_set(tmp_path):

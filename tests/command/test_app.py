@@ -1,6 +1,8 @@
 """The command line as a whole: quick to answer, plain about wrong usage, and torch only where it is needed."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import pytest
 
 import zplus as package
 from command_line import assert_refused
+from zplus.command import app as module
 
 SILENT = """
 import sys
@@ -115,3 +118,29 @@ def test_an_interruption_is_told_to_programs_as_well(zplus, monkeypatch):
     monkeypatch.setattr("zplus.command.align.output_file", stop)
     result = zplus("align", "x.jpg", "-o", "a.png", "--json")
     assert (result.code, result.json, result.err) == (130, {"error": "Interrupted."}, "zplus: Interrupted.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, ImportError("an interrupted import")])
+def test_a_request_to_end_is_one_line_and_its_own_exit_code(number, code, ending, monkeypatch, capsys):
+    def work(*_, **__):
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            os.kill(os.getpid(), number)  # a second request does not disturb the end
+            raise ending from None
+
+    handlers = {x: signal.signal(x, signal.SIG_DFL) for x in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(module, "RECEIVED", [])
+    monkeypatch.setattr(module, "app", work)
+    monkeypatch.setattr(sys, "argv", ["zplus", "models", "--json"])
+    try:
+        with pytest.raises(SystemExit) as end:
+            module.main()
+    finally:
+        for x, handler in handlers.items():
+            signal.signal(x, handler)
+    assert end.value.code == code
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ({"error": "Interrupted."}, "zplus: Interrupted.\n")

@@ -92,6 +92,24 @@ def test_a_damaged_zip_is_named(folder):
         read_pictures(path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_unpacks_more_than_one_asks_for_is_refused(method, folder):
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w", method) as archive:
+        archive.write(folder / "0.png", "0.png")
+    with pytest.raises(ImageError, match="packed in a rare way"):
+        read_pictures(folder.with_suffix(".zip"))
+
+
+def test_a_zip_of_countless_files_is_not_listed_and_one_with_a_comment_is(folder, monkeypatch):
+    path = zipped(folder)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"made by hand"
+    assert read_pictures(path).train.shape == (6, 32, 32, 3)
+    monkeypatch.setattr(data, "MAX_LIST", 6 * 50)
+    with pytest.raises(ImageError, match="lists more files"):
+        read_pictures(path)
+
+
 def test_a_damaged_picture_of_a_zip_is_left_out_and_named(folder):
     path = zipped(folder)
     content = bytearray(path.read_bytes())
