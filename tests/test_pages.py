@@ -10,7 +10,7 @@ from PIL import Image
 
 from zplus.pages import data_url, file_url, rendered
 
-HOSTILE = """<script>alert("x")</script>' onload='y" onload="z"""
+HOSTILE = """<script>alert("x")</script>' onload='y" onload="z \u202e\x1b\udcff"""
 PIXELS = np.random.RandomState(0).randint(0, 255, (40, 60, 3)).astype(np.uint8)
 
 
@@ -34,6 +34,7 @@ def test_hostile_names_are_escaped(template, values):
     assert "&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;&#39; onload=" in page
     for part in ("<script>alert", "' onload", '" onload'):
         assert part not in page
+    assert "z \\u202e\\x1b\\udcff" in page and page.encode()
 
 
 def test_a_value_that_is_missing_is_an_error():

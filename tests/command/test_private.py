@@ -14,7 +14,7 @@ from zplus.files import appended, atomic, make_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
 ONE = "long_hair=1"  # a direction that comes with avatars64
-ENDS = (".png", ".jpg", ".webp")
+ENDS = (".png", ".jpg")
 CHECKPOINT = Path(zplus.__file__).parent / "generators" / "models" / "avatars64.safetensors"
 FAST = ("--model", "avatars64", "--no-align", "--steps", "2")
 
@@ -49,7 +49,7 @@ def test_every_command_writes_for_its_owner_alone(zplus, tmp_path):
         ("sample", "--model", "avatars64", "--seeds", "0-1", "-o", out / "sheet"),
         ("latent", "export", latent, "-o", out / "codes.npy"),
         ("latent", "import", out / "codes.npy", "--model", "avatars64", "-o", out / "imported.safetensors"),
-        ("interpolate", latent, latent, "-o", out / "between.png"),
+        ("interpolate", latent, latent, "-o", out / "between", "--frames", "2"),
         ("mix", latent, latent, "-o", out / "mixed.png", "--layers", "0:2"),
         ("directions", "learn", "--components", "2", "--method", "factorize", "--model", "avatars64",
          "-o", out / "directions"),
@@ -58,7 +58,7 @@ def test_every_command_writes_for_its_owner_alone(zplus, tmp_path):
     for arguments in commands:
         result = zplus(*arguments)
         assert result.code == 0, (arguments, result.err)
-    assert len(modes(out)) > 15
+    assert len(modes(out)) > 14
     assert_private(out)
 
 
