@@ -70,6 +70,11 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+def reason(error: BaseException) -> str:
+    """What an error of a library says of a file, which it may quote, as part of a line for a person."""
+    return printable(" ".join(str(error).split()))[:200]
+
+
 def sentence(error: BaseException) -> str:
     """What went wrong, in one line for a person."""
     return printable(_sentence(error))[:LONGEST]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zplus.errors import ZplusError
+from zplus.errors import ZplusError, reason
 from zplus.tensor_files import DAMAGE, MAX_HEADER, opened, write_tensors
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})  # as safetensors names them
@@ -61,8 +61,7 @@ def read_record(path: str | Path, kind: Kind) -> Iterator[Record]:
     except FileNotFoundError:
         raise kind.error(f"There is no file {path}.") from None
     except DAMAGE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise kind.error(f"{path} {kind.damaged} ({reason}){kind.remedy and f': {kind.remedy}'}.") from None
+        raise kind.error(f"{path} {kind.damaged} ({reason(error)}){kind.remedy and f': {kind.remedy}'}.") from None
 
 
 def write_record(

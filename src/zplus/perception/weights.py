@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zplus.archives import Archive, require
 from zplus.cache import cached
-from zplus.errors import CheckpointError, MissingExtraError
+from zplus.errors import CheckpointError, MissingExtraError, reason
 from zplus.faces.weights import FACE_MODELS
 from zplus.files import make_folder, regular
 from zplus.generators.checkpoints.arrays import read_arrays
@@ -199,4 +199,4 @@ def _converted(archive: Archive, name: str, convert: Callable[[Path], dict[str, 
     try:
         return read_tensors(path)
     except DAMAGE as error:
-        raise CheckpointError(f"{path} is damaged ({error}): delete it, and it is made again.") from error
+        raise CheckpointError(f"{path} is damaged ({reason(error)}): delete it, and it is made again.") from error

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zplus.errors import CheckpointError
+from zplus.errors import CheckpointError, reason
 from zplus.generators.resample import downsample, fir_kernel
 from zplus.generators.stylegan2 import FullyConnected
 from zplus.tensor_files import DAMAGE, read_tensors, write_tensors
@@ -131,9 +131,8 @@ def read_discriminator(path: str | Path) -> Discriminator:
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None
     except DAMAGE as error:
-        reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{path} is not a readable discriminator ({reason}): train or convert it again."
+            f"{path} is not a readable discriminator ({reason(error)}): train or convert it again."
         ) from None
     return discriminator
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from zplus.errors import CheckpointError
+from zplus.errors import CheckpointError, reason
 from zplus.tensor_files import DAMAGE, opened, read_texts, write_tensors
 
 Networks = Mapping[str, nn.Module]
@@ -68,5 +68,4 @@ def _named(networks: Networks, optimizers: Optimizers) -> Iterator[tuple[str, Te
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
-    reason = " ".join(str(error).split())[:200]
-    return CheckpointError(f"{path} is no snapshot that training can go on from ({reason}): use another folder.")
+    return CheckpointError(f"{path} is no snapshot that training can go on from ({reason(error)}): use another folder.")
