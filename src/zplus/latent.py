@@ -25,6 +25,7 @@ Move = Literal["straight", "sphere"]
 MAX_EDITS = 100  # each takes time
 MAX_STRENGTH = 1e6  # as an edit records: beyond the limit a sum is still kept, so that its opposite undoes it
 MAX_FIGURES = 100  # of a row
+MEASURED_ANEW = "seconds"  # a figure that is not written, so that equal runs give equal bytes
 MAX_CODES = 1 << 16  # more than any generator has
 ADDED, OFFSET, EXCLUDED = "added.", "offset.", "excluded."  # what the names of these tensors begin with in the file
 KINDS = {
@@ -187,7 +188,7 @@ class Latent:
 
 
 def save_latent(latent: Latent, path: str | Path) -> None:
-    """Write a latent to one safetensors file, tensors in fp32 (docs/latent-format.md).
+    """Write a latent to one safetensors file, tensors in fp32 and without the seconds it took (docs/latent-format.md).
 
     Args:
         latent: The latent, with all its rows and edits.
@@ -221,6 +222,7 @@ def save_latent(latent: Latent, path: str | Path) -> None:
         "figures",
     )
     header = {name: getattr(latent, name) for name in plain} | asdict(latent.decoding)
+    header["figures"] = {name: values for name, values in latent.figures.items() if name != MEASURED_ANEW}
     header["edits"] = [_describe(edit) for edit in latent.edits]
     text = json.dumps(header)
     try:
