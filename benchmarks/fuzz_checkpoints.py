@@ -97,7 +97,10 @@ def main() -> None:
     print(f"{total} files in {seconds} s, all refused in one line or read")
     limits = {"seconds": SECONDS, "kilobytes": MEMORY}
     found = {"files": total, "seconds": seconds, "seed": options.seed, "limits": limits, "formats": formats}
-    save_result("fuzz_files" if options.formats else "fuzz_checkpoints", found)
+    if options.formats:
+        save_result("fuzz_files", found)
+    else:
+        save_result("fuzz_checkpoints", found)
 
 
 def summary(parts: list[dict], size: int) -> dict:
