@@ -103,10 +103,10 @@ def test_a_batch_goes_on_where_it_ended(invert, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "summary.json").is_file() and first["medians"]["mse"] > 0
     photos.append(picture(tmp_path / "2.png", 2))
     done = []
-    whole = Inverter.invert
-    monkeypatch.setattr(Inverter, "invert", lambda self, *a: done.append(a[2]) or whole(self, *a))
+    whole = Inverter.invert_all
+    monkeypatch.setattr(Inverter, "invert_all", lambda self, *a: done.append((len(a[0]), *a[1:2])) or whole(self, *a))
     second = invert(*photos, "--json")
-    assert done == ["Inverting 2.png (3 of 3)"] and second.err.count("is skipped") == 2
+    assert done == [(1, 1)] and second.err.count("is skipped") == 2  # a row for the one that is left
     assert second.json["results"][:2] == first["results"]
     third = invert(photos[0], "--seed", "1")
     assert len(done) == 2  # other settings, so it is done again
@@ -167,7 +167,7 @@ def test_one_bad_photo_does_not_keep_the_others(invert, photo, tmp_path):
     lines = [line for line in result.err.splitlines() if line.startswith("zplus: ")]
     assert [line.count(str(path)) for line, path in zip(lines, (bad, tmp_path / "none.jpg"), strict=True)] == [1, 1]
     assert "Traceback" not in result.err
-    assert names(tmp_path / "out") == sorted([*(f"me{end}" for end in ENDS), "summary.json"])
+    assert names(tmp_path / "out") == sorted([*(f"me{end}" for end in ENDS), "manifest.jsonl", "summary.json"])
 
 
 def test_all_bad_is_bad_input(invert, tmp_path):
@@ -176,15 +176,15 @@ def test_all_bad_is_bad_input(invert, tmp_path):
 
 def test_what_was_finished_is_kept_upon_interruption(invert, tmp_path, monkeypatch):
     photos = [picture(tmp_path / f"{i}.png", i) for i in range(3)]
-    whole = Inverter.invert
+    whole = Inverter.invert_all
 
-    def interrupted(self, aligned, callbacks, title=""):
-        if "2 of 3" in title:
+    def interrupted(self, crops, size, callbacks, title=""):
+        if "1.png" in title:
             raise KeyboardInterrupt
-        return whole(self, aligned, callbacks, title)
+        return whole(self, crops, size, callbacks, title)
 
-    monkeypatch.setattr(Inverter, "invert", interrupted)
-    result = invert(*photos, "--json")
+    monkeypatch.setattr(Inverter, "invert_all", interrupted)
+    result = invert(*photos, "--json", "--batch", "1")
     assert result.code == 130 and "1 of 3 photos are finished" in result.err
     assert [r["photo"] for r in result.json["results"]] == [str(photos[0])]
     assert result.json["error"] == "Interrupted."

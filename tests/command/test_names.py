@@ -13,8 +13,8 @@ OPTIONS = {
     "convert": "--half --json --out -o",
     "align": "--face --json --out --size -o",
     "invert": (
-        "--device --encoder --face --json --label --layer --method --model --no-align --out --psi --seed --space "
-        "--start --steps -o"
+        "--address --batch --device --encoder --engine --face --gpus --json --label --layer --method --model "
+        "--no-align --out --psi --seed --space --start --steps --workers -o"
     ),
     "edit": (
         "--device --direction --encoder --face --feature --json --keep-identity --label --latent --layer --mask "

@@ -248,7 +248,7 @@ def test_without_patience_all_steps_are_made():
 def test_a_callback_sees_every_step_and_stops():
     seen = []
 
-    def report(step, loss, image):
+    def report(moved, loss, image):
         assert not loss.requires_grad
         assert not image.requires_grad
         seen.append((step, loss.tolist()))

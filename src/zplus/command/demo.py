@@ -28,7 +28,7 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out.")] = Path("out/demo"),
     model: options.Model = InvertOptions.model,
     steps: options.Steps = InvertOptions.steps,
-    face: options.Face = InvertOptions.face,
+    face: options.Face = 0,
     device: options.Device = InvertOptions.device,
     as_json: options.Json = False,
 ) -> None:

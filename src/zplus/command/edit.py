@@ -77,7 +77,7 @@ def edit(
     seed: options.Seed = InvertOptions.seed,
     start: options.Start = InvertOptions.start,
     encoder: options.OwnEncoder = InvertOptions.encoder,
-    face: options.Face = InvertOptions.face,
+    face: options.Face = 0,
     no_align: options.NoAlign = not InvertOptions.align,
     label: options.Label = InvertOptions.label,
     device: options.Device = InvertOptions.device,

@@ -9,11 +9,13 @@ import typer
 from zplus.command import options
 from zplus.command.options import InvertOptions
 from zplus.command.outputs import output_folder
-from zplus.command.show import Show, complain
+from zplus.command.photos import engine_of, photos_of, work_through
+from zplus.command.show import Show
 
 
 def invert(
-    photos: Annotated[list[Path], typer.Argument(help="Photos with a face.", show_default=False)],
+    context: options.Context,
+    photos: Annotated[list[Path], typer.Argument(help="Photos with a face, or a folder of them.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The folder for what comes out; it is made if missing.")],
     model: options.Model = InvertOptions.model,
     space: options.Space = InvertOptions.space,
@@ -24,10 +26,15 @@ def invert(
     seed: options.Seed = InvertOptions.seed,
     start: options.Start = InvertOptions.start,
     encoder: options.OwnEncoder = InvertOptions.encoder,
-    face: options.Face = InvertOptions.face,
+    face: options.Faces = InvertOptions.face,
     no_align: options.NoAlign = not InvertOptions.align,
     label: options.Label = InvertOptions.label,
     device: options.Device = InvertOptions.device,
+    batch: options.Batch = None,
+    engine: options.Engine = "here",
+    address: options.Address = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = 0.0,
     as_json: options.Json = False,
 ) -> None:
     """Find the latents of photos.
@@ -35,34 +42,20 @@ def invert(
     What is finished is skipped when the command is run again.
     """
     how = options.record(InvertOptions, locals(), align=not no_align)
-    raise typer.Exit(_invert_all(photos, output_folder(out), how, Show(as_json)))
+    where = engine_of(context, engine, address, workers, gpus)
+    raise typer.Exit(_invert_all(photos, output_folder(out), how, batch, where, Show(as_json)))
 
 
-def _invert_all(photos: list[Path], folder: Path, how: InvertOptions, show: Show) -> int:
+def _invert_all(given: list[Path], folder: Path, how: InvertOptions, batch: int | None, engine: Any, show: Show) -> int:
     """Invert the photos and show what came of it; the exit code. What failed is named and does not keep the others."""
-    from zplus.workflow.batch import invert_photos, summary
-    from zplus.workflow.json_files import write_json
+    from zplus.workflow.batch import invert_photos
+    from zplus.workflow.finished import unfinished
+    from zplus.workflow.manifest import was_cut
 
-    results: list[dict[str, Any]] = []
-    failed: list[dict[str, Any]] = []
-    interrupted = False
-    try:
-        for photo, found in invert_photos(photos, folder, how, show.callbacks):
-            if not isinstance(found, Exception):
-                results.append(found)
-            elif len(photos) == 1:
-                raise found
-            else:
-                failed.append({"photo": photo, "error": complain(found, str(photo))})
-    except KeyboardInterrupt:
-        interrupted = True
-        show.say(f"Interrupted: {len(results)} of {len(photos)} photos are finished; run this again to go on.")
-    found = summary(results, failed, interrupted)
-    if len(photos) > 1:
-        write_json(folder / "summary.json", found)
-    text = "\n".join(f"{r['photo']} -> {r['latent']}  {_in_short(r)}" for r in results)
-    show.result(results[0] if len(photos) == 1 and results else found, text)
-    return 130 if interrupted else 0 if not failed else 1 if results else 2
+    photos, root = photos_of(given, folder)
+    expected = None if was_cut(folder) else unfinished(photos, folder)
+    found = invert_photos(photos, folder, how, show.callbacks, batch, expected, engine)
+    return work_through(found, photos, folder, root, show, lambda r: f"{r['photo']} -> {r['latent']}  {_in_short(r)}")
 
 
 def _in_short(record: dict[str, Any]) -> str:

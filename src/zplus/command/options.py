@@ -33,6 +33,14 @@ def _checked_device(name: str) -> str:
     raise ZplusError(f"Unknown device {name[:60]!r}: {hint} cpu, cuda and mps.")
 
 
+def _face_or_all(text: str | int) -> int | str:
+    """The number of a face, or all. Raises ZplusError."""
+    text = str(text)
+    if text != "all" and not text.isdecimal():
+        raise ZplusError(f"--face is {text[:60]!r}, but must be a number, 0 being the largest, or all.")
+    return text if text == "all" else int(text)
+
+
 Photo = Annotated[Path, typer.Argument(help="A photo with a face.", show_default=False)]
 Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus models') or the file of a generator.")]
 OwnModel = Annotated[str | None, typer.Option("--model", help="The file of the generator, if it has no name.")]
@@ -56,6 +64,19 @@ OwnEncoder = Annotated[
 ]
 NoAlign = Annotated[bool, typer.Option("--no-align", help="The photo is an aligned face already.")]
 Face = Annotated[int, typer.Option("--face", min=0, help="Which face: 0 is the largest, 1 the next.")]
+Faces = Annotated[
+    Any,  # an int or "all"
+    typer.Option(
+        "--face", metavar="NUMBER|all", help="Which face: 0 is the largest, 1 the next; or all.", parser=_face_or_all
+    ),
+]
+Batch = Annotated[
+    int | None, typer.Option("--batch", min=1, help="How many faces are inverted at once; by default by the memory.")
+]
+Engine = Annotated[str, typer.Option("--engine", help="here, or ray: many processes or machines.")]
+Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; by default one is made here.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="How many workers Ray starts; by default 2.")]
+Gpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker of Ray, whole or a fraction.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.", callback=_checked_device)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from (also ZPLUS_DEBUG=1).")]

@@ -174,13 +174,13 @@ def _finished(problem: Problem, latent: Latent) -> Latent:
     if counter.step:
         problem.execution.remember(problem.generator)
     costs: dict[str, list[Any]] = {
-        "steps": [counter.step] * len(code),
+        "steps": [0] * len(code) if isinstance(counter.rows, int) else counter.rows.tolist(),
         "seconds": [counter.seconds / len(code)] * len(code),
     }
     return replace(
         latent,
         inverted=Point(code, state).map(Tensor.detach),
-        mode=problem.execution.describe(),
+        mode=problem.execution.describe() | {"batch": len(code)},
         settings=asdict(problem.settings),
         figures=costs | figures,
     )

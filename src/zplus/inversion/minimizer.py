@@ -42,7 +42,7 @@ def minimize(
     decay: Decay = "cosine",
     patience: int | None = None,
     enough: float = -math.inf,
-    report: Callable[[int, Tensor, Tensor], bool | None] = lambda step, loss, image: None,
+    report: Callable[[Tensor, Tensor, Tensor], bool | None] = lambda moved, loss, image: None,
 ) -> tuple[list[Tensor], Tensor]:
     """Minimise the loss of each row.
 
@@ -54,7 +54,7 @@ def minimize(
         decay: How the rate falls afterwards.
         patience: A row stops after so many steps without a better loss; None for never.
         enough: A row stops at a loss of at most this.
-        report: Is given the step, losses and images; returns True to stop.
+        report: Is given after each step which rows moved, the losses and the images; returns True to stop.
 
     Returns:
         The best value of each variable, and the losses [N].
@@ -80,8 +80,8 @@ def minimize(
         for x, kept in zip(values, best, strict=True):
             rows = better.view(-1, *[1] * (x.ndim - 1))
             kept.copy_(torch.where(rows, x.detach(), kept).view_as(x))
-        moving = moving & loss.isfinite() & (since < (patience or steps)) & (least > enough)
-        if report(i + 1, loss.detach(), image.detach()) or not moving.any() or i + 1 == steps:
+        moved, moving = moving, moving & loss.isfinite() & (since < (patience or steps)) & (least > enough)
+        if report(moved, loss.detach(), image.detach()) or not moving.any() or i + 1 == steps:
             break
         loss[moving].sum().backward()
         with torch.no_grad():

@@ -46,11 +46,16 @@ Callback = Callable[[Progress], bool | None]
 
 @dataclass
 class StepCounter:
-    """Counts the steps of all stages, and calls the callback."""
+    """Counts the steps of all stages, and calls the callback.
+
+    Attributes:
+        rows: The steps of each row [N], which rests sooner than others; 0 before the first step.
+    """
 
     steps: int
     callback: Callback | None = None
     step: int = 0
+    rows: Tensor | int = 0
     stopped: bool = False
     began: float = field(default_factory=time.perf_counter)
 
@@ -59,9 +64,10 @@ class StepCounter:
         """Seconds since the start."""
         return time.perf_counter() - self.began
 
-    def report(self, _: int, loss: Tensor, image: Tensor) -> bool:
+    def report(self, moved: Tensor, loss: Tensor, image: Tensor) -> bool:
         """Count a step; True where the callback asks to stop."""
         self.step += 1
+        self.rows = self.rows + moved.int()
         if self.callback and self.callback(Progress(self.step, self.steps, loss, image, self.seconds)):
             self.stopped = True
         return self.stopped

@@ -1,53 +1,128 @@
-"""Photos to latents in a folder, with a record of each, so that a second run goes on where one ended."""
+"""Photos to latents in a folder, many at once, so that a second run goes on where one ended."""
 
-import hashlib
-import math
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain, islice, tee
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
 
-from zplus import __version__
-from zplus.errors import ImageError
-from zplus.generators.contract import fingerprint
-from zplus.images import to_pixels, write_image
-from zplus.latent import Latent, save_latent
-from zplus.perception.quality import FIGURES
-from zplus.workflow.callbacks import SILENT, Callbacks, collecting
-from zplus.workflow.inverting import Inverter, load_inverter
-from zplus.workflow.json_files import read_json, write_json
+from zplus.workflow.callbacks import SILENT, Callbacks, Tick
+from zplus.workflow.finished import Files, Names, Record, faces_finished, file_hash, settings_of
+from zplus.workflow.inverting import Inverter
 from zplus.workflow.options import InvertOptions
-from zplus.workflow.photo import aligned_face
+from zplus.workflow.worker import Crop, Entry, Worker
 
-NEWER = ("zplus_version", "encoder_fingerprint")  # parts of the key that records of before do not have
+FEW = 20  # photos; of more each is not spoken of, because the manifest has a row for each
+AHEAD = 2  # photos a row of a batch that may be read before they are inverted
 
-Record = dict[str, Any]
+Found = list[Record] | Exception
+Work = tuple[Path, Files, Record]
+Batch = list[Crop]
+T = TypeVar("T")
+U = TypeVar("U")
 
 
-@dataclass(frozen=True)
-class Files:
-    """Where the inversion of one photo lies."""
+class Engine(Protocol):
+    """Where photos are aligned and inverted. Both methods keep the order, and work on a bounded number at a time.
 
-    folder: Path
-    name: str
+    Attributes:
+        inverter: The networks, by which it is known what is finished already.
+        size: How many faces are inverted at once.
+    """
+
+    inverter: Inverter
+    size: int
+
+    def align(self, works: Iterable[Work | Entry]) -> Iterator[Entry]:
+        """Read and crop photos; what is an entry already is passed on."""
+
+    def invert(self, batches: Iterable[Batch], line: "Line") -> Iterator[list[Record | Exception]]:
+        """Invert the crops of batches."""
+
+
+class Here:
+    """This process: photos are read in a thread while others are inverted."""
+
+    def __init__(self, options: InvertOptions, batch: int | None, photos: int, callbacks: Callbacks):
+        self.worker = Worker(options, batch, photos, callbacks=callbacks)
+        self.inverter, self.size = self.worker.inverter, self.worker.size
+
+    def align(self, works: Iterable[Work | Entry]) -> Iterator[Entry]:
+        """See `Engine`."""
+        with ThreadPoolExecutor(1) as thread:
+
+            def submit(work: Work | Entry) -> Future[Entry] | Entry:
+                return work if isinstance(work, Entry) else thread.submit(self.worker.align, *work)
+
+            try:
+                yield from in_order(works, submit, lambda x: x.result() if isinstance(x, Future) else x, self.ahead)
+            finally:
+                thread.shutdown(wait=False, cancel_futures=True)
+
+    def invert(self, batches: Iterable[Batch], line: "Line") -> Iterator[list[Record | Exception]]:
+        """See `Engine`."""
+        for batch in batches:
+            yield self.worker.invert(batch, line.callbacks, line.title(batch))
 
     @property
-    def record(self) -> Path:
-        """Written last: where it is, the others are."""
-        return self.folder / f"{self.name}.json"
+    def ahead(self) -> int:
+        """How many photos are read before they are inverted."""
+        return AHEAD * self.size
 
-    @property
-    def pictures(self) -> dict[str, Path]:
-        """The latent and the pictures, by their names in the record."""
-        ends = {"latent": ".latent.safetensors", "reconstruction": ".reconstruction.png", "aligned": ".aligned.png"}
-        return {kind: self.folder / (self.name + end) for kind, end in ends.items()}
+
+def in_order(values: Iterable[T], submit: Callable[[T], Any], take: Callable[[Any], U], most: int) -> Iterator[U]:
+    """Submit values, at most so many at a time, and take their results in their order."""
+    waiting: deque[Any] = deque()
+    for value in values:
+        waiting.append(submit(value))
+        if len(waiting) > most:
+            yield take(waiting.popleft())
+    while waiting:
+        yield take(waiting.popleft())
+
+
+class Line:
+    """The one line of progress for all photos, and what is said of each while they are few."""
+
+    def __init__(self, photos: int, callbacks: Callbacks, tick: Tick):
+        self.photos, self.tick, self.done, self.inverted, self.began = photos, tick, 0, 0, perf_counter()
+        told = callbacks if photos <= FEW else SILENT
+        own = callbacks.stage if photos == 1 else self._stage
+        self.callbacks = Callbacks(stage=own, step=callbacks.step, say=told.say, warn=told.warn)
+
+    def title(self, batch: Batch) -> str:
+        """The title of a batch's stage."""
+        return f"Inverting {batch[0].record['photo'].name}"
+
+    def count(self, inverted: bool) -> None:
+        """Another photo is done."""
+        self.done, self.inverted = self.done + 1, self.inverted + inverted
+        self.tick(self.done, self._rate())
+
+    def _rate(self) -> str:
+        if not self.inverted:
+            return ""
+        return f"{3600 * self.inverted / (perf_counter() - self.began):.0f} photos an hour"
+
+    @contextmanager
+    def _stage(self, title: str, total: int | None) -> Iterator[Tick]:
+        """The steps of a batch, as a note in the line."""
+        yield lambda step, note: self.tick(self.done, f"step {step} of {total} {self._rate()}".rstrip())
 
 
 def invert_photos(
-    photos: Sequence[Path], folder: Path, options: InvertOptions, callbacks: Callbacks = SILENT
-) -> Iterator[tuple[Path, Record | Exception]]:
-    """Invert photos into a folder: a latent, a reconstruction, the crop and a record each.
+    photos: Sequence[Path],
+    folder: Path,
+    options: InvertOptions,
+    callbacks: Callbacks = SILENT,
+    batch: int | None = None,
+    expected: int | None = None,
+    engine: Callable[..., Engine] = Here,
+) -> Iterator[tuple[Path, Found]]:
+    """Invert photos into a folder: a latent, a reconstruction, the crop and a record for each face.
 
     A photo whose record in the folder has the same content, options and versions is not inverted again. An error in one
     photo does not stop the others.
@@ -57,109 +132,62 @@ def invert_photos(
         folder: An existing folder.
         options: How they are inverted.
         callbacks: See `Callbacks`.
+        batch: How many faces are inverted at once; None for as many as suit the memory and the processor. At one size
+            the latents of a photo have the same bytes whatever photos are beside it.
+        expected: About how many are not finished; None is all. Fewer make smaller batches.
+        engine: Where the work is done: `Here`, or `zplus.workflow.cluster.Cluster`.
 
     Yields:
-        Each photo, with its record or the exception that it caused.
+        Each photo, with the records of its faces or the exception that it caused.
 
     Raises:
-        ZplusError: The options are invalid, or a network is missing.
+        ZplusError: The options are invalid, a network is missing, or nothing more can be written.
     """
-    inverter = load_inverter(options, callbacks, len(photos))
-    settings = _key(inverter)
-    for i, photo in enumerate(photos):
-        count = f" ({i + 1} of {len(photos)})" if len(photos) > 1 else ""
-        found: Record | Exception
-        try:
-            found = _invert_one(inverter, photo, folder, settings, callbacks, count)
-        except Exception as error:
-            found = error
-        yield photo, found
+    where = engine(options, batch, max(1, len(photos) if expected is None else expected), callbacks)
+    with _line(photos, callbacks) as line:
+        ahead, entries = tee(where.align(_planned(photos, folder, where.inverter, line.callbacks)))
+        crops = (crop for entry in ahead for crop in entry.crops)
+        results = chain.from_iterable(where.invert(_parts(crops, where.size), line))
+        for entry in entries:
+            for text in entry.said:
+                line.callbacks.say(text)
+            found = [*entry.records, *islice(results, len(entry.crops))]
+            failed = entry.error or next((x for x in found if isinstance(x, Exception)), None)
+            line.count(bool(entry.crops))
+            yield entry.photo, failed or [x for x in found if not isinstance(x, Exception)]
 
 
-def summary(results: Sequence[Record], failed: Sequence[Mapping[str, Any]], interrupted: bool) -> Record:
-    """The summary of a batch: its records, its failures, and medians of the figures."""
-    found = {"results": list(results), "failed": list(failed), "medians": _medians(results)}
-    return found | ({"error": "Interrupted."} if interrupted else {})
+@contextmanager
+def _line(photos: Sequence[Path], callbacks: Callbacks) -> Iterator[Line]:
+    if len(photos) == 1:
+        yield Line(1, callbacks, lambda done, note: None)
+        return
+    with callbacks.stage(f"Inverting {len(photos)} photos", len(photos)) as tick:
+        yield Line(len(photos), callbacks, tick)
 
 
-def _key(inverter: Inverter) -> Record:
-    """All that determines a latent besides the photo."""
-    options, encoder = inverter.options, inverter.encoder
-    read = {"encoder": options.encoder, "start": options.start if inverter.start else None}
-    return {
-        "fingerprint": inverter.generator.fingerprint,
-        "request": asdict(options),
-        **{f"{name}_sha256": _file_hash(Path(path)) for name, path in read.items() if path},
-        "zplus_version": __version__,
-        "encoder_fingerprint": None if encoder is None else fingerprint(encoder.state_dict()),
-    }
-
-
-def _invert_one(
-    inverter: Inverter, photo: Path, folder: Path, settings: Record, callbacks: Callbacks, count: str
-) -> Record:
-    """Invert one photo, unless that was done before; its record."""
-    callbacks, warnings = collecting(callbacks)
-    key = {"photo_sha256": _file_hash(photo), **settings}
-    files = _files(folder, photo, key["photo_sha256"])
-    paths = {"photo": photo, **files.pictures}
-    record = read_json(files.record) or {}
-    if _is_of(key, record) and all(path.is_file() for path in files.pictures.values()):
-        callbacks.say(f"{photo}: finished before with the same settings, so it is skipped.")
-        return record | paths
-    if record:
-        callbacks.warn(f"{photo} was inverted into this folder with other settings before: that is replaced.")
+def _planned(photos: Iterable[Path], folder: Path, inverter: Inverter, callbacks: Callbacks) -> Iterator[Work | Entry]:
+    """What is to be done for each photo."""
     options = inverter.options
-    aligned = aligned_face(photo, inverter.generator.resolution, options.face, options.align, callbacks)
-    latent = inverter.invert(aligned, callbacks, f"Inverting {photo.name}{count}")
-    image, facts = inverter.judge(latent, aligned, callbacks)
-    files.record.unlink(missing_ok=True)  # until all is new again
-    save_latent(_with_figures(latent, facts), paths["latent"])
-    write_image(paths["reconstruction"], to_pixels(image[0]), "inverted")
-    write_image(paths["aligned"], aligned.pixels, "aligned")
-    told = {"warnings": [*inverter.warnings, *warnings], "quad": aligned.quad.tolist()}
-    record = facts | told | paths | key
-    write_json(files.record, record)
-    return record
+    settings, names = settings_of(inverter), Names(folder, options.face)
+    for photo in photos:
+        try:
+            key = {"photo_sha256": file_hash(photo), **settings}
+        except Exception as error:
+            yield Entry(photo, error=error)
+            continue
+        files = names.files(photo, key["photo_sha256"])
+        if records := faces_finished(files, key, options.face):
+            callbacks.say(f"{photo}: finished before with the same settings, so it is skipped.")
+            yield Entry(photo, records=[record | {"photo": photo} for record in records])
+        else:
+            if files.record.exists():
+                callbacks.warn(f"{photo} was inverted into this folder with other settings before: that is replaced.")
+            yield photo, files, key
 
 
-def _is_of(key: Record, record: Record) -> bool:
-    """Whether a record is of this key; one of before has no NEWER parts."""
-    return all(record.get(name, value if name in NEWER else None) == value for name, value in key.items())
-
-
-def _with_figures(latent: Latent, facts: Record) -> Latent:
-    """The latent with its quality among its figures, where it is known."""
-    known = {name: [facts[name]] for name in FIGURES if math.isfinite(facts[name])}
-    return replace(latent, figures=latent.figures | known)
-
-
-def _files(folder: Path, photo: Path, content: str) -> Files:
-    """Names that no other photo has in the folder: the photo's own, or with a part of its hash where that is taken."""
-    plain, long = Files(folder, photo.stem), Files(folder, f"{photo.stem}-{content[:8]}")
-    owner = read_json(plain.record)
-    if long.record.exists() or photo.stem == "summary":
-        return long
-    return plain if owner is None or owner.get("photo_sha256") == content else long
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist: check the name.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder: give a picture in it.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{path} cannot be read ({reason}): check its name and its permissions.") from error
-
-
-def _medians(results: Sequence[Record]) -> dict[str, float | None]:
-    """Over the photos that have a figure."""
-    found = {}
-    for name in (*FIGURES, "seconds"):
-        values = [r[name] for r in results if r.get(name) is not None and math.isfinite(r[name])]
-        found[name] = statistics.median(values) if values else None
-    return found
+def _parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` values; the last may be shorter."""
+    rest = iter(values)
+    while part := list(islice(rest, size)):
+        yield part

@@ -1,7 +1,10 @@
 """Invert and judge: a generator and the networks that inversion needs, loaded once for many photos."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zplus.errors import UnknownNameError
@@ -58,16 +61,31 @@ class Inverter:
 
     def invert(self, aligned: Aligned, callbacks: Callbacks = SILENT, title: str = "Inverting") -> Latent:
         """Invert a crop. `callbacks.step` is called with every step and may stop the inversion."""
+        return next(self.invert_all([aligned], 1, callbacks, title))
+
+    def invert_all(
+        self, crops: Sequence[Aligned], size: int, callbacks: Callbacks = SILENT, title: str = "Inverting"
+    ) -> Iterator[Latent]:
+        """Invert crops at once. `callbacks.step` is called with every step and may stop the inversion.
+
+        Args:
+            crops: 1 to `size` crops.
+            size: The number of rows that are computed; the last crop is repeated. At one size the bytes of a latent do
+                not depend on the other rows, whatever they are.
+            callbacks: See `Callbacks`.
+            title: The title of the stage.
+        """
         options = self.options
+        images = torch.cat([crops[min(i, len(crops) - 1)].image for i in range(size)])
         with callbacks.stage(title, self.settings.all_steps) as tick, python_warnings(callbacks):
 
             def step(progress: Progress) -> bool:
                 tick(progress.step, f"loss {progress.loss.mean():.4f}")
                 return callbacks.step(progress)
 
-            return invert(
+            latent = invert(
                 self.generator,
-                aligned.image,
+                images,
                 options.space,
                 options.method,
                 options.layer,
@@ -80,6 +98,9 @@ class Inverter:
                 seed=options.seed,
                 init=self.init,
             )
+        seconds = [latent.figures["seconds"][0] * size / len(crops)] * size
+        latent = replace(latent, figures=latent.figures | {"seconds": seconds})
+        return (latent[i] for i in range(len(crops)))
 
     def judge(self, latent: Latent, aligned: Aligned, callbacks: Callbacks = SILENT) -> tuple[Tensor, dict[str, Any]]:
         """Measure a reconstruction; doubts about it go to `callbacks.warn`.

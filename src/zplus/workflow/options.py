@@ -26,7 +26,7 @@ class InvertOptions:
         steps: Steps of the inversion; None is the default of the method.
         seed: Seed of random numbers; None is the default of the method.
         start: The initial code: encoder, common, random, mean, or the file of a latent.
-        face: The number of the face, by size; 0 is the largest.
+        face: The number of the face, by size; 0 is the largest. "all" takes all faces of a photo.
         align: Whether to find and crop a face; False takes the square in the middle of the photo.
         device: cpu, cuda or mps.
         label: The class of a conditional model.
@@ -41,7 +41,7 @@ class InvertOptions:
     steps: int | None = None
     seed: int | None = None
     start: str | None = None
-    face: int = 0
+    face: int | Literal["all"] = 0
     align: bool = True
     device: str = "cpu"
     label: int | None = None

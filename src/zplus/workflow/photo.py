@@ -21,18 +21,30 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 def aligned_face(
     path: Path,
     size: int,
-    face: int = 0,
+    face: int | str = 0,
     align: bool = True,
     callbacks: Callbacks = SILENT,
     detector: FaceDetector | None = None,
 ) -> Aligned:
-    """Read a photo and crop a face.
+    """Read a photo and crop a face: the one of `aligned_faces`."""
+    return aligned_faces(path, size, face, align, callbacks, detector)[0]
+
+
+def aligned_faces(
+    path: Path,
+    size: int,
+    face: int | str = 0,
+    align: bool = True,
+    callbacks: Callbacks = SILENT,
+    detector: FaceDetector | None = None,
+) -> list[Aligned]:
+    """Read a photo and crop a face, or all.
 
     Args:
         path: The file of the photo.
         size: Pixels a side of the crop.
-        face: The number of the face, by size; 0 is the largest.
-        align: Whether to find a face; False takes the square in the middle of the photo.
+        face: The number of the face, by size; 0 is the largest. "all" takes all of them.
+        align: Whether to find faces; False takes the square in the middle of the photo.
         callbacks: `say` is told which face was taken, `warn` where the crop is doubtful.
         detector: Kept by the caller for many photos; None loads one.
 
@@ -42,18 +54,20 @@ def aligned_face(
     """
     photo = read_image(path)
     if not align:
-        return whole(photo, size)
+        return [whole(photo, size)]
     try:
         faces = (detector or FaceDetector()).find(photo)
-        aligned = cut(photo, faces, face, size)
+        chosen = range(len(faces)) if face == "all" else [int(face)]
+        found = [cut(photo, faces, i, size) for i in chosen]
     except FaceError as error:
         raise FaceError(f"{path}: {error} A picture that is cut as its model expects it needs --no-align.") from error
-    if len(faces) > 1:
+    if len(faces) > len(found):
         others = f"--face 0 to --face {len(faces) - 1} choose, 0 is the largest"
         callbacks.say(f"{path}: {len(faces)} faces were found, face {face} is taken ({others}).")
-    for line in crop_doubts(aligned):
-        callbacks.warn(line)
-    return aligned
+    for aligned in found:
+        for line in crop_doubts(aligned):
+            callbacks.warn(line)
+    return found
 
 
 def cut(photo: Pixels, faces: Sequence[DetectedFace], face: int, size: int) -> Aligned:
