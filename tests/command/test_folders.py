@@ -1,4 +1,4 @@
-"""`zplus invert FOLDER`: batches, the manifest, what is gone on with, and what can go wrong with one photo or with all."""
+"""`zplus invert FOLDER`: batches, the manifest, going on, and what can go wrong with one photo or all."""
 
 import errno
 import json

@@ -251,8 +251,9 @@ def test_a_callback_sees_every_step_and_stops():
     def report(moved, loss, image):
         assert not loss.requires_grad
         assert not image.requires_grad
-        seen.append((step, loss.tolist()))
-        return step == 3
+        assert moved.all()
+        seen.append((len(seen) + 1, loss.tolist()))
+        return len(seen) == 3
 
     script = Scripted([4.0], [3.0], [2.0], [1.0])
     (found,) = descend(script, [Variable(torch.zeros(1, 4), 0.1)], 4, report=report)

@@ -8,8 +8,10 @@ import typer
 
 from zplus.command import options
 from zplus.command.options import DEFAULT_MODEL, InvertOptions
-from zplus.command.outputs import output_file
+from zplus.command.outputs import output_file, output_folder
+from zplus.command.photos import engine_of, photos_of, work_through
 from zplus.command.show import Show
+from zplus.errors import ZplusError
 from zplus.workflow.options import EditOptions, Feature, Move, Paste
 
 INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder")  # what says how
@@ -17,8 +19,13 @@ INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encod
 
 def edit(
     context: options.Context,
-    source: Annotated[Path, typer.Argument(help="A photo, or a latent that 'zplus invert' wrote.", show_default=False)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A photo, a folder of photos, or a latent that 'zplus invert' wrote.", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="The picture to write, or the folder for those of a folder.")
+    ],
     direction: options.Directions = None,
     to: Annotated[
         list[str] | None,
@@ -77,17 +84,24 @@ def edit(
     seed: options.Seed = InvertOptions.seed,
     start: options.Start = InvertOptions.start,
     encoder: options.OwnEncoder = InvertOptions.encoder,
-    face: options.Face = 0,
+    face: options.Faces = InvertOptions.face,
     no_align: options.NoAlign = not InvertOptions.align,
     label: options.Label = InvertOptions.label,
     device: options.Device = InvertOptions.device,
+    batch: options.Batch = None,
+    engine: options.Engine = "here",
+    address: options.Address = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = 0.0,
     as_json: options.Json = False,
 ) -> None:
     """Edit a photo or a latent.
 
-    A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled.
+    A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled. With --face all
+    every face of a photo is edited; -d 0:smile=1 is a wish of the largest alone.
     """
-    from zplus.command.parsing import parse_strengths, parse_sweep, parse_targets
+    from zplus.command.parsing import parse_own, parse_sweep, parse_targets
+    from zplus.workflow.edit_faces import edit_all_faces
     from zplus.workflow.editing import edit_file
 
     is_latent = source.suffix == ".safetensors"
@@ -95,8 +109,11 @@ def edit(
         InvertOptions, locals(), model=model or ("" if is_latent else DEFAULT_MODEL), align=not no_align
     )
     _refuse_unread(context, is_latent, photo is not None, bool(sweep), no_paste)
+    strengths, own = parse_own(tuple(direction or ()))
+    _refuse_single(context, source, face, bool(own))
     editing = EditOptions(
-        strengths=parse_strengths(tuple(direction or ())),
+        strengths=strengths,
+        own=own,
         targets=parse_targets(tuple(to or ())),
         sweep=None if sweep is None else parse_sweep(sweep),
         feature=feature,
@@ -107,13 +124,42 @@ def edit(
         crop_alone=no_paste,
         scores=as_json,
     )
+    show = Show(as_json)
+    if source.is_dir():
+        where = engine_of(context, engine, address, workers, gpus)
+        raise typer.Exit(_edit_all(source, output_folder(out), editing, inverting, batch, where, show))
     read = (source, photo, mask, model, encoder, start, *editing.moved, *editing.targets)
     output_file(out, *read, animation=sweep is not None)
     if keep is not None:
         output_file(keep, *read, picture=False)
-    show = Show(as_json)
+    if face == "all":
+        found = edit_all_faces(source, out, editing, inverting, show.callbacks)
+        wishes = [f"face {x['face']}: {_in_short(x['direction'], x['strength'])}" for x in found["results"]]
+        return show.result(found, f"{source} -> {out}  ({'; '.join(wishes)})")
     found = edit_file(source, out, editing, inverting, photo, keep, show.callbacks)
     show.result(found, f"{source} -> {out}  ({sweep or _in_short(found['direction'], found['strength'])})")
+
+
+def _edit_all(
+    source: Path, folder: Path, editing: EditOptions, how: InvertOptions, batch: int | None, engine: Any, show: Show
+) -> int:
+    """Edit the photos of a folder; the exit code."""
+    from zplus.generators import load_generator
+    from zplus.workflow.batch import invert_photos
+    from zplus.workflow.edit_faces import edit_photos
+    from zplus.workflow.editing import check_names, check_options
+    from zplus.workflow.finished import unfinished
+    from zplus.workflow.manifest import was_cut
+    from zplus.workflow.models import needed, pull_missing
+
+    check_options(editing)
+    photos, root = photos_of([source], folder)
+    pull_missing(needed(how.model), show.callbacks)
+    generator = load_generator(how.model, how.device, how.label)
+    check_names(editing, generator)
+    expected = None if was_cut(folder) else unfinished(photos, folder)
+    inverted = invert_photos(photos, folder, how, show.callbacks, batch, expected, engine)
+    return work_through(edit_photos(inverted, generator, folder, editing), photos, folder, root, show, str)
 
 
 def _in_short(names: str | list[str], strengths: Any) -> str:
@@ -121,6 +167,19 @@ def _in_short(names: str | list[str], strengths: Any) -> str:
     if isinstance(names, str):
         names, strengths = [names], [strengths]
     return ", ".join(f"{name} {strength:+g}" for name, strength in zip(names, strengths, strict=True))
+
+
+def _refuse_single(context: options.Context, source: Path, face: int | str, own: bool) -> None:
+    """Refuse what does not go with one face, with all of a photo, or with a folder."""
+    refuse = partial(options.refuse, context)
+    if not source.is_dir():
+        refuse("they are for folders", "batch", "engine", "address", "workers", "gpus")
+        if own and face != "all":
+            raise ZplusError("A wish of one face, such as 0:smile=1, needs --face all.")
+        if face == "all" and source.suffix == ".safetensors":
+            raise ZplusError("A latent is of one face: --face all needs a photo.")
+    if source.is_dir() or face == "all":
+        refuse("whole photos are written", "sweep", "no_paste", "keep", "photo")
 
 
 def _refuse_unread(context: options.Context, is_latent: bool, has_photo: bool, sweep: bool, no_paste: bool) -> None:

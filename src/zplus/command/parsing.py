@@ -1,6 +1,7 @@
 """What the options of `edit` say, as text: directions with a strength, sweeps, and scores to reach."""
 
 import math
+import re
 from typing import NamedTuple
 
 from zplus.direction import MOST
@@ -35,6 +36,19 @@ def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
             raise ZplusError(f"{text!r} is not a direction with a strength: write it like smile=1.5.")
         found[name] = found.get(name, 0.0) + strength
     return found
+
+
+def parse_own(directions: tuple[str, ...]) -> tuple[dict[str, float], dict[int, dict[str, float]]]:
+    """Strengths of all faces, and of single ones, such as "0:smile=1" of the largest.
+
+    >>> parse_own(("age=1", "0:smile", "2:smile=-1"))
+    ({'age': 1.0}, {0: {'smile': 1.0}, 2: {'smile': -1.0}})
+    """
+    parts = [re.fullmatch(r"(?:(\d+):)?(.*)", text, re.DOTALL) for text in directions]
+    found = [(x[1], x[2]) for x in parts if x]
+    numbers = sorted({int(number) for number, _ in found if number})
+    own = {n: parse_strengths(tuple(text for number, text in found if number and int(number) == n)) for n in numbers}
+    return parse_strengths(tuple(text for number, text in found if not number)), own
 
 
 def parse_sweep(text: str) -> Sweep:

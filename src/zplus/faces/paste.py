@@ -5,9 +5,11 @@
 Where no shape moved (moved = 0), the change is added to the photo, which keeps the detail that the reconstruction
 lacks. Where shapes moved (moved = 1), that detail would remain as a ghost; there the formula gives the edited crop plus
 tone. Tone is the low frequencies of photo - reconstruction and keeps the photo's light and colour. `fade` is 0 at the
-crop's border and `moved` changes gradually, so there is no seam. Without a change every pixel stays as it was.
+crop's border and `moved` changes gradually, so there is no seam. Without a change every pixel stays as it was. Where
+crops of several faces overlap, a pixel belongs to the one in which it lies nearer the middle.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +44,9 @@ class Change(NamedTuple):
     moved: Float[Tensor, "1 r r"]  # in [0,1]
 
 
-def paste(aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str = "keep") -> UInt8[np.ndarray, "h w 3"]:
+def paste(
+    aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str = "keep", others: Sequence[Aligned] = ()
+) -> UInt8[np.ndarray, "h w 3"]:
     """Paste an edit into the photo.
 
     Args:
@@ -50,6 +54,7 @@ def paste(aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str 
         reconstruction: [3, R, R] in [-1, 1], the crop without edits.
         edited: [3, R, R] in [-1, 1], the crop with edits.
         mode: "keep" keeps the photo's detail where no shape moved; "replace" takes the whole edited crop.
+        others: The crops of other faces in the photo, whose parts of it are left to them.
 
     Returns:
         The photo, uint8 [H, W, 3]. If `edited` equals `reconstruction`, mode "keep" returns the photo pixel for pixel.
@@ -65,7 +70,7 @@ def paste(aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str 
     rows = max(1, BAND // max(1, right - left))
     for first in range(top, bottom, rows):
         part = np.s_[first : min(first + rows, bottom), left:right]
-        result[part] = _blend(aligned, change, result[part], (left, first))
+        result[part] = _blend(aligned, change, result[part], (left, first), others)
     return result
 
 
@@ -107,7 +112,11 @@ def _grown(mask: Float[Tensor, "1 c c"], reach: float) -> Float[Tensor, "1 c c"]
 
 
 def _blend(
-    aligned: Aligned, crop: Change, photo: UInt8[np.ndarray, "h w 3"], corner: tuple[int, int]
+    aligned: Aligned,
+    crop: Change,
+    photo: UInt8[np.ndarray, "h w 3"],
+    corner: tuple[int, int],
+    others: Sequence[Aligned],
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The part of the photo that starts at `corner` (x, y), with the change in it."""
     matrix = shifted(invert(aligned.matrix(crop.change.shape[-1])), corner)
@@ -115,7 +124,8 @@ def _blend(
     change, basis, moved = seen[:3], seen[3:6], seen[6:].clamp(0, 1)
     pixels = torch.from_numpy(photo).permute(2, 0, 1).float()  # 0..255
     added = 127.5 * change + moved * (127.5 * (basis + 1) - pixels)
-    result = (pixels + _fade(aligned, photo.shape[:2], corner) * added + 0.5).floor().clamp(0, 255)
+    fade = _fade(aligned, photo.shape[:2], corner) * _owned(aligned, others, photo.shape[:2], corner)
+    result = (pixels + fade * added + 0.5).floor().clamp(0, 255)
     return result.to(torch.uint8).permute(1, 2, 0).numpy()
 
 
@@ -124,14 +134,34 @@ def _fade(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> F
 
     The inside is a rounded square (|x|^6 + |y|^6 < 1): its corners show background, and often a collar.
     """
-    height, width = size
-    points = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
-    back = shifted(invert(aligned.matrix(1)), corner)
-    x, y = torch.from_numpy(2 * (points @ back[:, :2].T + back[:, 2]) - 1).float().unbind(-1)  # -1..1 in the crop
+    x, y = _place(aligned, size, corner)
     inside = ((x.abs() <= 1) & (y.abs() <= 1)).float()
     left, upper, right, lower = (0.0 if hidden else 1.0 for hidden in _hidden_sides(aligned))
     radius = ((x * torch.where(x < 0, left, right)) ** 6 + (y * torch.where(y < 0, upper, lower)) ** 6) ** (1 / 6)
     return inside * _step((1 - radius) / 2, 0.0, FADE)
+
+
+def _owned(
+    aligned: Aligned, others: Sequence[Aligned], size: tuple[int, int], corner: tuple[int, int]
+) -> Float[Tensor, "h w"]:
+    """1 where the middle of this crop is nearer than those of others, in their own sizes; 0 where it is not."""
+
+    def radius(one: Aligned) -> Float[Tensor, "h w"]:
+        x, y = _place(one, size, corner)
+        return (x**2 + y**2).sqrt()
+
+    found, own = torch.ones(size), radius(aligned)
+    for one in others:
+        found = torch.minimum(found, _step(radius(one) - own, -FADE, FADE))
+    return found
+
+
+def _place(aligned: Aligned, size: tuple[int, int], corner: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Where the photo's pixels lie in the crop: x and y, [h, w], in -1..1."""
+    points = np.stack(np.meshgrid(np.arange(size[1]) + 0.5, np.arange(size[0]) + 0.5), axis=-1)
+    back = shifted(invert(aligned.matrix(1)), corner)
+    x, y = torch.from_numpy(2 * (points @ back[:, :2].T + back[:, 2]) - 1).float().unbind(-1)
+    return x, y
 
 
 def _hidden_sides(aligned: Aligned) -> list[bool]:

@@ -1,6 +1,6 @@
 """Edit, paste and save: from a photo or a latent to an edited picture."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -81,23 +81,26 @@ def edit_file(
         ZplusError: Something is invalid; as far as possible before the photo is inverted.
     """
     callbacks, warnings = collecting(callbacks)
-    if options.mask is not None:
-        check_mask(options.mask)
-    if not (options.moved or options.targets):
-        raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
-    check = partial(_check, options)
+    check_options(options)
+    check = partial(check_names, options)
     if source.suffix == ".safetensors":
         subject = _from_latent(source, photo, inverting, check, callbacks)
     else:
         subject = _from_photo(source, inverting, check, callbacks)
-    if options.mask is not None:
-        mask = mask_of(options.mask, subject.generator, subject.latent)
-        subject = replace(subject, latent=replace(subject.latent, mask=mask))
+    subject = masked(subject, options.mask)
     edited, facts = edit_subject(subject, out, options, callbacks)
     if latent is not None:
         save_latent(edited, latent)
         facts["latent"] = latent
     return subject.facts | facts | {"warnings": list(dict.fromkeys(warnings))}
+
+
+def masked(subject: Subject, mask: str | None) -> Subject:
+    """The subject with a mask by its name or file; None leaves it as it is."""
+    if mask is None:
+        return subject
+    found = mask_of(mask, subject.generator, subject.latent)
+    return replace(subject, latent=replace(subject.latent, mask=found))
 
 
 def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: Callbacks) -> tuple[Latent, Facts]:
@@ -106,6 +109,18 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
     Returns:
         The edited latent (of a sweep the one that it begins with), and figures by the keys of `zplus edit --json`.
     """
+    edited, strengths = edited_latent(subject, options, callbacks)
+    if options.sweep:
+        return edited, _write_sweep(subject.generator, edited, *options.sweep, out, callbacks)
+    with callbacks.stage("Editing", None):
+        after, facts = judged(subject, edited, strengths, options, callbacks)
+        aligned = None if options.crop_alone else subject.aligned
+        write_image(out, finished(subject.generator, edited, after, aligned, options.paste), noted(strengths))
+    return edited, {"picture": out} | facts
+
+
+def edited_latent(subject: Subject, options: EditOptions, callbacks: Callbacks) -> tuple[Latent, dict[str, float]]:
+    """The edited latent, of a sweep the one that it begins with; and the strengths, with those that reach targets."""
     generator, latent = subject.generator, subject.latent
     strengths = _reach(generator, latent, options, callbacks)
     with python_warnings(callbacks):
@@ -114,21 +129,21 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
         _check_range(one.direction, one.strength, callbacks)
     if options.keep_identity:
         edited = _kept(generator, edited, callbacks)
-    if options.sweep:
-        return edited, _write_sweep(generator, edited, *options.sweep, out, callbacks)
-    amounts = {name: min(max(x, -MOST), MOST) for name, x in strengths.items()}
-    note = ", ".join(f"{name} {amount:+g}" for name, amount in amounts.items())
-    with callbacks.stage("Editing", None):
-        after = render(generator, edited)[0].cpu()
-        scores: list[Scores | None] = [None, None]
-        if options.scores:
-            before = render(generator, latent)[0].cpu()
-            scores = measure_scores(generator, [before, after], callbacks)
-        _warn_of_other_person(subject, after, callbacks)
-        aligned = None if options.crop_alone else subject.aligned
-        write_image(out, finished(generator, edited, after, aligned, options.paste), note)
-    return edited, {
-        "picture": out,
+    return edited, strengths
+
+
+def judged(
+    subject: Subject, edited: Latent, strengths: Mapping[str, float], options: EditOptions, callbacks: Callbacks
+) -> tuple[Tensor, Facts]:
+    """The image of an edited latent, [3, R, R] in [-1, 1], and its figures by the keys of `zplus edit --json`."""
+    generator, amounts = subject.generator, _within(strengths)
+    after = render(generator, edited)[0].cpu()
+    scores: list[Scores | None] = [None, None]
+    if options.scores:
+        before = render(generator, subject.latent)[0].cpu()
+        scores = measure_scores(generator, [before, after], callbacks)
+    _warn_of_other_person(subject, after, callbacks)
+    return after, {
         "direction": _one_or_all(amounts.keys()),
         "strength": _one_or_all(amounts.values()),
         "angle_degrees": angle_degrees(edited)[0],
@@ -136,6 +151,15 @@ def edit_subject(subject: Subject, out: Path, options: EditOptions, callbacks: C
         "scores_before": scores[0],
         "scores_after": scores[1],
     }
+
+
+def noted(strengths: Mapping[str, float]) -> str:
+    """What an edited picture says of its edits."""
+    return ", ".join(f"{name} {amount:+g}" for name, amount in _within(strengths).items())
+
+
+def _within(strengths: Mapping[str, float]) -> dict[str, float]:
+    return {name: min(max(x, -MOST), MOST) for name, x in strengths.items()}
 
 
 def _kept(generator: Generator, edited: Latent, callbacks: Callbacks) -> Latent:
@@ -146,7 +170,12 @@ def _kept(generator: Generator, edited: Latent, callbacks: Callbacks) -> Latent:
 
 
 def finished(
-    generator: Generator, edited: Latent, image: Tensor, aligned: Aligned | None, mode: str = "keep"
+    generator: Generator,
+    edited: Latent,
+    image: Tensor,
+    aligned: Aligned | None,
+    mode: str = "keep",
+    others: Sequence[Aligned] = (),
 ) -> Pixels:
     """The photo with the edit pasted in; without a photo the crop.
 
@@ -156,11 +185,12 @@ def finished(
         image: Its image [3, R, R] in [-1, 1].
         aligned: The crop of the photo, or None.
         mode: See `zplus.paste`.
+        others: See `zplus.paste`.
     """
     if aligned is None:
         return to_pixels(image)
     inverted = render(generator, replace(edited, edits=(), edited=None))[0].cpu()  # older edits show too
-    return paste(aligned, inverted, image, mode)
+    return paste(aligned, inverted, image, mode, others)
 
 
 def _warn_of_other_person(subject: Subject, image: Tensor, callbacks: Callbacks) -> None:
@@ -249,7 +279,15 @@ def _scored_direction(name: str, generator: Generator) -> tuple[Direction, str]:
     return direction, attribute
 
 
-def _check(options: EditOptions, generator: Generator) -> None:
+def check_options(options: EditOptions) -> None:
+    """Refuse what no generator can do."""
+    if options.mask is not None:
+        check_mask(options.mask)
+    if not (options.moved or options.targets):
+        raise ZplusError("Say what to change: -d smile=1, --to smile=0.8 or --sweep smile=-2:2:5.")
+
+
+def check_names(options: EditOptions, generator: Generator) -> None:
     """Refuse what does not fit the generator, before minutes of work."""
     for name in options.moved:
         find_direction(name, generator)

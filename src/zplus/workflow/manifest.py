@@ -48,6 +48,8 @@ class Manifest:
             more = {"face": record["face"]} if "face" in record else {}
             figures = {name: record.get(name) for name in FIGURES}
             latent, seconds = Path(record["latent"]).name, record.get("seconds")
+            if "picture" in record:
+                more["picture"] = Path(record["picture"]).name
             facts = {"sha256": record["photo_sha256"], "latent": latent, "steps": record.get("steps"), **figures}
             self._write(photo, **more, status="finished", **facts, seconds=seconds)
             for name, values in self._figures.items():

@@ -1,7 +1,7 @@
 """Options of the workflow, shared by the command line, Python and the stored records. This module imports no torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +63,7 @@ class EditOptions:
         keep_identity: Correct the edits so that the person stays more alike. See `zplus.keep_identity`.
         crop_alone: Write the crop instead of the photo.
         scores: Measure the attributes before and after the edit.
+        own: More strengths of single faces of a photo, by the number of the face.
     """
 
     strengths: Mapping[str, float] = field(default_factory=dict)
@@ -75,11 +76,20 @@ class EditOptions:
     keep_identity: bool = False
     crop_alone: bool = False
     scores: bool = True
+    own: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def moved(self) -> tuple[str, ...]:
         """The directions whose strengths are given."""
-        return (*self.strengths, *((self.sweep[0],) if self.sweep else ()))
+        own = (name for strengths in self.own.values() for name in strengths)
+        return (*self.strengths, *own, *((self.sweep[0],) if self.sweep else ()))
+
+    def of_face(self, number: int) -> "EditOptions":
+        """What one of several faces is to become: what all become, and its own."""
+        strengths = dict(self.strengths)
+        for name, strength in self.own.get(number, {}).items():
+            strengths[name] = strengths.get(name, 0.0) + strength
+        return replace(self, strengths=strengths, own={})
 
 
 @dataclass(frozen=True)
