@@ -181,3 +181,30 @@ def test_bands_do_not_show(monkeypatch):
 def test_an_unknown_mode_is_refused(aligned):
     with pytest.raises(UnknownNameError, match="did you mean 'replace'"):
         paste(aligned, imperfect(aligned), imperfect(aligned), "repalce")
+
+
+# Several faces
+
+
+@pytest.mark.parametrize("mode", ["keep", "replace"])
+def test_faces_whose_crops_overlap_change_once_and_have_no_seam(mode):
+    """Two crops of a plain photo, each made lighter: the middle of both is as light as that of one, without a step."""
+    photo = np.full((320, 310, 3), 100, np.uint8)
+    places = [square(200, 0.1, (110, 160)), square(180, -0.2, (210, 150))]  # 100 pixels apart, 190 wide
+    crops, pixels = [crop(photo, place, R) for place in places], photo
+    for one, other in (crops, crops[::-1]):
+        plain = to_tensor(one.pixels)[0]
+        pixels = paste(Aligned(pixels, one.quad, one.pixels), plain, plain + 0.5, mode, [other])
+    result = pixels.astype(int)
+    assert result.max() <= 165  # 100 + 64: nowhere twice
+    assert (result[120:190, 80:240] >= 160).all()  # nor is anything left out between them
+    assert max(np.abs(np.diff(result, axis=axis)).max() for axis in (0, 1)) <= 8
+
+
+def test_a_face_that_is_not_edited_keeps_its_part():
+    photo = texture(320, 310)
+    crops = [crop(photo, square(200, 0.1, (110, 160)), R), crop(photo, square(180, -0.2, (210, 150)), R)]
+    edited = torch.zeros(3, R, R)
+    pixels = paste(crops[0], imperfect(crops[0]), edited, "replace", crops[1:])
+    assert (pixels[130:170, 185:235] == photo[130:170, 185:235]).all()
+    assert (pixels[130:170, 90:130] != photo[130:170, 90:130]).mean() > 0.9

@@ -13,7 +13,7 @@ from zplus.command.show import Show
 def align(
     photo: options.Photo,
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture to write.")],
-    face: options.Face = options.InvertOptions.face,
+    face: options.Face = 0,
     size: Annotated[int, typer.Option("--size", min=32, max=4096, help="Its side in pixels.")] = 1024,
     as_json: options.Json = False,
 ) -> None:

@@ -134,8 +134,8 @@ class Worker:
             except Exception as error:
                 if not out_of_memory(error) or self.size == 1:
                     raise
+                self.callbacks.say(f"The memory does not suffice for {self.size} photos at once: now {self.size // 2}.")
                 self.size //= 2
-                self.callbacks.say(f"The memory does not suffice for {2 * self.size} photos at once: now {self.size}.")
                 continue
             yield from found
             done += len(part)

@@ -1,0 +1,171 @@
+"""Many photos: alone, in batches, and on a Ray cluster of two workers; how time and memory grow; the cost of a million.
+
+    python benchmarks/batches.py --work WORK [--part ratio|mobile|engines|growth]
+
+Each run is a process of its own, on one thread; seconds are those after the networks are loaded and a first batch is
+done. Photos are samples of the generator. Runs that are compared take turns. Ray is needed for engines.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from kept import Kept
+from machine import read_result, save_result
+from zplus.generators import load_generator
+from zplus.images import to_pixels, write_image
+from zplus.inversion import settings
+from zplus.perception import quality
+from zplus.spaces import make_space
+from zplus.workflow import InvertOptions
+from zplus.workflow.batch import Engine, Here, Line, invert_photos
+from zplus.workflow.callbacks import SILENT
+from zplus.workflow.cluster import Cluster
+from zplus.workflow.manifest import manifest
+
+PARTS: dict[str, list[dict[str, Any]]] = {
+    "ratio": [
+        {"model": "avatars64", "photos": 8, "batch": b, "steps": 5, "repeat": i} for i in range(3) for b in (1, 8)
+    ],
+    "mobile": [
+        {"model": "ffhq-mobile", "photos": 4, "batch": b, "steps": 4, "repeat": i} for i in range(2) for b in (1, 4)
+    ],
+    "engines": [
+        {"model": "avatars64", "photos": 32, "batch": b, "engine": e, "steps": 2, "repeat": i}
+        for i in range(2)
+        for b, e in ((1, "here"), (8, "here"), (8, "ray"))
+    ],
+    "growth": [
+        {"model": "avatars64", "photos": n, "batch": 8, "steps": 1, "small": True, "repeat": i}
+        for n, i in ((16, 0), (16, 1), (16, 2), (104, 0), (104, 1), (1000, 0))
+    ],
+}
+MILLION, HOURS = 1_000_000, 3600
+
+
+def draw(model: str, count: int, folder: Path) -> list[Path]:
+    """Samples of a generator as files of their own."""
+    generator = load_generator(model)
+    space = make_space("z", generator)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [folder / f"{i:04}.png" for i in range(count)]
+    for i, path in enumerate(found):
+        if not path.exists():
+            code = space.sample(1, i)
+            write_image(path, to_pixels(generator.synthesize(space.inputs(code))[0]), "sample")
+    return found
+
+
+def one_run(work: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    """Seconds a photo, the largest memory, and the manifest without times, of a run in this process."""
+    if plan.get("small"):  # networks of judges at a size that lets a thousand photos pass
+        quality.LPIPS_SIDE = 32
+        for name, preset in settings.PRESETS.items():
+            settings.PRESETS[name] = replace(preset, lpips_size=32)
+    torch.set_num_threads(1)
+    photos = draw(plan["model"], plan["photos"], work / plan["model"])
+    out = work / f"out-{os.getpid()}"
+    out.mkdir()
+    began: list[float] = []
+    cluster = partial(Cluster, workers=2)
+
+    def engine(options: InvertOptions, *rest: Any) -> Engine:
+        where: Engine = (cluster if plan.get("engine") == "ray" else Here)(options, *rest)
+        warm(where, photos[0], out)
+        began.append(time.perf_counter())
+        return where
+
+    options = InvertOptions(model=plan["model"], align=False, steps=plan.get("steps"))
+    with manifest(out, photos, photos[0].parent) as rows:
+        for photo, found in invert_photos(photos, out, options, SILENT, plan["batch"], None, engine):
+            rows.add(photo, found)
+    seconds = time.perf_counter() - began[0]
+    table = [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in table:
+        del row["seconds"]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": round(seconds / len(photos), 4), "megabytes": round(memory), "manifest": table}
+
+
+def warm(where: Engine, photo: Path, out: Path) -> None:
+    """A first batch for each of two workers, whose files are written beside and not again."""
+    from zplus.workflow.finished import Files  # noqa: PLC0415
+
+    key = {"photo_sha256": "first"}
+    entries = list(where.align([(photo, Files(out, f"warm{i}"), key) for i in range(2 * where.size)]))
+    crops = [crop for entry in entries for crop in entry.crops]
+    line = Line(1, SILENT, lambda done, note: None)
+    list(where.invert([crops[: where.size], crops[where.size :]], line))
+
+
+def run_apart(work: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    """A run in a process of its own."""
+    command = [sys.executable, __file__, "--work", str(work), "--plan", json.dumps(plan)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ZPLUS_EAGER": "1"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the runs say together."""
+    found: dict[str, Any] = {}
+    for part in PARTS:
+        mine = [row for row in rows if row["part"] == part]
+        times: dict[tuple[Any, ...], list[float]] = {}
+        for row in mine:
+            times.setdefault((row["photos"], row["batch"], row.get("engine", "here")), []).append(row["seconds"])
+        found[part] = [
+            {"photos": n, "batch": b, "engine": e, "seconds": round(median(x), 4), "an_hour": round(HOURS / median(x))}
+            for (n, b, e), x in times.items()
+        ]
+        found[f"{part}_megabytes"] = {row["photos"]: row["megabytes"] for row in mine}
+    by_batch = {b: [r["manifest"] for r in rows if r["part"] == "engines" and r["batch"] == b] for b in (1, 8)}
+    found["manifests_equal"] = all(x == same[0] for same in by_batch.values() for x in same)
+    return found | {"million": million()}
+
+
+def million() -> dict[str, Any]:
+    """Hours for a million portraits by default settings, one after another, from results measured before."""
+    cpu, gpu = read_result("portraits"), read_result("gpu")
+    seconds, cores = cpu["spaces"]["f/z+"]["median"]["seconds"], cpu["machine"]["threads"]
+    return {
+        "cpu_seconds": seconds,
+        "cpu_cores": cores,
+        "cpu_core_hours": round(MILLION * seconds * cores / HOURS),
+        "gpu": gpu["device"],
+        "gpu_seconds": gpu["median"]["seconds"],
+        "gpu_hours": round(MILLION * gpu["median"]["seconds"] / HOURS),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--plan")
+    asked = parser.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    if asked.plan:
+        print(json.dumps(one_run(asked.work, json.loads(asked.plan))))
+        return
+    kept = Kept(asked.work / "rows.jsonl", "part", "photos", "batch", "engine", "repeat")
+    for part in asked.part or PARTS:
+        for plan in PARTS[part]:
+            kept.row({"part": part, "engine": "here", **plan}, partial(run_apart, asked.work, plan))
+    save_result("batches", told(list(kept.rows.values())))
+
+
+if __name__ == "__main__":
+    main()
