@@ -2,8 +2,7 @@
 
     python benchmarks/batch_kills.py --work WORK [--kills 100]
 
-Kills by SIGKILL and by SIGTERM take turns. Each run is a fork of a process that has loaded everything but the networks of
-the photos. After each kill every record in the folder must be of files that are whole; when a run ends undisturbed, all
+Kills by SIGKILL and by SIGTERM take turns. Each run is a fork of a process that has loaded LPIPS already. After each kill every record in the folder must be of files that are whole; when a run ends undisturbed, all
 bytes but times are compared, and the next round begins in an empty folder.
 """
 

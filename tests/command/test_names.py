@@ -17,9 +17,9 @@ OPTIONS = {
         "--no-align --out --psi --seed --space --start --steps --workers -o"
     ),
     "edit": (
-        "--device --direction --encoder --face --feature --json --keep-identity --label --latent --layer --mask "
-        "--method --model --move --no-align --no-paste --out --paste --photo --psi --seed --space --start --steps "
-        "--sweep --to -o -d"
+        "--address --batch --device --direction --encoder --engine --face --feature --gpus --json --keep-identity "
+        "--label --latent --layer --mask --method --model --move --no-align --no-paste --out --paste --photo --psi "
+        "--seed --space --start --steps --sweep --to --workers -o -d"
     ),
     "drag": (
         "--device --face --from --json --label --latent --mask --model --move --out --paste --photo --radius --steps "
@@ -81,6 +81,8 @@ KEYS = {
         "identity_distance warnings photo latent reconstruction aligned quad photo_sha256 fingerprint request"
     ),
     "edit": "space model picture direction strength angle_degrees cosine scores_before scores_after warnings latent",
+    "invert folder": "failed medians manifest",
+    "edit all faces": "photo picture results warnings",
     "drag": "space model picture direction points distance warnings latent",
     "sweep": "space model picture direction strength warnings",
     "mix": "picture layers space latent",
@@ -107,6 +109,7 @@ def test_options_stay(command):
 def found(zplus, model, direction, photo, tmp_path, monkeypatch):
     """What the commands answer, by the names of KEYS."""
     monkeypatch.setattr("zplus.workflow.editing.pull_missing", lambda *asked: None)
+    monkeypatch.setattr("zplus.workflow.edit_faces.pull_missing", lambda *asked: None)
     np.save(tmp_path / "codes.npy", np.zeros((8, 16), "f4"))
     latent, out = tmp_path / "a.safetensors", tmp_path / "out.png"
     ours, edited = ["--model", model, "--json", "-o"], [latent, "--model", model, "--json", "-o", out]
@@ -117,6 +120,8 @@ def found(zplus, model, direction, photo, tmp_path, monkeypatch):
         "latent import": zplus("latent", "import", tmp_path / "codes.npy", *ours, latent).json,
         "latent export": zplus("latent", "export", latent, *ours, tmp_path / "b.npy").json,
         "invert": zplus("invert", photo, "--no-align", *ours, tmp_path / "inverted").json,
+        "invert folder": zplus("invert", photo.parent, "--no-align", *ours, tmp_path / "inverted").json,
+        "edit all faces": zplus("edit", photo, "--face", "all", "--no-align", *edited[1:], "-d", direction).json,
         "edit": zplus("edit", *edited, "-d", direction, "--latent", tmp_path / "c.safetensors").json,
         "drag": zplus(
             "drag", *edited, "--from", "8,8", "--to", "9,8", "--steps", "1", "--latent", tmp_path / "e.safetensors"

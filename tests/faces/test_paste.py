@@ -191,10 +191,10 @@ def test_faces_whose_crops_overlap_change_once_and_have_no_seam(mode):
     """Two crops of a plain photo, each made lighter: the middle of both is as light as that of one, without a step."""
     photo = np.full((320, 310, 3), 100, np.uint8)
     places = [square(200, 0.1, (110, 160)), square(180, -0.2, (210, 150))]  # 100 pixels apart, 190 wide
-    crops, pixels = [crop(photo, place, R) for place in places], photo
+    crops, pixels = [crop(photo, place, R) for place in places], None
     for one, other in (crops, crops[::-1]):
         plain = to_tensor(one.pixels)[0]
-        pixels = paste(Aligned(pixels, one.quad, one.pixels), plain, plain + 0.5, mode, [other])
+        pixels = paste(one, plain, plain + 0.5, mode, [other], pixels)
     result = pixels.astype(int)
     assert result.max() <= 165  # 100 + 64: nowhere twice
     assert (result[120:190, 80:240] >= 160).all()  # nor is anything left out between them

@@ -45,7 +45,12 @@ class Change(NamedTuple):
 
 
 def paste(
-    aligned: Aligned, reconstruction: Picture, edited: Picture, mode: str = "keep", others: Sequence[Aligned] = ()
+    aligned: Aligned,
+    reconstruction: Picture,
+    edited: Picture,
+    mode: str = "keep",
+    others: Sequence[Aligned] = (),
+    onto: UInt8[np.ndarray, "h w 3"] | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Paste an edit into the photo.
 
@@ -55,6 +60,7 @@ def paste(
         edited: [3, R, R] in [-1, 1], the crop with edits.
         mode: "keep" keeps the photo's detail where no shape moved; "replace" takes the whole edited crop.
         others: The crops of other faces in the photo, whose parts of it are left to them.
+        onto: The photo with edits of other faces pasted in already; None is the photo of the crop.
 
     Returns:
         The photo, uint8 [H, W, 3]. If `edited` equals `reconstruction`, mode "keep" returns the photo pixel for pixel.
@@ -65,12 +71,12 @@ def paste(
     if mode not in ("keep", "replace"):
         raise UnknownNameError("way to paste", mode, ["keep", "replace"])
     change = _change(aligned, _shown(reconstruction), _shown(edited), mode == "replace")
-    result = aligned.photo.copy()
+    result = (aligned.photo if onto is None else onto).copy()
     left, top, right, bottom = _bounds(aligned)
     rows = max(1, BAND // max(1, right - left))
     for first in range(top, bottom, rows):
         part = np.s_[first : min(first + rows, bottom), left:right]
-        result[part] = _blend(aligned, change, result[part], (left, first), others)
+        result[part] = _blend(aligned, change, aligned.photo[part], result[part], (left, first), others)
     return result
 
 
@@ -115,17 +121,19 @@ def _blend(
     aligned: Aligned,
     crop: Change,
     photo: UInt8[np.ndarray, "h w 3"],
+    onto: UInt8[np.ndarray, "h w 3"],
     corner: tuple[int, int],
     others: Sequence[Aligned],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The part of the photo that starts at `corner` (x, y), with the change in it."""
+    """The part of the photo that starts at `corner` (x, y), with the change in it, and what is in `onto` already."""
     matrix = shifted(invert(aligned.matrix(crop.change.shape[-1])), corner)
     seen = warp(torch.cat(crop), matrix, photo.shape[:2])  # [7, h, w]
     change, basis, moved = seen[:3], seen[3:6], seen[6:].clamp(0, 1)
     pixels = torch.from_numpy(photo).permute(2, 0, 1).float()  # 0..255
     added = 127.5 * change + moved * (127.5 * (basis + 1) - pixels)
     fade = _fade(aligned, photo.shape[:2], corner) * _owned(aligned, others, photo.shape[:2], corner)
-    result = (pixels + fade * added + 0.5).floor().clamp(0, 255)
+    before = torch.from_numpy(onto).permute(2, 0, 1)
+    result = (before + fade * added + 0.5).floor().clamp(0, 255)
     return result.to(torch.uint8).permute(1, 2, 0).numpy()
 
 

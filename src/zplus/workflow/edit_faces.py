@@ -1,7 +1,7 @@
 """Edit all faces of a photo, alike or each by its own wish; and all photos of a folder."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +103,7 @@ def edit_faces(
         with callbacks.stage("Editing", None):
             after, found = judged(subject, edited, strengths, own, callbacks)
             others = [x for j, x in enumerate(crops) if j != i]
-            target = replace(crops[i], photo=pixels)
-            pixels = finished(subject.generator, edited, after, target, own.paste, others)
+            pixels = finished(subject.generator, edited, after, crops[i], own.paste, others, pixels)
         facts.append({"face": i} | subject.facts | found)
         notes.append(noted(strengths))
     return pixels, facts, "; ".join(dict.fromkeys(notes))

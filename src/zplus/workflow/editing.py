@@ -176,6 +176,7 @@ def finished(
     aligned: Aligned | None,
     mode: str = "keep",
     others: Sequence[Aligned] = (),
+    onto: Pixels | None = None,
 ) -> Pixels:
     """The photo with the edit pasted in; without a photo the crop.
 
@@ -186,11 +187,12 @@ def finished(
         aligned: The crop of the photo, or None.
         mode: See `zplus.paste`.
         others: See `zplus.paste`.
+        onto: See `zplus.paste`.
     """
     if aligned is None:
         return to_pixels(image)
     inverted = render(generator, replace(edited, edits=(), edited=None))[0].cpu()  # older edits show too
-    return paste(aligned, inverted, image, mode, others)
+    return paste(aligned, inverted, image, mode, others, onto)
 
 
 def _warn_of_other_person(subject: Subject, image: Tensor, callbacks: Callbacks) -> None:
