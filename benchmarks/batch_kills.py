@@ -1,9 +1,10 @@
 """A batch that is killed at random moments: what is finished stays, and the end is that of an undisturbed run.
 
-    python benchmarks/batch_kills.py --work WORK [--kills 100]
+    python benchmarks/batch_kills.py --work WORK [--kills 100] [--minutes 60]
 
-Kills by SIGKILL and by SIGTERM take turns. Each run is a fork of a process that has loaded LPIPS already. After each kill every record in the folder must be of files that are whole; when a run ends undisturbed, all
-bytes but times are compared, and the next round begins in an empty folder.
+Kills by SIGKILL and by SIGTERM take turns. Each run is a fork of a process that has loaded LPIPS already. After each
+kill every record in the folder must be of files that are whole; when a run ends undisturbed, all bytes but times are
+compared, and the next round begins in an empty folder.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from zplus.inversion.methods import shared_lpips
 from zplus.perception import quality
 from zplus.workflow import inverting
 
-PHOTOS, BATCH = 12, 4
+PHOTOS, BATCH = 6, 3
 ARGUMENTS = ["--model", "avatars64", "--no-align", "--steps", "2", "--batch", str(BATCH), "--json"]
 
 
@@ -84,7 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=100, help="Of each kind.")
+    parser.add_argument("--minutes", type=float, default=60.0, help="After which no more are tried.")
     asked = parser.parse_args()
+    end = time.perf_counter() + 60 * asked.minutes
     photos, whole, out = asked.work / "photos", asked.work / "whole", asked.work / "cut"
     shutil.rmtree(asked.work, ignore_errors=True)
     draw("avatars64", PHOTOS, photos)
@@ -97,7 +100,7 @@ def main() -> None:
     random.seed(0)
     counts = {"SIGKILL": 0, "SIGTERM": 0}
     done, rounds, leftovers, longest = {}, 0, 0, 0.0
-    while min(counts.values()) < asked.kills:
+    while min(counts.values()) < asked.kills and time.perf_counter() < end:
         child = start(photos, out)
         kind = min(counts, key=lambda name: counts[name])
         time.sleep(random.uniform(0.0, length))

@@ -2,8 +2,9 @@
 
     python benchmarks/batches.py --work WORK [--part ratio|mobile|engines|growth]
 
-Each run is a process of its own, on one thread; seconds are those after the networks are loaded and a first batch is
-done. Photos are samples of the generator. Runs that are compared take turns. Ray is needed for engines.
+Each run is a process of its own, on one thread, and runs that are compared take turns. Seconds are those after the
+networks are loaded and a first batch is done: on the clock, and of the processor, which other programs change little.
+Photos are samples of the generator. Ray is needed for engines.
 """
 
 import argparse
@@ -34,22 +35,20 @@ from zplus.workflow.callbacks import SILENT
 from zplus.workflow.cluster import Cluster
 from zplus.workflow.manifest import manifest
 
+SMALL = {"model": "avatars64", "steps": 1, "small": True}
 PARTS: dict[str, list[dict[str, Any]]] = {
     "ratio": [
-        {"model": "avatars64", "photos": 8, "batch": b, "steps": 5, "repeat": i} for i in range(3) for b in (1, 8)
-    ],
-    "mobile": [
-        {"model": "ffhq-mobile", "photos": 4, "batch": b, "steps": 4, "repeat": i} for i in range(2) for b in (1, 4)
+        {"model": "avatars64", "photos": 8, "batch": b, "steps": 3, "repeat": i} for i in range(2) for b in (1, 8)
     ],
     "engines": [
-        {"model": "avatars64", "photos": 32, "batch": b, "engine": e, "steps": 2, "repeat": i}
+        {**SMALL, "photos": 16, "batch": b, "engine": e, "repeat": i}
         for i in range(2)
         for b, e in ((1, "here"), (8, "here"), (8, "ray"))
     ],
     "growth": [
-        {"model": "avatars64", "photos": n, "batch": 8, "steps": 1, "small": True, "repeat": i}
-        for n, i in ((16, 0), (16, 1), (16, 2), (104, 0), (104, 1), (1000, 0))
+        {**SMALL, "photos": n, "batch": 8, "repeat": i} for n, i in ((16, 0), (104, 0), (16, 1), (104, 1), (1000, 0))
     ],
+    "mobile": [{"model": "ffhq-mobile", "photos": 4, "batch": b, "steps": 2, "repeat": 0} for b in (1, 4)],
 }
 MILLION, HOURS = 1_000_000, 3600
 
@@ -83,19 +82,20 @@ def one_run(work: Path, plan: dict[str, Any]) -> dict[str, Any]:
     def engine(options: InvertOptions, *rest: Any) -> Engine:
         where: Engine = (cluster if plan.get("engine") == "ray" else Here)(options, *rest)
         warm(where, photos[0], out)
-        began.append(time.perf_counter())
+        began.extend((time.perf_counter(), time.process_time()))
         return where
 
     options = InvertOptions(model=plan["model"], align=False, steps=plan.get("steps"))
     with manifest(out, photos, photos[0].parent) as rows:
         for photo, found in invert_photos(photos, out, options, SILENT, plan["batch"], None, engine):
             rows.add(photo, found)
-    seconds = time.perf_counter() - began[0]
+    seconds, own = time.perf_counter() - began[0], time.process_time() - began[1]
     table = [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     for row in table:
         del row["seconds"]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": round(seconds / len(photos), 4), "megabytes": round(memory), "manifest": table}
+    each = {"seconds": round(seconds / len(photos), 4), "cpu_seconds": round(own / len(photos), 4)}
+    return each | {"megabytes": round(memory), "manifest": table}
 
 
 def warm(where: Engine, photo: Path, out: Path) -> None:
@@ -122,15 +122,14 @@ def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What the runs say together."""
     found: dict[str, Any] = {}
     for part in PARTS:
-        mine = [row for row in rows if row["part"] == part]
-        times: dict[tuple[Any, ...], list[float]] = {}
-        for row in mine:
-            times.setdefault((row["photos"], row["batch"], row.get("engine", "here")), []).append(row["seconds"])
-        found[part] = [
-            {"photos": n, "batch": b, "engine": e, "seconds": round(median(x), 4), "an_hour": round(HOURS / median(x))}
-            for (n, b, e), x in times.items()
-        ]
-        found[f"{part}_megabytes"] = {row["photos"]: row["megabytes"] for row in mine}
+        runs: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for row in (row for row in rows if row["part"] == part):
+            runs.setdefault((row["photos"], row["batch"], row["engine"]), []).append(row)
+        found[part] = []
+        for (photos, batch, engine), same in runs.items():
+            middle = {name: median(row[name] for row in same) for name in ("seconds", "cpu_seconds", "megabytes")}
+            middle["photos_an_hour"] = round(HOURS / middle["seconds"])
+            found[part].append({"photos": photos, "batch": batch, "engine": engine, "runs": len(same), **middle})
     by_batch = {b: [r["manifest"] for r in rows if r["part"] == "engines" and r["batch"] == b] for b in (1, 8)}
     found["manifests_equal"] = all(x == same[0] for same in by_batch.values() for x in same)
     return found | {"million": million()}

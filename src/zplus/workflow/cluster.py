@@ -62,7 +62,8 @@ class Cluster:
             num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=TRIES, concurrency_groups=GROUPS
         )
         made = remote(Worker)
-        self.workers = [made.remote(options, batch, photos, cpus) for _ in range(count)]
+        aloud = Callbacks(say=print)  # which Ray passes on
+        self.workers = [made.remote(options, batch, photos, cpus, aloud) for _ in range(count)]
         self.size = self.ray.get(self.workers[0].batch_size.remote())
 
     def align(self, works: Iterable[Work | Entry]) -> Iterator[Entry]:
@@ -108,7 +109,7 @@ def _connected(address: str | None) -> Any:
     except ImportError:
         raise MissingExtraError("ray", "scale") from None
     try:
-        ray.init(address or "local", ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+        ray.init(address or "local", ignore_reinit_error=True, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ZplusError(f"There is no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
     return ray
