@@ -11,7 +11,8 @@ from command_line import leftovers, needs_lpips, picture
 from zplus.errors import DivergedError
 from zplus.inversion import batch_size
 from zplus.latent import load_latent
-from zplus.workflow import worker
+from zplus.workflow import batch, worker
+from zplus.workflow.callbacks import SILENT
 from zplus.workflow.inverting import Inverter
 
 pytestmark = needs_lpips
@@ -224,3 +225,15 @@ def test_the_size_of_a_batch_goes_with_the_memory(monkeypatch):
         assert batch_size.batch_size(generator, settings) == size
     assert batch_size.batch_size(generator, preset("pti")) == 1
     assert not batch_size.out_of_memory(ValueError("out of memory"))
+
+
+def test_the_line_says_how_many_an_hour_and_how_long_it_takes(monkeypatch):
+    now, notes = [0.0], []
+    monkeypatch.setattr(batch, "perf_counter", lambda: now[0])
+    line = batch.Line(10, SILENT, lambda done, note: notes.append((done, note)))
+    line.count(False)  # finished before, which says nothing of the pace
+    now[0] = 60.0
+    line.count(True)
+    with line.callbacks.stage("Inverting", 40) as tick:
+        tick(3, "")
+    assert notes == [(1, ""), (2, "60 photos an hour, 0:08:00 left"), (2, notes[1][1] + " (step 3 of 40)")]

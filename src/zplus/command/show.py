@@ -89,7 +89,8 @@ class Show:
             times.append(time.perf_counter())
             if times[-1] - last >= (PAUSE if last > began else SOON):
                 last = times[-1]
-                self.say(f"{title}: {_count(done, total)} {note}{_left(done, total, times)}")
+                left = "" if " left" in note else _left(done, total, times)
+                self.say(f"{title}: {_count(done, total)} {note}{left}")
 
         yield tick
         self.say(f"{title}: done in {time.perf_counter() - began:.1f} s")

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import chain, islice, tee
 from pathlib import Path
 from time import perf_counter
@@ -105,12 +106,14 @@ class Line:
     def _rate(self) -> str:
         if not self.inverted:
             return ""
-        return f"{3600 * self.inverted / (perf_counter() - self.began):.0f} photos an hour"
+        each = (perf_counter() - self.began) / self.inverted
+        left = timedelta(seconds=round(each * (self.photos - self.done)))
+        return f"{3600 / each:.0f} photos an hour, {left} left"
 
     @contextmanager
     def _stage(self, title: str, total: int | None) -> Iterator[Tick]:
         """The steps of a batch, as a note in the line."""
-        yield lambda step, note: self.tick(self.done, f"step {step} of {total} {self._rate()}".rstrip())
+        yield lambda step, note: self.tick(self.done, f"{self._rate()} (step {step} of {total})".lstrip())
 
 
 def invert_photos(

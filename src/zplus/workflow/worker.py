@@ -119,7 +119,7 @@ class Worker:
             try:
                 found.append(latent if isinstance(latent, Exception) else self._written(crop, latent, callbacks))
             except Exception as error:
-                if getattr(error.__cause__, "errno", None) in FULL | REFUSED | {errno.EIO}:
+                if getattr(error.__cause__ or error, "errno", None) in FULL | REFUSED | {errno.EIO}:
                     raise
                 found.append(error)
         return found
