@@ -102,6 +102,21 @@ def test_a_cut_run_ends_with_the_bytes_of_a_whole_one(invert, tmp_path, monkeypa
     assert without_times(tmp_path / "cut") == without_times(tmp_path / "whole")
 
 
+def test_two_runs_on_one_folder_end_as_one_would(invert, tmp_path, monkeypatch):
+    assert invert("--batch", "2", out="whole").code == 0
+    written, second = worker.Worker._written, []
+
+    def meeting(self, crop, latent, callbacks):
+        if crop.files.name == "2" and not second:
+            second.append(crop)
+            second.append(invert("--batch", "2", out="cut").code)  # the other run comes and goes meanwhile
+        return written(self, crop, latent, callbacks)
+
+    monkeypatch.setattr(worker.Worker, "_written", meeting)
+    assert invert("--batch", "2", out="cut").code == 0 and second[1] == 0
+    assert without_times(tmp_path / "cut") == without_times(tmp_path / "whole")
+
+
 def test_what_is_finished_is_not_done_again(invert, sizes, folder, tmp_path):
     invert()
     before = without_times(tmp_path / "out")
