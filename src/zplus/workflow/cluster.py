@@ -4,6 +4,7 @@ Ray starts lost workers anew and gives them their photos again. Photos, models a
 must lie at the same paths on every machine.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import cycle
 from typing import Any
@@ -62,7 +63,7 @@ class Cluster:
             num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=TRIES, concurrency_groups=GROUPS
         )
         made = remote(Worker)
-        aloud = Callbacks(say=print)  # which Ray passes on
+        aloud = Callbacks(say=_aloud)
         self.workers = [made.remote(options, batch, photos, cpus, aloud) for _ in range(count)]
         self.size = self.ray.get(self.workers[0].batch_size.remote())
 
@@ -101,6 +102,11 @@ class Cluster:
             return ZplusError(f"The workers ended {TRIES + 1} times with it: {str(error).splitlines()[0]}")
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
+
+
+def _aloud(line: str) -> None:
+    """Say something from a worker: Ray passes it on."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _connected(address: str | None) -> Any:
