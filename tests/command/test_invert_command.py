@@ -23,8 +23,9 @@ from zplus.images import read_image
 from zplus.inversion.encoder import save_encoder
 from zplus.inversion.settings import PRESETS
 from zplus.latent import load_latent
-from zplus.workflow import batch, inverting, judging
+from zplus.workflow import inverting, judging
 from zplus.workflow.inverting import Inverter
+from zplus.workflow.json_files import read_json
 
 pytestmark = needs_lpips
 KEYS = [
@@ -295,7 +296,7 @@ def test_a_record_that_is_no_record_is_written_anew(invert, photo, tmp_path):
     invert(photo)
     (tmp_path / "out" / "me.json").write_text("[]", encoding="utf-8")
     assert invert(photo).code == 0
-    assert batch.read_json(tmp_path / "out" / "me.json")["steps"] == 2
+    assert read_json(tmp_path / "out" / "me.json")["steps"] == 2
 
 
 def test_photos_are_left_as_they_are(invert, photo, tmp_path):

@@ -94,7 +94,7 @@ def test_a_callback_that_raises_ends_the_work_and_leaves_nothing(options, tmp_pa
 
 
 def test_a_latent_is_edited_on_its_own_generator(options, bend, tmp_path):
-    ((_, record),) = invert_photos([picture(tmp_path / "me.png")], tmp_path, options)
+    ((_, (record,)),) = invert_photos([picture(tmp_path / "me.png")], tmp_path, options)
     kept, out = tmp_path / "edited.safetensors", tmp_path / "out.png"
     editing = EditOptions({bend: 1.0}, crop_alone=True, scores=False)
     edit_file(record["latent"], out, editing, options, latent=kept)

@@ -10,7 +10,7 @@ from zplus.generators import Generator
 from zplus.inversion.settings import Settings
 
 SHARE = 0.6  # of the free memory, because photos, other programs and measurements need some too
-COPIES = 4.0  # of every feature map, as measured: it, its gradient, and what the backward pass keeps
+COPIES = 10.0  # of every feature map, as measured: its gradient, what the backward pass keeps, freed blocks
 VGG = 110.0  # numbers that LPIPS keeps a pixel of its images
 UNKNOWN = 4 << 30  # bytes, where a system does not say what is free
 MOST = {"cpu": 8, "cuda": 32}  # beyond, a photo costs no less
