@@ -36,6 +36,7 @@ def _local():
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZPLUS_EAGER", "1")
+        patch.setenv("RAY_worker_niceness", "0")  # Ray gives way to all else by default
         ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield
         ray.shutdown()
