@@ -41,7 +41,7 @@ def drag(
         typer.Option("--move", help="How the code goes, as in 'zplus edit'; by default the latent's own way."),
     ] = EditOptions.move,
     photo: Annotated[Path | None, typer.Option("--photo", help="The photo to paste into.")] = None,
-    face: options.Face = options.InvertOptions.face,
+    face: options.Face = 0,
     paste: Annotated[
         Paste,
         typer.Option("--paste", help="Into the photo: keep its pixels where no shape moved, or replace the crop."),

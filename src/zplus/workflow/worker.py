@@ -115,6 +115,9 @@ class Worker:
             ZplusError: No more can be written, or the memory does not suffice for one photo.
         """
         found: list[Record | Exception] = []
+        crops = [
+            replace(x, aligned=replace(x.aligned, pixels=x.aligned.pixels.copy())) for x in crops
+        ]  # Ray's are fixed
         for crop, latent in zip(crops, self._latents(crops, callbacks, title), strict=True):
             try:
                 found.append(latent if isinstance(latent, Exception) else self._written(crop, latent, callbacks))
