@@ -169,7 +169,6 @@ class Worker:
 
 
 def _with_figures(latent: Latent, facts: Record) -> Latent:
-    """The latent with its quality among its figures, where it is known, and without times: equal runs, equal bytes."""
+    """The latent with its quality among its figures, where it is known."""
     known = {name: [facts[name]] for name in FIGURES if math.isfinite(facts[name])}
-    figures = {name: values for name, values in latent.figures.items() if name != "seconds"}
-    return replace(latent, figures=figures | known)
+    return replace(latent, figures=latent.figures | known)
