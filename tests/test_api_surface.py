@@ -21,6 +21,7 @@ NAMES = [
     "directions_of",
     "drag",
     "edit",
+    "edit_video",
     "example_photo",
     "find_direction",
     "interpolate",

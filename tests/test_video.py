@@ -1,4 +1,4 @@
-"""Animations as MP4: the frames as they were, the mark that every picture has, and the extra where it is missing."""
+"""Films and animations as MP4: frames as they were, the mark that every picture has, the extra where it is missing."""
 
 import struct
 import sys
@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from zplus.errors import MissingExtraError
+from films import film, frames_of, moving_frames
+from zplus.errors import ImageError, MissingExtraError
 from zplus.images import SOURCE_TYPE, is_animation, write_animation
+from zplus.video import film_frames, film_timing, fits_mp4, sound_of, write_film
 
 
 def frames(height=48, width=64, count=5):
@@ -56,3 +58,46 @@ def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
         with pytest.raises(MissingExtraError, match=r"av is needed .*zplus\[video\]"):
             ask(tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_is_read_frame_by_frame_with_its_times(tmp_path):
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    path, expected = film(tmp_path / "a.mp4", moving_frames(5), "aac"), np.stack(moving_frames(5))
+    timing, found = film_timing(path), list(film_frames(path))
+    assert [float(frame.time * timing.base) for frame in found] == [0.0, 0.08, 0.16, 0.32, 0.4]
+    apart = np.stack([frame.pixels for frame in found]).astype(int) - expected
+    assert apart.shape == (5, 48, 64, 3) and np.abs(apart).mean() < 2
+
+
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_film_that_was_held_sideways_is_read_upright(tmp_path, turned):
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    expected = np.stack(moving_frames(2))
+    stored = [np.rot90(x, -turned // 90) for x in expected]
+    found = np.stack([frame.pixels for frame in film_frames(film(tmp_path / "a.mp4", stored, turned=turned))])
+    assert found.shape == expected.shape and np.abs(found.astype(int) - expected).mean() < 2
+
+
+def test_sound_is_copied_where_an_mp4_can_hold_it(tmp_path):
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    for codec, suffix in {"aac": "mp4", "pcm_s16le": "mkv"}.items():
+        source = film(tmp_path / f"{codec}.{suffix}", moving_frames(5), codec)
+        out = tmp_path / f"{codec}-out.mp4"
+        write_film(out, film_frames(source), film_timing(source), "", b"", sound=source)
+        assert sound_of(source) == (codec,)
+        assert frames_of(out).sound == (frames_of(source).sound if fits_mp4(codec) else [])
+        assert len(frames_of(out).times) == 5
+    assert fits_mp4("aac") and not fits_mp4("pcm_s16le")
+
+
+def test_a_film_with_a_hole_is_refused_from_there_on(tmp_path):
+    """Every frame but the first is overwritten: its decoder says so, or its frames are marked."""
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    path = film(tmp_path / "a.mp4", moving_frames(12))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"mdat")
+    half = place + (content.index(b"moov") - place) // 2
+    content[half : half + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"is damaged (at|after) frame|is no film"):
+        list(film_frames(path))

@@ -6,7 +6,7 @@ no location. Every written image says that a generative model edited it.
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +23,7 @@ from torch import Tensor
 from zplus import __version__
 from zplus.errors import ImageError
 from zplus.files import atomic
-from zplus.video import is_video, write_mp4
+from zplus.video import Frame, Timing, is_video, write_film, write_mp4
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, and about 500 MB while it is decoded
 LARGE = 8_000_000  # pixels; of larger pictures one at a time is decoded, and none that is packed too tightly
@@ -194,6 +194,15 @@ def write_animation(
         first, *others = (Image.fromarray(frame) for frame in frames)
         options = _options("WEBP", note) | {"append_images": others, "duration": round(1000 / rate), "loop": 0}
         first.save(temporary, format="WEBP", save_all=True, **options)
+
+
+def write_edited_film(
+    path: str | Path, frames: Iterable[Frame], timing: Timing, note: str, quality: int, sound: Path | None
+) -> None:
+    """Write a film frame by frame, with marks, for its owner alone. See `zplus.video.write_film`."""
+    with atomic(path, ImageError) as temporary:
+        temporary.touch(mode=0o600)
+        write_film(temporary, frames, timing, _comment(note), provenance_xmp(note), quality, sound)
 
 
 def is_animation(path: str | Path) -> bool:

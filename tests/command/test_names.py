@@ -5,6 +5,7 @@ import pytest
 import typer
 
 from command_line import needs_lpips
+from films import folder_of, moving_frames
 from zplus.command.app import app
 
 OPTIONS = {
@@ -24,6 +25,10 @@ OPTIONS = {
     "drag": (
         "--device --face --from --json --label --latent --mask --model --move --out --paste --photo --radius --steps "
         "--to -o"
+    ),
+    "video": (
+        "--device --direction --encoder --face --frame-steps --json --label --layer --mask --model --no-align --out "
+        "--paste --psi --quality --rate --seed --space --steps -o -d"
     ),
     "sample": "--device --json --label --model --out --psi --seeds -o",
     "mix": "--device --json --label --latent --layers --model --out -o",
@@ -85,6 +90,10 @@ KEYS = {
     "edit all faces": "photo picture results warnings",
     "drag": "space model picture direction points distance warnings latent",
     "sweep": "space model picture direction strength warnings",
+    "video": (
+        "video frames edited_frames key_frame rate direction strength frame_steps seconds seconds_per_frame space "
+        "model method steps mse psnr ssim ms_ssim lpips_vgg lpips_alex identity_distance warnings"
+    ),
     "mix": "picture layers space latent",
     "interpolate": "out frames space",
 }
@@ -108,8 +117,10 @@ def test_options_stay(command):
 @pytest.fixture
 def found(zplus, model, direction, photo, tmp_path, monkeypatch):
     """What the commands answer, by the names of KEYS."""
-    monkeypatch.setattr("zplus.workflow.editing.pull_missing", lambda *asked: None)
-    monkeypatch.setattr("zplus.workflow.edit_faces.pull_missing", lambda *asked: None)
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    for module in ("editing", "edit_faces", "film"):
+        monkeypatch.setattr(f"zplus.workflow.{module}.pull_missing", lambda *asked: None)
+    frames = folder_of(tmp_path / "film", moving_frames(2))
     np.save(tmp_path / "codes.npy", np.zeros((8, 16), "f4"))
     latent, out = tmp_path / "a.safetensors", tmp_path / "out.png"
     ours, edited = ["--model", model, "--json", "-o"], [latent, "--model", model, "--json", "-o", out]
@@ -127,6 +138,7 @@ def found(zplus, model, direction, photo, tmp_path, monkeypatch):
             "drag", *edited, "--from", "8,8", "--to", "9,8", "--steps", "1", "--latent", tmp_path / "e.safetensors"
         ).json,
         "sweep": zplus("edit", *edited, "--sweep", f"{direction}=0:1:2").json,
+        "video": zplus("video", frames, "--no-align", "-d", direction, *ours, tmp_path / "out.mp4").json,
         "mix": zplus("mix", latent, latent, "--layers", "0:2", "--latent", tmp_path / "d.safetensors", *ours, out).json,
         "interpolate": zplus("interpolate", latent, latent, "--frames", "2", *ours, tmp_path / "frames").json,
     }

@@ -6,7 +6,7 @@ import torch
 
 from zplus.errors import UnknownNameError
 from zplus.faces.align import Aligned, crop, whole
-from zplus.faces.paste import paste
+from zplus.faces.paste import paste, paste_maps, steady
 from zplus.faces.warp import blur, invert, warp
 from zplus.images import to_tensor
 
@@ -208,3 +208,23 @@ def test_a_face_that_is_not_edited_keeps_its_part():
     pixels = paste(crops[0], imperfect(crops[0]), edited, "replace", crops[1:])
     assert (pixels[130:170, 185:235] == photo[130:170, 185:235]).all()
     assert (pixels[130:170, 90:130] != photo[130:170, 90:130]).mean() > 0.9
+
+
+def test_maps_of_a_film_are_joined_and_do_not_flicker(aligned):
+    """A change that trembles around the threshold: what is pasted changes less, and nothing where nothing moved."""
+    plain = imperfect(aligned)
+    edits = [plain + amount * bump(0.5, 0.6, 0.05) for amount in (0.2, 0.4, 0.2, 0.4, 0.2, 0.4)]
+    maps = [paste_maps(aligned, plain, edited) for edited in edits]
+    joined = [steady(maps[i - 2 : i + 3]) for i in (2, 3)]
+    assert abs(joined[0].moved - joined[1].moved).max() < 0.1 * abs(maps[2].moved - maps[3].moved).max()
+    assert all((one.moved >= maps[2].moved.minimum(maps[3].moved) - 1e-6).all() for one in joined)
+    assert torch.equal(joined[0].tone, torch.stack([one.tone for one in maps[:5]]).mean(0))
+    still = steady([paste_maps(aligned, plain, plain)] * 5)
+    assert (paste(aligned, plain, plain, maps=still) == aligned.photo).all()
+
+
+def test_own_maps_give_what_pasting_finds_out_itself(aligned):
+    plain = imperfect(aligned)
+    edited = plain + 0.6 * bump(0.5, 0.6, 0.05)
+    maps = paste_maps(aligned, plain, edited)
+    assert (paste(aligned, plain, edited, maps=steady([maps] * 5)) == paste(aligned, plain, edited)).all()

@@ -33,6 +33,7 @@ from zplus.command.sample import sample
 from zplus.command.show import Show, complain
 from zplus.command.studio import studio
 from zplus.command.train import train
+from zplus.command.video import video
 from zplus.errors import printable
 
 RECEIVED: list[int] = []  # signals that asked this process to end
@@ -122,7 +123,8 @@ def _common(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    models, pull, convert, align, invert, edit, drag, sample, mix, interpolate, demo, studio, report, distance,
+    models, pull, convert, align, invert, edit, drag, video, sample, mix, interpolate, demo, studio, report,
+    distance,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

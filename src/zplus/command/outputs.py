@@ -31,6 +31,15 @@ def output_file(path: Path, *sources: Path | str | None, picture: bool = True, a
     return path
 
 
+def output_film(path: Path, *sources: Path | str | None) -> Path:
+    """The path of a film, once it is clear that it can be written and that no source would be lost by it."""
+    from zplus.video import is_video
+
+    if not is_video(path):
+        raise ZplusError(f"{path} is no name for a film: end it in .mp4.")
+    return output_file(path, *sources, animation=True)
+
+
 def output_folder(path: Path) -> Path:
     """The folder, made if it is missing, once it is clear that it can be written to."""
     try:

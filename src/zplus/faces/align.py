@@ -107,10 +107,14 @@ def crop(photo: UInt8[np.ndarray, "h w 3"], quad: Float[np.ndarray, "4 2"], size
 
 def whole(photo: UInt8[np.ndarray, "h w 3"], size: int = 1024) -> Aligned:
     """The largest centred square of a photo, for photos that are aligned already (`--no-align`)."""
-    height, width = photo.shape[:2]
+    return crop(photo, middle(*photo.shape[:2]), size)
+
+
+def middle(height: int, width: int) -> Float[np.ndarray, "4 2"]:
+    """The corners of the largest centred square."""
     side = min(height, width)
     x, y = (width - side) / 2, (height - side) / 2
-    return crop(photo, np.array([(x, y), (x, y + side), (x + side, y + side), (x + side, y)]), size)
+    return np.array([(x, y), (x, y + side), (x + side, y + side), (x + side, y)])
 
 
 def _quarter_turn(vector: np.ndarray) -> np.ndarray:

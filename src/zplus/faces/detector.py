@@ -138,7 +138,7 @@ class FaceDetector:
         for enlargements in (0, 1):
             found, scores, _ = self._detector.run(small, enlargements, 0.0)
             for box, score in zip(map(_box, found), scores, strict=True):
-                if score >= MIN_SCORE and all(_overlap(box, other) < MAX_OVERLAP for other in boxes):
+                if score >= MIN_SCORE and all(box_overlap(box, other) < MAX_OVERLAP for other in boxes):
                     boxes.append(box)
         return [_scaled(box, scale) for box in boxes]
 
@@ -241,7 +241,7 @@ def _area(box: Box) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
-def _overlap(a: Box, b: Box) -> float:
+def box_overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes."""
     shared = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     return shared / (_area(a) + _area(b) - shared)

@@ -36,6 +36,14 @@ BAND = 2_000_000  # pixels worked on at once, to bound memory
 Picture = Float[Tensor, "3 r r"]
 
 
+class Maps(NamedTuple):
+    """What pasting finds out about a change, coarsely. The maps of a film's neighbouring frames can be joined."""
+
+    tone: Float[Tensor, "3 c c"]  # the low frequencies of photo - reconstruction
+    moved: Float[Tensor, "1 c c"]  # where shapes moved, in [0,1]
+    seen: Float[Tensor, "1 c c"]  # where the change is visible at all, in [0,1]
+
+
 class Change(NamedTuple):
     """What is to be pasted, in the crop's pixels."""
 
@@ -51,6 +59,7 @@ def paste(
     mode: str = "keep",
     others: Sequence[Aligned] = (),
     onto: UInt8[np.ndarray, "h w 3"] | None = None,
+    maps: Maps | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Paste an edit into the photo.
 
@@ -61,6 +70,7 @@ def paste(
         mode: "keep" keeps the photo's detail where no shape moved; "replace" takes the whole edited crop.
         others: The crops of other faces in the photo, whose parts of it are left to them.
         onto: The photo with edits of other faces pasted in already; None is the photo of the crop.
+        maps: What `paste_maps` found out and `steady` joined; None finds it out.
 
     Returns:
         The photo, uint8 [H, W, 3]. If `edited` equals `reconstruction`, mode "keep" returns the photo pixel for pixel.
@@ -70,9 +80,10 @@ def paste(
     """
     if mode not in ("keep", "replace"):
         raise UnknownNameError("way to paste", mode, ["keep", "replace"])
-    change = _change(aligned, _shown(reconstruction), _shown(edited), mode == "replace")
+    maps = maps or paste_maps(aligned, reconstruction, edited)
+    change = _change(maps, _shown(reconstruction), _shown(edited), mode == "replace")
     result = (aligned.photo if onto is None else onto).copy()
-    left, top, right, bottom = _bounds(aligned)
+    left, top, right, bottom = bounds(aligned.quad, *aligned.photo.shape[:2])
     rows = max(1, BAND // max(1, right - left))
     for first in range(top, bottom, rows):
         part = np.s_[first : min(first + rows, bottom), left:right]
@@ -84,14 +95,33 @@ def _shown(image: Picture) -> Picture:
     return image.detach().cpu().float().clamp(-1, 1)
 
 
-def _change(aligned: Aligned, reconstruction: Picture, edited: Picture, replace: bool) -> Change:
+def paste_maps(aligned: Aligned, reconstruction: Picture, edited: Picture) -> Maps:
+    """What `paste` finds out about the same pictures."""
+    reconstruction, edited = _shown(reconstruction), _shown(edited)
+    return Maps(_tone(aligned, reconstruction), *_moved(edited - reconstruction))
+
+
+def steady(maps: Sequence[Maps]) -> Maps:
+    """The maps of a frame of a film, from those of the 3 frames or more around it, so that nothing flickers.
+
+    Light is averaged. What moves in a frame counts for those beside it too, as it does for the pixels around: the
+    largest values of three frames are averaged.
+    """
+    tone, moved, seen = (torch.stack(kind) for kind in zip(*maps, strict=True))
+    return Maps(tone.mean(0), _lasting(moved), _lasting(seen))
+
+
+def _lasting(maps: Float[Tensor, "t 1 c c"]) -> Float[Tensor, "1 c c"]:
+    return torch.stack([maps[i - 1 : i + 2].amax(0) for i in range(1, len(maps) - 1)]).mean(0)
+
+
+def _change(maps: Maps, reconstruction: Picture, edited: Picture, replace: bool) -> Change:
     size = reconstruction.shape[-1]
     change = edited - reconstruction
-    basis = reconstruction + _resized(_tone(aligned, reconstruction), size)
+    basis = reconstruction + _resized(maps.tone, size)
     if replace:
         return Change(change, basis, torch.ones(1, size, size))
-    moved, seen = _moved(change)
-    return Change(change * _resized(seen, size), basis, _resized(moved, size))
+    return Change(change * _resized(maps.seen, size), basis, _resized(maps.moved, size))
 
 
 def _tone(aligned: Aligned, reconstruction: Picture) -> Float[Tensor, "3 c c"]:
@@ -180,11 +210,10 @@ def _hidden_sides(aligned: Aligned) -> list[bool]:
     return [bool((beyond[a] & beyond[b]).any()) for a, b in ends]
 
 
-def _bounds(aligned: Aligned) -> tuple[int, int, int, int]:
-    """The part of the photo that the crop touches: left, top, right, bottom, in whole pixels."""
-    height, width = aligned.photo.shape[:2]
-    left, top = np.floor(aligned.quad.min(0)).astype(int)
-    right, bottom = np.ceil(aligned.quad.max(0)).astype(int)
+def bounds(quad: Float[np.ndarray, "4 2"], height: int, width: int) -> tuple[int, int, int, int]:
+    """The part of a photo that a crop touches: left, top, right, bottom, in whole pixels."""
+    left, top = np.floor(quad.min(0)).astype(int)
+    right, bottom = np.ceil(quad.max(0)).astype(int)
     return max(0, int(left)), max(0, int(top)), min(width, int(right)), min(height, int(bottom))
 
 

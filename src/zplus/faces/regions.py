@@ -40,8 +40,14 @@ def region_mask(
     """
     if name not in REGIONS:
         raise UnknownNameError("region", name, REGIONS)
-    landmarks = (detector or FaceDetector()).find(pixels)[0].landmarks * SIDE / pixels.shape[0]
-    mask = Image.fromarray(_regions(landmarks, name)).filter(ImageFilter.GaussianBlur(SOFT))
+    return region_around((detector or FaceDetector()).find(pixels)[0].landmarks / pixels.shape[0], name)
+
+
+def region_around(landmarks: Float[np.ndarray, "68 2"], name: str) -> Float[Tensor, "1 1 s s"]:
+    """`region_mask` of a face whose landmarks are known, in sides of the crop. Raises UnknownNameError."""
+    if name not in REGIONS:
+        raise UnknownNameError("region", name, REGIONS)
+    mask = Image.fromarray(_regions(landmarks * SIDE, name)).filter(ImageFilter.GaussianBlur(SOFT))
     return torch.from_numpy(np.asarray(mask, np.float32) / 255)[None, None]
 
 

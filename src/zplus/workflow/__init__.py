@@ -5,6 +5,6 @@ cancellation go through `Callbacks`. The option classes do not import torch, so 
 """
 
 from zplus.workflow.callbacks import Callbacks
-from zplus.workflow.options import EditOptions, InvertOptions, LearnOptions
+from zplus.workflow.options import EditOptions, InvertOptions, LearnOptions, VideoOptions
 
-__all__ = ["Callbacks", "EditOptions", "InvertOptions", "LearnOptions"]
+__all__ = ["Callbacks", "EditOptions", "InvertOptions", "LearnOptions", "VideoOptions"]

@@ -93,6 +93,25 @@ class EditOptions:
 
 
 @dataclass(frozen=True)
+class VideoOptions:
+    """How a film is edited.
+
+    Attributes:
+        mask: A region of the face, or an image that is white where the edit shows.
+        paste: Keep the frames' pixels where no shape moved, or replace the whole crop.
+        frame_steps: Steps of the inversion of each frame but the key frame, from its neighbour's latent.
+        quality: x264's CRF, 0 (lossless) to 51; smaller is better.
+        rate: Frames a second of a folder of pictures; a film keeps its own.
+    """
+
+    mask: str | None = None
+    paste: Paste = "keep"
+    frame_steps: int = 10
+    quality: int = 16
+    rate: float = 25.0
+
+
+@dataclass(frozen=True)
 class LearnOptions:
     """Which directions are learnt. Give an attribute or a scorer, or components, or positive and negative.
 
