@@ -201,7 +201,6 @@ def write_edited_film(
 ) -> None:
     """Write a film frame by frame, with marks, for its owner alone. See `zplus.video.write_film`."""
     with atomic(path, ImageError) as temporary:
-        temporary.touch(mode=0o600)
         write_film(temporary, frames, timing, _comment(note), provenance_xmp(note), quality, sound)
 
 

@@ -74,6 +74,20 @@ def source(inputs):
     return inputs / "in.mp4"
 
 
+def ending(title: str) -> Callbacks:
+    """Callbacks that end a run after the third frame of a stage."""
+
+    @contextmanager
+    def stage(name, total):
+        def tick(done, note):
+            if name == title and done == 3:
+                raise Stop
+
+        yield tick
+
+    return Callbacks(stage=stage)
+
+
 @cache
 def undisturbed_bytes(source, inverting, bend) -> bytes:
     """The film that a run gives which nothing ends."""
@@ -148,17 +162,8 @@ def test_every_frame_begins_at_its_neighbour(source, inverting, bend, tmp_path, 
 def test_a_run_that_was_ended_goes_on_and_gives_the_same_bytes(source, inverting, bend, tmp_path, ended):
     undisturbed = undisturbed_bytes(source, inverting, bend)
     steps, out = [], tmp_path / "out.mp4"
-
-    @contextmanager
-    def stage(title, total):
-        def tick(done, note):
-            if title == ended and done == 3:
-                raise Stop
-
-        yield tick
-
     with pytest.raises(Stop):
-        edit_video(source, out, {bend: 2.0}, LOSSLESS, inverting, Callbacks(stage=stage))
+        edit_video(source, out, {bend: 2.0}, LOSSLESS, inverting, ending(ended))
     work = tmp_path / "out.mp4.work"
     assert work.is_dir() and not out.exists() and (os.name == "nt" or stat.S_IMODE(work.stat().st_mode) == 0o700)
     callbacks = Callbacks(step=lambda progress: bool(steps.append(progress.step)))
@@ -171,13 +176,9 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same_bytes(source, inverting
 def test_other_settings_begin_anew(source, inverting, bend, tmp_path):
     out = tmp_path / "out.mp4"
     with pytest.raises(Stop):
-        edit_video(source, out, {bend: 1.0}, LOSSLESS, inverting, Callbacks(step=_stop))
+        edit_video(source, out, {bend: 1.0}, LOSSLESS, inverting, ending("Editing"))
     edit_video(source, out, {bend: 2.0}, LOSSLESS, inverting)
     assert out.read_bytes() == undisturbed_bytes(source, inverting, bend)
-
-
-def _stop(progress):
-    raise Stop
 
 
 def test_a_folder_of_somebody_else_is_not_touched(source, inverting, bend, tmp_path):

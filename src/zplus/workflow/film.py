@@ -152,6 +152,7 @@ def _invert_key(inverter: Inverter, work: FilmWork, places: Places, callbacks: C
     if not work.latent(key).exists():
         save_latent(inverter.invert(crop, callbacks, f"Inverting frame {key}"), work.latent(key))
     _, facts = inverter.judge(load_latent(work.latent(key)), crop, callbacks)
+    del facts["seconds_per_step"]  # which a file does not tell
     return key, facts
 
 

@@ -116,7 +116,7 @@ class Inverter:
                 doubts += face_doubts(self.generator, aligned, self.identity, quality["identity_distance"])
         for line in doubts:
             callbacks.warn(line)
-        steps, seconds = latent.figures["steps"][0], latent.figures["seconds"][0]
+        steps, seconds = latent.figures["steps"][0], latent.figures.get("seconds", [0.0])[0]  # none from a file
         facts = {"space": latent.space, "model": latent.generator, "method": self.options.method, "steps": steps}
         facts |= {"seconds": round(seconds, 3), "seconds_per_step": round(seconds / max(1, steps), 4)}
         return image, facts | quality
