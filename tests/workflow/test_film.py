@@ -289,6 +289,11 @@ def test_options_that_are_none(source, inverting, bend, tmp_path):
     assert not list(tmp_path.glob("out*"))
 
 
+def test_one_face_is_followed_at_a_time(source, inverting, bend, tmp_path):
+    with pytest.raises(ZplusError, match="one face is followed at a time"):
+        edit_video(source, tmp_path / "out.mp4", {bend: 1.0}, LOSSLESS, replace(inverting, face="all"))
+
+
 def test_without_pyav_the_extra_is_named(source, inverting, bend, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"av is needed .*zplus\[video\]"):

@@ -44,7 +44,7 @@ def video(
     steps: options.Steps = InvertOptions.steps,
     seed: options.Seed = InvertOptions.seed,
     encoder: options.OwnEncoder = InvertOptions.encoder,
-    face: options.Face = InvertOptions.face,
+    face: options.Face = 0,
     no_align: options.NoAlign = not InvertOptions.align,
     label: options.Label = InvertOptions.label,
     device: options.Device = InvertOptions.device,

@@ -69,6 +69,8 @@ def edit_video(
     """
     began, source, out = time.perf_counter(), Path(source), Path(out)
     options, inverting = options or VideoOptions(), inverting or InvertOptions()
+    if inverting.face == "all":
+        raise ZplusError("In a film one face is followed at a time: give its number, 0 being the largest.")
     callbacks, warnings = collecting(callbacks)
     footage = _checked(source, out, strengths, options)
     for line in footage.lost_sound():
