@@ -10,7 +10,7 @@ import numpy as np
 
 from zplus.errors import ZplusError
 from zplus.faces.detector import DetectedFace
-from zplus.files import unlinked
+from zplus.files import make_folder, unlinked
 from zplus.workflow.json_files import plain, read_json, write_json
 
 KEY = "film.json"
@@ -73,7 +73,7 @@ def open_work(out: Path, key: Mapping[str, Any]) -> FilmWork:
         if not work.folder.is_dir() or (any(work.folder.iterdir()) and not record.is_file()):
             raise ZplusError(f"{work.folder} is in the way: frames in work go there. Move it, or give another name.")
         work.remove()
-    work.folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(work.folder)
     if not record.exists():
         write_json(record, known)
     return work

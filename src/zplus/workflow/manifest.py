@@ -35,7 +35,7 @@ class Manifest:
 
     def __init__(self, path: Path, temporary: Path, root: Path | None):
         self.path, self.root = path, root
-        self.file = temporary.open("w", encoding="utf-8", newline="\n")
+        self.file = temporary.open("r+", encoding="utf-8", newline="\n")
         self.failed: list[Record] = []
         self._figures = {name: array("d") for name in (*FIGURES, "seconds")}
 

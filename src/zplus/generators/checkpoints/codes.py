@@ -53,7 +53,7 @@ def read_code_arrays(path: Path) -> dict[str, Tensor]:
     except ZplusError as error:
         raise LatentError(str(error)) from None
     except Exception:  # numpy and zipfile meet damage with exceptions of every kind
-        raise LatentError(f"{path} is damaged or holds objects: only plain arrays of numbers are read.") from None
+        raise LatentError(f"{path} is damaged or holds objects: only plain floating point arrays are read.") from None
     for x in arrays.values():
         if not x.is_floating_point() or not x.float().isfinite().all():
             raise LatentError(f"{path} holds numbers that are no codes: they must be finite and of floating point.")
