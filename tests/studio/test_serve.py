@@ -29,7 +29,7 @@ def test_it_is_there_within_5_seconds(running, tmp_path):
     again = Studio(tmp_path)  # the first start may read the disk
     assert ask(again, "GET", "/")[0] == 200
     assert min(running.seconds, again.seconds) < 5
-    assert again.end() == 130
+    assert again.end() == 143
     assert "Traceback" not in "".join(again.lines)
 
 

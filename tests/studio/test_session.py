@@ -106,7 +106,7 @@ class Forever:
         for step in range(1, 100_000):
             time.sleep(0.005)
             if callback(Progress(step, 100_000, torch.ones(1), image, step * 0.005)):
-                return latent_of(kind, Point(kind.sample(1)))
+                return latent_of(kind, Point(kind.sample(1)), figures={"seconds": [step * 0.005]})
         raise AssertionError("it was not stopped")
 
 
