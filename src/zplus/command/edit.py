@@ -9,7 +9,7 @@ import typer
 from zplus.command import options
 from zplus.command.options import DEFAULT_MODEL, InvertOptions
 from zplus.command.outputs import output_file, output_folder
-from zplus.command.photos import engine_of, photos_of, work_through
+from zplus.command.photos import engine_of, inverted, photos_of, work_through
 from zplus.command.show import Show
 from zplus.errors import ZplusError
 from zplus.workflow.options import EditOptions, Feature, Move, Paste
@@ -51,12 +51,7 @@ def edit(
             help="How the code goes: straight in W, or on the sphere of z; by default the latent's own, or straight.",
         ),
     ] = EditOptions.move,
-    mask: Annotated[
-        str | None,
-        typer.Option(
-            "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
-        ),
-    ] = EditOptions.mask,
+    mask: options.Mask = EditOptions.mask,
     keep_identity: Annotated[
         bool,
         typer.Option("--keep-identity", help="Correct the edits so that the person stays more alike (some seconds)."),
@@ -145,11 +140,8 @@ def _edit_all(
 ) -> int:
     """Edit the photos of a folder; the exit code."""
     from zplus.generators import load_generator
-    from zplus.workflow.batch import invert_photos
     from zplus.workflow.edit_faces import edit_photos
     from zplus.workflow.editing import check_names, check_options
-    from zplus.workflow.finished import unfinished
-    from zplus.workflow.manifest import was_cut
     from zplus.workflow.models import needed, pull_missing
 
     check_options(editing)
@@ -157,9 +149,8 @@ def _edit_all(
     pull_missing(needed(how.model), show.callbacks)
     generator = load_generator(how.model, how.device, how.label)
     check_names(editing, generator)
-    expected = None if was_cut(folder) else unfinished(photos, folder)
-    inverted = invert_photos(photos, folder, how, show.callbacks, batch, expected, engine)
-    return work_through(edit_photos(inverted, generator, folder, editing), photos, folder, root, show, str)
+    stream = edit_photos(inverted(photos, folder, how, batch, engine, show), generator, folder, editing)
+    return work_through(stream, photos, folder, root, show, str)
 
 
 def _in_short(names: str | list[str], strengths: Any) -> str:

@@ -9,7 +9,7 @@ import typer
 from zplus.command import options
 from zplus.command.options import InvertOptions
 from zplus.command.outputs import output_folder
-from zplus.command.photos import engine_of, photos_of, work_through
+from zplus.command.photos import engine_of, inverted, photos_of, work_through
 from zplus.command.show import Show
 
 
@@ -48,13 +48,8 @@ def invert(
 
 def _invert_all(given: list[Path], folder: Path, how: InvertOptions, batch: int | None, engine: Any, show: Show) -> int:
     """Invert the photos and show what came of it; the exit code. What failed is named and does not keep the others."""
-    from zplus.workflow.batch import invert_photos
-    from zplus.workflow.finished import unfinished
-    from zplus.workflow.manifest import was_cut
-
     photos, root = photos_of(given, folder)
-    expected = None if was_cut(folder) else unfinished(photos, folder)
-    found = invert_photos(photos, folder, how, show.callbacks, batch, expected, engine)
+    found = inverted(photos, folder, how, batch, engine, show)
     return work_through(found, photos, folder, root, show, lambda r: f"{r['photo']} -> {r['latent']}  {_in_short(r)}")
 
 

@@ -77,6 +77,12 @@ Engine = Annotated[str, typer.Option("--engine", help="here, or ray: many proces
 Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; by default one is made here.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="How many workers Ray starts; by default 2.")]
 Gpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker of Ray, whole or a fraction.")]
+Mask = Annotated[
+    str | None,
+    typer.Option(
+        "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.", callback=_checked_device)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from (also ZPLUS_DEBUG=1).")]

@@ -16,12 +16,7 @@ def video(
     source: Annotated[Path, typer.Argument(help="A film, or a folder of frames.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .mp4 to write.")],
     direction: options.Directions = None,
-    mask: Annotated[
-        str | None,
-        typer.Option(
-            "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
-        ),
-    ] = VideoOptions.mask,
+    mask: options.Mask = VideoOptions.mask,
     paste: Annotated[
         Paste,
         typer.Option(

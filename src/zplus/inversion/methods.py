@@ -174,7 +174,7 @@ def _finished(problem: Problem, latent: Latent) -> Latent:
     if counter.step:
         problem.execution.remember(problem.generator)
     costs: dict[str, list[Any]] = {
-        "steps": [0] * len(code) if isinstance(counter.rows, int) else counter.rows.tolist(),
+        "steps": torch.as_tensor(counter.rows).expand(len(code)).tolist(),
         "seconds": [counter.seconds / len(code)] * len(code),
     }
     return replace(

@@ -23,14 +23,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from zplus.errors import CheckpointError, ImageError, ZplusError
-from zplus.generators.checkpoints.storages import check_directory
+from zplus.generators.checkpoints.storages import PLAIN_METHODS, check_directory
 from zplus.images import read_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 SIDES = tuple(2**i for i in range(3, 11))  # 8 to 1024
 LARGEST = 2**28  # bytes of one file in a zip, so that a small zip cannot fill the disk
 MAX_LIST = 1 << 24  # bytes of a zip's list of files: of 200,000 pictures
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack more at a time than one asks for
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, LookupError, ValueError, RuntimeError)
 NAMED = 3  # pictures that are named beside the first of those left out for one reason
 
@@ -249,7 +248,7 @@ def unpacked(archive: zipfile.ZipFile, name: str, full_name: str) -> bytes:
     if archive.getinfo(name).file_size > LARGEST:
         raise ImageError(f"{full_name} has more than {LARGEST >> 20} MB: make it smaller first.")
     try:
-        if archive.getinfo(name).compress_type not in METHODS:
+        if archive.getinfo(name).compress_type not in PLAIN_METHODS:
             raise zipfile.BadZipFile("it is packed in a rare way")
         return archive.read(name)
     except DAMAGE as error:

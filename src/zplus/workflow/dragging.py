@@ -6,10 +6,10 @@ from typing import Any
 
 from zplus.editing.drag import STEPS, Dragged, Pair, drag
 from zplus.images import write_image
-from zplus.latent import load_latent, save_latent
+from zplus.latent import save_latent
 from zplus.spaces import render
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting, python_warnings
-from zplus.workflow.editing import finished
+from zplus.workflow.editing import finished, first_latent
 from zplus.workflow.masks import check_mask, check_painted, mask_of
 from zplus.workflow.models import generator_of
 from zplus.workflow.options import Move, Paste
@@ -72,10 +72,7 @@ def drag_file(
     callbacks, warnings = collecting(callbacks)
     if options.mask is not None:
         check_mask(options.mask)
-    before = load_latent(source)
-    if len(before) > 1:
-        callbacks.say(f"{source} holds {len(before)} latents: the first is taken.")
-        before = before[0]
+    before = first_latent(source, callbacks)
     generator = generator_of(before, model, device, label, callbacks)
     if options.mask is not None:
         check_painted(options.mask, generator)

@@ -312,12 +312,18 @@ def _from_photo(photo: Path, options: InvertOptions, check: Check, callbacks: Ca
     return Subject(generator, latent, aligned, {"photo": photo, **facts}, inverter.identity)
 
 
-def _from_latent(path: Path, photo: Path | None, options: InvertOptions, check: Check, callbacks: Callbacks) -> Subject:
-    """Load, and align the photo if there is one to paste into."""
+def first_latent(path: Path, callbacks: Callbacks) -> Latent:
+    """The latent of a file; of several rows the first, which `callbacks.say` is told."""
     latent = load_latent(path)
     if len(latent) > 1:
         callbacks.say(f"{path} holds {len(latent)} latents: the first is taken.")
-        latent = latent[0]
+        return latent[0]
+    return latent
+
+
+def _from_latent(path: Path, photo: Path | None, options: InvertOptions, check: Check, callbacks: Callbacks) -> Subject:
+    """Load, and align the photo if there is one to paste into."""
+    latent = first_latent(path, callbacks)
     generator = generator_of(latent, options.model or None, options.device, options.label, callbacks)
     check(generator)
     aligned = None

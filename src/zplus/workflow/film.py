@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zplus import __version__
 from zplus.editing import find_direction
 from zplus.errors import ZplusError
 from zplus.faces.detector import FaceDetector
@@ -22,9 +21,11 @@ from zplus.inversion import invert
 from zplus.latent import load_latent, save_latent
 from zplus.video import Frame, is_video
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting, python_warnings
+from zplus.workflow.editing import noted
 from zplus.workflow.film_edit import FrameEditor
 from zplus.workflow.film_faces import Places, crop_file, cut_faces, find_places, key_frame
 from zplus.workflow.film_work import FilmWork, open_work
+from zplus.workflow.finished import settings_of
 from zplus.workflow.footage import Footage, open_footage
 from zplus.workflow.inverting import Inverter, load_inverter
 from zplus.workflow.json_files import read_json, write_json
@@ -129,17 +130,12 @@ def _check_fit(inverter: Inverter, strengths: Mapping[str, float], options: Vide
 
 def _key(footage: Footage, inverter: Inverter, strengths: Mapping[str, float], options: VideoOptions) -> dict[str, Any]:
     """All that determines the film."""
-    encoder = inverter.encoder
-    return {
+    return settings_of(inverter) | {
         "content": footage.digest(),
-        "fingerprint": inverter.generator.fingerprint,
-        "encoder_fingerprint": None if encoder is None else fingerprint(encoder.state_dict()),
         "directions": {name: fingerprint(find_direction(name, inverter.generator).tensors) for name in strengths},
         "strengths": dict(strengths),
         "video": asdict(options),
-        "request": asdict(inverter.options),
         "mode": inverter.execution.describe(),
-        "zplus_version": __version__,
     }
 
 
@@ -207,7 +203,6 @@ def _write(
     footage: Footage, work: FilmWork, places: Places, out: Path, options: VideoOptions,
     strengths: Mapping[str, float], callbacks: Callbacks,
 ) -> None:  # fmt: skip
-    note = ", ".join(f"{name} {strength:+g}" for name, strength in strengths.items())
     with callbacks.stage("Writing the film", places.frames) as tick:
 
         def followed() -> Iterator[Frame]:
@@ -215,7 +210,7 @@ def _write(
                 yield frame
                 tick(i + 1, "")
 
-        write_edited_film(out, followed(), footage.timing, note, options.quality, footage.sound)
+        write_edited_film(out, followed(), footage.timing, noted(strengths), options.quality, footage.sound)
 
 
 def edited_frames(footage: Footage, work: FilmWork, places: Places) -> Iterator[Frame]:

@@ -44,7 +44,8 @@ class Manifest:
         if isinstance(found, Exception):
             self.failed.append({"photo": photo, "error": sentence(found)})
             self._write(photo, status="failed", sha256=_hash(photo), reason=self._reason(photo, found))
-        for record in found if isinstance(found, list) else []:
+            return
+        for record in found:
             more = {"face": record["face"]} if "face" in record else {}
             figures = {name: record.get(name) for name in FIGURES}
             latent, seconds = Path(record["latent"]).name, record.get("seconds")

@@ -19,15 +19,10 @@ Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 def aligned_face(
-    path: Path,
-    size: int,
-    face: int | str = 0,
-    align: bool = True,
-    callbacks: Callbacks = SILENT,
-    detector: FaceDetector | None = None,
+    path: Path, size: int, face: int | str = 0, align: bool = True, callbacks: Callbacks = SILENT
 ) -> Aligned:
-    """Read a photo and crop a face: the one of `aligned_faces`."""
-    return aligned_faces(path, size, face, align, callbacks, detector)[0]
+    """Read a photo and crop a face: the first of `aligned_faces`."""
+    return aligned_faces(path, size, face, align, callbacks)[0]
 
 
 def aligned_faces(

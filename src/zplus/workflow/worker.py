@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from zplus.errors import DivergedError, ZplusError
+from zplus.errors import ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.detector import FaceDetector
 from zplus.files import FULL, REFUSED
@@ -115,9 +115,8 @@ class Worker:
             ZplusError: No more can be written, or the memory does not suffice for one photo.
         """
         found: list[Record | Exception] = []
-        crops = [
-            replace(x, aligned=replace(x.aligned, pixels=x.aligned.pixels.copy())) for x in crops
-        ]  # Ray's are fixed
+        # a copy, since what Ray passes on cannot be written to
+        crops = [replace(x, aligned=replace(x.aligned, pixels=x.aligned.pixels.copy())) for x in crops]
         for crop, latent in zip(crops, self._latents(crops, callbacks, title), strict=True):
             try:
                 found.append(latent if isinstance(latent, Exception) else self._written(crop, latent, callbacks))
@@ -147,7 +146,7 @@ class Worker:
         """The latents of up to `size` crops. One that fails is parted from the others."""
         try:
             return list(self.inverter.invert_all([crop.aligned for crop in crops], self.size, callbacks, title))
-        except (DivergedError, ZplusError) as error:
+        except ZplusError as error:
             if len(crops) == 1:
                 return [error]
             return [found for crop in crops for found in self._rows([crop], callbacks, title)]

@@ -14,14 +14,13 @@ from torch import Tensor
 from zplus.errors import LatentError, ZplusError
 from zplus.files import atomic
 from zplus.generators.checkpoints.read import PICKLE, read_tensors
-from zplus.generators.checkpoints.storages import check_directory
+from zplus.generators.checkpoints.storages import PLAIN_METHODS, check_directory
 from zplus.tensor_files import MAX_DIMENSIONS
 
 SUFFIXES = (".npy", ".npz", ".pt")
 SMALL, PACKED = 16 << 20, 4  # bytes that may be unpacked, or as many times the file's: numbers can hardly be compressed
 MAX_ARRAYS = 100  # of a file; GANSpace's components are eight
 MAX_LIST = 1 << 16  # bytes of a zip's list of files
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; the others unpack more than one asks for
 FLOATS = {f"{order}f{size}" for order in "<>=" for size in (2, 4, 8)}
 
 
@@ -100,7 +99,7 @@ def _read_npz(path: Path, file: BufferedIOBase) -> dict[str, Tensor]:
             raise LatentError(
                 f"{path} would unpack to {unpacked / 1e6:.0f} MB, but numbers are never packed so tightly."
             )
-        if not all(part.compress_type in METHODS for part in parts):
+        if not all(part.compress_type in PLAIN_METHODS for part in parts):
             raise ValueError("it is packed as numpy packs nothing")
         return {
             part.filename.removesuffix(".npy"): _array(io.BytesIO(packed.read(part)), part.file_size) for part in parts

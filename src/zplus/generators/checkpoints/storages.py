@@ -28,6 +28,7 @@ DTYPES = {
 NUMBERS = r"f[248]|[iu][1248]|b1"  # numpy's codes of plain numbers; never objects
 MAX_RECORDS = 20_000  # that are looked at; a generator has some hundred tensors
 SHORT = 100  # steps of the pickles around a storage of NVIDIA's
+PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack more at a time than one asks for
 DIRECTORY_END, COMMENT = b"PK\5\6", 1 << 16  # what ends a zip; the most bytes that may follow it
 LARGEST_DIRECTORY = 1 << 20  # bytes of a zip's list of files, which is read at once; a model has some thousand files
 SHARING = 4  # times the size of a file that its tensors may take, because tied weights share a storage
