@@ -6,11 +6,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from command_line import ASTRONAUT, needs_faces
 from points import generator_of, normal, photos_of, point_of
 from zplus.execution import EAGER
+from zplus.faces.align import align
+from zplus.faces.detector import FaceDetector
 from zplus.generators import State
+from zplus.images import read_image, to_tensor
 from zplus.inversion import Settings
 from zplus.inversion.objective import Distance, penalties
+from zplus.perception.differentiable import Unlikeness
+from zplus.perception.lpips import at
 from zplus.spaces import make_space
 from zplus.spaces.penalties import consensus, delta_norm, feature_consistency, p_norm
 
@@ -42,6 +48,15 @@ def test_the_weights_of_the_distance(weight, photos, lpips):
     of_lpips = Distance(photos, lpips, replace(SILENT, mse_weight=5.0, lpips_weight=weight), EAGER)
     assert_close(of_lpips(image, 0.0), weight * perceptual)
     assert_close(of_lpips(image, 2.0), 2 * mse + weight * perceptual)
+
+
+@needs_faces
+def test_the_weight_of_identity(lpips):
+    photo = at(to_tensor(align(read_image(ASTRONAUT), FaceDetector()).pixels), 256)
+    image = photo.flip(3)
+    expected = 0.5 * Unlikeness(photo)(image)
+    assert_close(Distance(photo, lpips, replace(SILENT, identity_weight=0.5), EAGER)(image), expected)
+    assert expected > 0.01
 
 
 @pytest.mark.parametrize("name", PENALTIES)

@@ -9,12 +9,14 @@ import torch
 from command_line import ASTRONAUT, needs_faces
 from zplus.archives import folder, require
 from zplus.errors import CheckpointError
+from zplus.faces.align import align
 from zplus.faces.detector import FaceDetector
 from zplus.faces.weights import dlib
-from zplus.images import read_image, to_tensor
+from zplus.images import read_image, to_pixels, to_tensor
 from zplus.perception import age_gender, emotion, identity, weights
-from zplus.perception.differentiable import DifferentiableFace, _cut, _weights
+from zplus.perception.differentiable import DifferentiableFace, Unlikeness, _cut, _weights
 from zplus.perception.face_input import FaceInput, largest_face
+from zplus.perception.lpips import at
 from zplus.perception.residual import Block, as_dlib_sees, convolutions, residual
 
 needs_networks = pytest.mark.skipif(
@@ -149,3 +151,19 @@ def test_another_onnx_file_is_refused(tmp_path, monkeypatch, content):
         (tmp_path / f"{name}-v1.onnx").write_bytes(content)
         with pytest.raises(CheckpointError, match=r"cannot be read .*pull again"):
             read()
+
+
+@needs_faces
+def test_unlikeness_is_the_squared_distance_where_a_face_is_shown():
+    detector, pixels = FaceDetector(), align(read_image(ASTRONAUT), FaceDetector()).pixels
+    shown = at(to_tensor(pixels), 256)
+    shown = torch.cat([shown, torch.zeros_like(shown)])
+    unlikeness = Unlikeness(shown, detector)
+    assert unlikeness(shown).tolist() == [0, 0]
+    images = (shown * 0.5 + 0.3 * torch.linspace(-1, 1, 256)).requires_grad_()
+    found = unlikeness(images)
+    embed = identity.Identity(detector).embed
+    expected = identity.distance(*(embed(to_pixels(x[0])) for x in (images.detach(), shown))) ** 2
+    assert found[0].item() == pytest.approx(expected, rel=0.1) and expected > 0.01 and found[1] == 0
+    found.sum().backward()
+    assert images.grad[0].abs().max() > 0 and images.grad[1].abs().max() == 0

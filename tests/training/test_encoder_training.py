@@ -8,25 +8,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from command_line import ASTRONAUT, needs_faces, picture
+from command_line import picture
 from networks import random_lpips, wide_lpips
 from tiny import tiny_stylegan2
 from zplus.command.app import run as run_line
 from zplus.errors import ZplusError
 from zplus.execution import EAGER
-from zplus.faces.align import align
-from zplus.faces.detector import FaceDetector
 from zplus.generators import save_generator
-from zplus.images import read_image, to_pixels, to_tensor
+from zplus.images import read_image
 from zplus.inversion.encoder import config_for, load_encoder, vgg_features
 from zplus.inversion.encoding import EncoderOutput
-from zplus.perception.identity import Identity, distance
-from zplus.perception.lpips import at
 from zplus.spaces import make_space
 from zplus.training import encoder as training
 from zplus.training import pairs as pairing
 from zplus.training.data import Pictures
-from zplus.training.encoder import EncoderSettings, train_encoder, unlikeness
+from zplus.training.encoder import EncoderSettings, train_encoder
 from zplus.training.pairs import Pairs
 
 TINY = EncoderSettings(pairs=24, steps=20, batch=4, images=2, learning_rate=0.01, snapshot_minutes=1e9)
@@ -186,21 +182,6 @@ def test_an_encoder_to_begin_with(generator, tmp_path):
     assert second.card["start"] == first.card and first.card["steps"] == 20
     with pytest.raises(ZplusError, match="other sizes"):
         run(tmp_path / "third", generator, still, start=first, hidden=16)
-
-
-@needs_faces
-def test_likeness_is_asked_for_where_a_face_is_shown():
-    detector, pixels = FaceDetector(), align(read_image(ASTRONAUT), FaceDetector()).pixels
-    shown = at(to_tensor(pixels), 256)
-    shown = torch.cat([shown, torch.zeros_like(shown)])
-    assert unlikeness(shown, shown, detector) == 0
-    images = (shown * 0.5 + 0.3 * torch.linspace(-1, 1, 256)).requires_grad_()
-    found = unlikeness(images, shown, detector)
-    embed = Identity(detector).embed
-    expected = distance(*(embed(to_pixels(x[0])) for x in (images.detach(), shown))) ** 2 / 2  # of two rows
-    assert found.item() == pytest.approx(expected, rel=0.1) and expected > 0.005
-    found.backward()
-    assert images.grad[0].abs().max() > 0 and images.grad[1].abs().max() == 0
 
 
 def test_photos_are_learnt_from_in_turn(generator, tmp_path):

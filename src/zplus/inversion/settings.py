@@ -26,6 +26,7 @@ class Settings:
     feature_mse_weight: float = 6.0  # of MSE while F moves, which can reach detail; codes alone only blur under it
     lpips_weight: float = 1.0
     lpips_size: int = 256  # the size at which LPIPS is measured everywhere in this field
+    identity_weight: float = 0.0  # of the squared distance of dlib's face descriptors
     consistency_weight: float = 1.15  # of |F - target|^2
     consistency_target: Literal["self", "initial"] = "self"  # head(code) of the moving code, or F of the start
     consensus_weight: float = 0.02  # keeps the layers' codes near each other, z+ and w+ alike

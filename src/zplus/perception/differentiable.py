@@ -14,9 +14,11 @@ from zplus.generators.resample import downsample, fir_kernel
 from zplus.images import to_pixels
 from zplus.perception import age_gender, emotion, identity
 from zplus.perception.face_input import FaceInput, largest_face
+from zplus.perception.lpips import at
 from zplus.perception.weights import age_tensors, emotion_tensors, gender_tensors, identity_tensors
 
 BINOMIAL = (1, 4, 6, 4, 1)  # dlib's filter before every second pixel is dropped
+SEEN = 256  # pixels at which faces of larger images are compared
 ASIDE = np.array([-0.25, 0.25])  # x, y in pixels: dlib's account of where it then looks is wrong by this
 
 Images = Float[Tensor, "n 3 h w"]
@@ -66,6 +68,34 @@ def differentiable_face(image: Float[Tensor, "1 3 h w"], detector: FaceDetector)
     """The largest face of an image in [-1, 1], for images in which it lies where it lies there; None without a face."""
     found = largest_face(to_pixels(image[0]), detector)
     return None if found is None else DifferentiableFace(found, image.device)
+
+
+class Unlikeness:
+    """The squared distance of face descriptors to those of N images, cut where those show a face; 0 where none.
+
+    Images are [N, 3, s, s] in [-1, 1], RGB; larger ones are seen at 256 px.
+
+    Raises:
+        DownloadError: The face models have not been pulled.
+    """
+
+    def __init__(self, target: Images, detector: FaceDetector | None = None):
+        detector, target = detector or FaceDetector(), _seen(target)
+        self.faces = [differentiable_face(x, detector) for x in target.split(1)]
+        with torch.no_grad():
+            self.wanted = self._descriptors(target)
+
+    def __call__(self, images: Images) -> Float[Tensor, " n"]:
+        """The squared distances [N]."""
+        return (self._descriptors(_seen(images)) - self.wanted).square().sum(1)
+
+    def _descriptors(self, images: Images) -> Float[Tensor, "n 128"]:
+        pairs = zip(self.faces, images.split(1), strict=True)
+        return torch.cat([x.new_zeros(1, 128) if face is None else face.identity(x) for face, x in pairs])
+
+
+def _seen(images: Images) -> Images:
+    return at(images, min(SEEN, images.shape[-1]))
 
 
 @cache

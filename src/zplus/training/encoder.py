@@ -25,7 +25,7 @@ from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
 from zplus.inversion.encoder import Encoder, EncoderConfig, save_encoder, vgg_features
 from zplus.inversion.minimizer import schedule
-from zplus.perception.differentiable import differentiable_face
+from zplus.perception.differentiable import Unlikeness
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import make_space
 from zplus.training.data import Pictures, to_batch
@@ -181,7 +181,7 @@ class EncoderTrainer:
             f"lpips {output}": self.settings.lpips * perceptual,
         }
         if self.detector is not None:
-            distance[f"identity {output}"] = self.settings.identity * unlikeness(image, shown, self.detector)
+            distance[f"identity {output}"] = self.settings.identity * Unlikeness(shown, self.detector)(image).mean()
         return distance
 
     def _encoded_w(self, output: str, seen: Tensor, known: Tensor) -> Tensor:
@@ -227,16 +227,6 @@ class EncoderTrainer:
         self.encoder.card |= {name: x for name, x in lines[-1].items() if name.startswith("held out")}
         save_encoder(self.encoder, folder / "encoder.safetensors")
         to_tensorboard(folder, lines[-1], sheet)
-
-
-def unlikeness(images: Tensor, shown: Tensor, detector: FaceDetector) -> Tensor:
-    """The mean squared distance of face descriptors of two [N,3,s,s], cut where a face is shown; 0 where none is."""
-    distances = [torch.zeros((), device=images.device)]
-    for image, picture in zip(images.split(1), shown.split(1), strict=True):
-        face = differentiable_face(picture, detector)
-        if face is not None:
-            distances.append((face.identity(image) - face.identity(picture)).square().sum())
-    return torch.stack(distances).sum() / len(images)
 
 
 def critic(width: int) -> nn.Module:
