@@ -1,5 +1,7 @@
 """The file of a direction: what goes in comes out, and damage is told in one sentence."""
 
+import math
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -112,3 +114,21 @@ def test_a_range_that_makes_no_sense_is_refused_where_it_is_asked_for(wrong, tmp
     loaded = load_direction(tmp_path / "d.safetensors")
     with pytest.raises(LatentError, match="The card of smile tells a range that makes no sense"):
         _ = loaded.range
+
+
+def test_the_region_is_what_the_card_says():
+    def told(**card):
+        return Direction("a", "w", torch.ones(1, 4), "abc", card).region
+
+    assert told() is None
+    assert told(region=[0.5, 0.25, 0.5, 1]) == (0.5, 0.25, 0.5, 1.0)
+    for wrong in (
+        "eyes",
+        [0.5, 0.5, 0.5],
+        [0.5, 0.5, 0, 0.1],
+        [0.5, 1.5, 0.1, 0.1],
+        [math.nan, 0, 1, 1],
+        [{}, 0, 1, 1],
+    ):
+        with pytest.raises(LatentError, match="The card of a tells a region that makes no sense"):
+            told(region=wrong)

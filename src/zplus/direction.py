@@ -15,6 +15,7 @@ from zplus.records import Kind, read_record, write_record
 
 KIND = Kind("direction", LatentError, damaged="is not a readable direction")
 MOST = 10.0  # standard deviations; further out no generator shows a face
+Ellipse = tuple[float, float, float, float]  # x and y of its middle, and its radii along x and y
 SPACE = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there is one is seen where it is used
 
 
@@ -67,16 +68,44 @@ class Direction:
         Raises:
             LatentError: The card's range is not -10 <= low < 0 < high <= 10.
         """
-        told = self.card.get("range")
+        told = self._told("range", 2)
         if told is None:
             return None
-        try:
-            low, high = map(float, told if isinstance(told, list) else [])
-        except (TypeError, ValueError, OverflowError):
-            low = high = math.nan
+        low, high = told
         if not -MOST <= low < 0 < high <= MOST:
             raise LatentError(f"The card of {self.name} tells a range that makes no sense: learn it again.")
         return low, high
+
+    @property
+    def region(self) -> Ellipse | None:
+        """Where edits by it show in an aligned picture; None is everywhere.
+
+        They are whole inside an ellipse and fade out around it (`zplus.spaces.rendering.edit_mask`).
+
+        Returns:
+            x and y of its middle, and its radii along x and y, all as fractions of the picture's side.
+
+        Raises:
+            LatentError: The card's numbers are not in [0, 1], or a radius is 0.
+        """
+        told = self._told("region", 4)
+        if told is None:
+            return None
+        x, y, wide, high = told
+        if not (0 <= x <= 1 and 0 <= y <= 1 and 0 < wide <= 1 and 0 < high <= 1):
+            raise LatentError(f"The card of {self.name} tells a region that makes no sense: learn it again.")
+        return x, y, wide, high
+
+    def _told(self, key: str, count: int) -> tuple[float, ...] | None:
+        """So many numbers of the card; nan for what are none, and None where the card does not have them."""
+        told = self.card.get(key)
+        if told is None:
+            return None
+        try:
+            found = tuple(map(float, told if isinstance(told, list) else []))
+        except (TypeError, ValueError, OverflowError):
+            found = ()
+        return found if len(found) == count else (math.nan,) * count
 
     @property
     def unit(self) -> float:

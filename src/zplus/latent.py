@@ -124,7 +124,7 @@ class Latent:
         decoding: Truncation and noise.
         edited: The edited points; None without edits.
         edits: The edits.
-        mask: Where the edits show, [N, 1, s, s] in [0, 1]; None for everywhere.
+        mask: Where the edits show, [N, 1, s, s] in [0, 1]; None for the regions of their directions.
         feature: How F follows the edits: "moved", "added" or "fixed" (see `edit`).
         move: "straight": `edited` lies in W or W+ (F/W, F/W+) if `inverted` lies in Z or Z+, else in `space`. "sphere":
             `edited` lies in `space`.

@@ -1,5 +1,6 @@
 """Edits as a set: order, undo, ranges, moved features, transport between spaces, and what is refused."""
 
+import math
 import os
 import re
 import subprocess
@@ -22,7 +23,7 @@ from zplus.generators import State
 from zplus.latent import Decoding, Point, load_latent, save_latent
 from zplus.spaces import convert, latent_of, make_space, render, shown
 from zplus.spaces.mapping import DAMPING
-from zplus.spaces.rendering import edited_space
+from zplus.spaces.rendering import edit_mask, edited_space
 from zplus.spaces.sphere import ZPlus, angles
 
 CARRIED = [
@@ -325,6 +326,41 @@ def test_a_mask_stays_with_its_latent_until_another_is_given(generator):
     assert torch.equal(picture(generator, edit(generator, part, {a: -1.0})), picture(generator, latent))
     whole = edit(generator, part, {}, mask=torch.ones(1, 1, 1, 1))
     close(picture(generator, whole), picture(generator, edit(generator, latent, {a: 1.0})))
+
+
+def bounded(generator, region, seed=7):
+    """A direction whose card has a region."""
+    one = direction_of(generator, seed=seed)
+    return Direction(f"bounded{seed}", one.space, one.vector, one.belongs_to, {"region": list(region)})
+
+
+def test_an_edit_shows_in_the_region_of_its_direction_and_fades_around_it(space, move, tmp_path):
+    generator, latent, left = space.generator, latent_at(space), bounded(space.generator, (0.25, 0.5, 0.125, 0.125))
+    part, whole = (edit(generator, latent, {left: 1.0}, mask=x, move=move) for x in (None, torch.ones(1, 1, 1, 1)))
+    before, there, everywhere = (picture(generator, x) for x in (latent, part, whole))
+    close(there[..., 14:18, 6:10], everywhere[..., 14:18, 6:10])  # of 32 pixels
+    assert torch.equal(there[..., 15:], before[..., 15:]) and torch.equal(there[..., :9, :], before[..., :9, :])
+    fading = ((there - before) / (everywhere - before))[..., 16, 12].nanmedian().item()
+    way = (1.5 - math.hypot(1.125, 0.125)) / 0.5  # of that pixel between 1.5 radii and 1
+    assert fading == pytest.approx(3 * way**2 - 2 * way**3, abs=0.01)
+    assert torch.equal(Editor(generator, latent, EAGER).image(part), there)
+    save_latent(part, tmp_path / "x.safetensors")
+    assert torch.equal(picture(generator, load_latent(tmp_path / "x.safetensors")), there)
+
+
+def test_edits_show_in_the_union_of_their_regions_and_everywhere_beside_one_without(generator):
+    latent = latent_at(make_space("w+", generator))
+    left, right = (bounded(generator, (x, 0.5, 0.125, 0.125), seed) for x, seed in ((0.25, 1), (0.75, 2)))
+    both, plain = (
+        edit(generator, latent, {left: 1.0, right: 1.0}),
+        edit(generator, latent, {direction_of(generator): 1.0}),
+    )
+    mask = edit_mask(both)
+    assert torch.equal(mask, torch.maximum(*(edit_mask(edit(generator, latent, {x: 1.0})) for x in (left, right))))
+    assert (mask.min(), mask.max()) == (0, 1) and mask[..., 128, 128] == 0 and mask[..., 128, 192] == 1
+    assert edit_mask(edit(generator, plain, {left: 1.0})) is None
+    assert torch.equal(edit_mask(edit(generator, both, {}, mask=half_mask()))[:1], half_mask())
+    assert torch.equal(picture(generator, edit(generator, both, {left: -1.0, right: -1.0})), picture(generator, latent))
 
 
 # Ranges of layers

@@ -80,7 +80,9 @@ Gpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker 
 Mask = Annotated[
     str | None,
     typer.Option(
-        "--mask", metavar="REGION|PICTURE", help="Only there: mouth, eyes, face, hair, background, or white in it."
+        "--mask",
+        metavar="REGION|PICTURE",
+        help="Only there: mouth, eyes, face, hair, background, everything, or white in it.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or mps.", callback=_checked_device)]

@@ -53,7 +53,7 @@ def edit(
             between the heads; "added" the same without the warp; "fixed" leaves F as it is (the papers' form, where
             edits of codes below F have no effect). None keeps the latent's mode, "moved" at first.
         mask: Where the edits show, float [1 or N, 1, s, s] in [0, 1], of any side s; the reconstruction shows
-            elsewhere. None keeps the latent's mask.
+            elsewhere. None keeps the latent's mask; without one, edits show in the regions of their directions.
         move: "straight" adds the direction in W or W+, so codes leave the sphere. "sphere" keeps codes of Z and Z+ on
             it, by the pull-back through the mapping network (`EditPath`). None keeps the latent's mode, at first
             "straight", or "sphere" while an edit's direction is not of W.
@@ -152,7 +152,7 @@ class Editor:
             return self._reconstruction
         point = edited.edited.contiguous_copy(self.space.generator.device)
         image = self._rendered(edited_space(self.space, edited), point)
-        return masked(edited.mask, image, lambda: self._reconstruction)
+        return masked(edited, image, lambda: self._reconstruction)
 
     @cached_property
     def _reconstruction(self) -> Tensor:

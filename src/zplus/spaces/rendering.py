@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zplus.direction import Ellipse
 from zplus.errors import LatentError, ZplusError
 from zplus.generators import Feature, Generator, State
 from zplus.latent import Decoding, Latent, Point
 from zplus.spaces.registry import make_space, straight
 from zplus.spaces.space import Space
+
+FADE = 1.5  # radii of a region at which nothing of an edit is left
+MASK_SIDE = 256  # pixels of a region's mask
 
 
 def space_of(generator: Generator, latent: Latent) -> Space:
@@ -116,7 +121,8 @@ def render(generator: Generator, latent: Latent) -> Float[Tensor, "n 3 r r"]:
         latent: N rows.
 
     Returns:
-        Images [N, 3, R, R] in [-1, 1], RGB, float32. Outside the latent's mask they equal the reconstruction exactly.
+        Images [N, 3, R, R] in [-1, 1], RGB, float32. Where edits do not show (`edit_mask`) they equal the
+        reconstruction exactly.
 
     Raises:
         LatentError: The latent is damaged or belongs to another generator.
@@ -130,15 +136,42 @@ def rendered(space: Space, latent: Latent) -> Float[Tensor, "n 3 r r"]:
     if latent.edited is None:
         return _image(space, latent, latent.inverted)
     image = _image(edited_space(space, latent), latent, latent.edited)
-    return masked(latent.mask, image, lambda: _image(space, latent, latent.inverted))
+    return masked(latent, image, lambda: _image(space, latent, latent.inverted))
 
 
-def masked(mask: Tensor | None, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
-    """The edited image inside the mask [N, 1, s, s], the reconstruction outside; without a mask the edited image."""
+def masked(latent: Latent, edited: Tensor, reconstruction: Callable[[], Tensor]) -> Tensor:
+    """The edited image where a latent's edits show (`edit_mask`), the reconstruction elsewhere."""
+    mask = edit_mask(latent)
     if mask is None:
         return edited
     wide = F.interpolate(mask.to(edited), edited.shape[-2:], mode="bilinear")
     return torch.lerp(reconstruction(), edited, wide)
+
+
+def edit_mask(latent: Latent) -> Float[Tensor, "n 1 s s"] | None:
+    """Where a latent's edits show, in [0, 1]; None is everywhere.
+
+    It is the latent's mask, or else the union of the regions of its edits' directions. An edit without a region shows
+    everywhere, and so do all edits beside it.
+
+    Raises:
+        LatentError: The card of a direction tells a region that makes no sense.
+    """
+    if latent.mask is not None:
+        return latent.mask
+    regions = [one.direction.region for one in latent.edits]
+    known = [_ellipse(region) for region in regions if region is not None]
+    return torch.stack(known).amax(0)[None, None] if known and len(known) == len(regions) else None
+
+
+@cache
+def _ellipse(region: Ellipse) -> Float[Tensor, "s s"]:
+    """1 inside an ellipse, falling smoothly to 0 at `FADE` times its radii."""
+    x, y, wide, high = region
+    ticks = (torch.arange(MASK_SIDE) + 0.5) / MASK_SIDE
+    radius = torch.hypot((ticks - x)[None] / wide, (ticks - y)[:, None] / high)
+    inside = ((FADE - radius) / (FADE - 1)).clamp(0, 1)
+    return inside.square() * (3 - 2 * inside)
 
 
 def _image(space: Space, latent: Latent, point: Point) -> Tensor:

@@ -1,8 +1,9 @@
-"""Where an edit shows: a region of the face by its name, or a picture that is white there."""
+"""Where an edit shows: a region of the face by its name, everything, or a picture that is white there."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,13 +15,15 @@ from zplus.latent import Latent
 from zplus.perception.lpips import at
 from zplus.spaces import render
 
+EVERYTHING = "everything"  # also beyond the region of a direction
+
 
 def check_mask(mask: str) -> None:
     """Refuse what is neither a region nor a picture. Raises UnknownNameError, ImageError."""
     if _is_picture(mask):
         read_image(mask)
-    elif mask not in REGIONS:
-        raise UnknownNameError("region or picture", mask, REGIONS)
+    elif mask not in (*REGIONS, EVERYTHING):
+        raise UnknownNameError("region or picture", mask, (*REGIONS, EVERYTHING))
 
 
 def check_painted(mask: str, generator: Generator) -> None:
@@ -31,6 +34,8 @@ def check_painted(mask: str, generator: Generator) -> None:
 
 def mask_of(mask: str, generator: Generator, latent: Latent) -> Float[Tensor, "1 1 s s"]:
     """The mask in [0, 1], 1 where edits show; a region is looked for in what the latent shows, without its mask."""
+    if mask == EVERYTHING:
+        return torch.ones(1, 1, 1, 1)
     if _is_picture(mask):
         return at(_painted(mask, generator.resolution), min(SIDE, generator.resolution))
     return region_mask(to_pixels(render(generator, replace(latent, mask=None))[0]), mask)
