@@ -7,9 +7,11 @@ import torch
 
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from zplus.generators.stylegan3 import StyleGAN3, StyleGAN3Config
 
 GAINS = {"torgb.weight": 0.4, "bias": 0.1, "noise_strength": 0.1}  # images of the skip kind have a spread of 0.5
 MOBILE_GAINS = {"image_weight": 0.2}
+STYLEGAN3_GAINS = {"bias": 0.1, "freqs": 2.0}
 
 
 def tiny_stylegan2(
@@ -63,6 +65,34 @@ def tiny_mobile(seed: int = 0) -> MobileStyleGAN:
     return generator
 
 
+def tiny_stylegan3(seed: int = 0, resolution: int = 32, *, r: bool = False, c_dim: int = 0, **config) -> StyleGAN3:
+    """A StyleGAN3 of configuration T or R, in evaluation mode, without gradients; w_mean is that of 256 samples."""
+    kind = {"kernel": 1, "radial": True} if r else {}
+    sizes = {"z_dim": 16, "w_dim": 16, "c_dim": c_dim, "channels": (8, 8, 8, 8, 6, 4), **kind, **config}
+    full = StyleGAN3Config(resolution, **sizes)
+    generator = StyleGAN3(full, f"tiny-{'r' if r else 't'}-{seed}").eval().requires_grad_(False)
+    for name, tensor in generator.state_dict().items():
+        last = name.rpartition(".")[2]
+        if last in ("transform", "up_filter", "down_filter"):
+            continue
+        gain = STYLEGAN3_GAINS.get(last, 1.0) / (full.mapping_lr if name.startswith("mapping.fc") else 1.0)
+        if name.startswith(generator.rgb_name, 10) and last == "weight" and "affine" not in name:
+            gain = 6.0  # images have a spread of 0.2 to 0.5
+        numbers = gain * normal(name, tensor, seed)
+        if last == "magnitude_ema":
+            numbers = 0.5 + numbers.abs()
+        elif name == "synthesis.input.affine.bias":
+            numbers[0] += 1
+        elif name.endswith("affine.bias"):
+            numbers += 1
+        tensor.copy_(numbers)
+    if full.w_mean:
+        bound = generator.with_label(0) if c_dim else generator
+        z = torch.from_numpy(np.random.RandomState(seed).standard_normal((256, 1, full.z_dim))).float()
+        generator.mapping.w_avg.copy_(bound.map(z).mean((0, 1)))
+    return generator
+
+
 def normal(name: str, like: torch.Tensor, seed: int) -> torch.Tensor:
     """Normal numbers of the same shape that depend on a name and the seed alone."""
     numbers = np.random.RandomState(zlib.crc32(name.encode()) ^ seed).standard_normal(tuple(like.shape))
@@ -73,4 +103,6 @@ TINY = {
     "skip": tiny_stylegan2,
     "resnet": lambda seed=0: tiny_stylegan2(seed, architecture="resnet"),
     "mobile": tiny_mobile,
+    "stylegan3-t": tiny_stylegan3,
+    "stylegan3-r": lambda seed=0: tiny_stylegan3(seed, r=True),
 }

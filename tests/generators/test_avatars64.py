@@ -52,7 +52,7 @@ def test_it_exercises_what_untrained_weights_do_not(avatars):
     w = avatars.map(z)[:, 0]
     assert (w.mean(0) - avatars.w_mean).norm() < 0.1 * w.std(0).norm()
     inputs = SynthesisInputs(avatars.styles(w[:4, None].expand(-1, avatars.num_codes, -1)))
-    states = [avatars.constant(4)]
+    states = [avatars.initial(inputs)]
     for k in range(len(avatars.layers)):
         states.append(avatars.advance(states[-1], k, inputs))
     assert_close(avatars.finish(states[-1], inputs), avatars.synthesize(inputs))

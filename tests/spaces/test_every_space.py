@@ -412,7 +412,7 @@ def test_names(generator):
         make_space("f/z+", generator, "31")
     with pytest.raises(ZplusError, match="noise mode"):
         make_space("z+", generator, decoding=Decoding(noise="9" * 30))
-    space = make_space("f/s", generator, "b16.conv1")
+    space = make_space("f/s", generator, generator.layers[generator.layer("16")].name)
     assert space_of(generator, latent_at(space)).layer == space.layer == generator.layer("16")
 
 

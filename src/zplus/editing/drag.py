@@ -151,7 +151,7 @@ def _descend(course: "_Course", goal: "_Goal", steps: int, callback: Callback | 
         before = goal.distance
         if before < nearest:
             best, nearest, last = course.code, before, step
-        handles = goal.points.handles * goal.cell
+        handles = (goal.points.handles - goal.margin) * goal.cell
         if callback is not None and callback(Dragged(step + 1, steps, handles, before, course.picture)):
             break
         if goal.arrived or step - last >= PATIENCE:
@@ -165,14 +165,16 @@ class _Goal:
 
     def __init__(self, course: "_Course", pairs: Sequence[Pair], free: Tensor | None, radius: float | None):
         self.first = course.features().detach()
-        self.side, resolution = self.first.shape[-1], course.space.generator.resolution
+        generator = course.space.generator
+        layer, resolution = generator.layers[course.layer], generator.resolution
+        self.side, self.margin = layer.resolution, layer.margin  # in cells
         self.cell = resolution / self.side  # in pixels
-        both = torch.tensor([list(pair) for pair in pairs]).to(self.first) / self.cell
+        both = torch.tensor([list(pair) for pair in pairs]).to(self.first) / self.cell + self.margin
         patch, search = (radius or RADIUS * resolution) / self.cell, SEARCH * self.side
         self.points = Followed(self.first, both[:, :2], both[:, 2:], max(patch, 1.0), max(search, 1.0))
         self.weight = torch.full_like(self.first[:, :1], KEPT)
         if free is not None:
-            self.weight += FIXED * (1 - F.interpolate(free, (self.side, self.side), mode="area"))
+            self.weight += FIXED * (1 - layer.with_margin(F.interpolate(free, (self.side, self.side), mode="area")))
 
     def loss(self, features: Float[Tensor, "1 c r r"]) -> Float[Tensor, ""]:
         """Of the handles' motion, and of features that leave the first ones (equation 1)."""

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
 
@@ -28,22 +29,33 @@ class Layer(NamedTuple):
 
     Attributes:
         name: Such as "b32.conv1". "32" stands for the last layer at that resolution.
-        resolution: Pixels a side.
+        resolution: Pixels a side of the part that the image shows.
         channels: Channels of the feature map.
         code: Index of the code that feeds this layer.
+        margin: Pixels of the map around the image on every side: the map is a canvas larger than the image (StyleGAN3).
     """
 
     name: str  # "b32.conv1"; people may say "32" for the last layer at that resolution
     resolution: int
     channels: int
     code: int  # index of the code (of num_codes) that feeds this layer
+    margin: int = 0
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of the feature map."""
+        return self.resolution + 2 * self.margin
+
+    def with_margin(self, x: Tensor) -> Tensor:
+        """What belongs to the image [N, C, r, r] as a map of this layer, the edge repeated over the margin."""
+        return F.pad(x, [self.margin] * 4, mode="replicate") if self.margin else x
 
 
 class State(NamedTuple):
     """The whole state after a layer.
 
     Attributes:
-        features: [N, C, r, r].
+        features: [N, C, r, r], r being the layer's `side`.
         rgb: The RGB accumulated so far [N, 3, r, r] in skip architectures; else None.
     """
 
@@ -77,7 +89,8 @@ class SynthesisInputs:
 
     Attributes:
         styles: One tensor [N, C_k] per modulated operation.
-        noise: One map [N or 1, 1, r, r] per convolution, already scaled by its strength; None for the stored noise.
+        noise: One map [N or 1, 1, r, r] per convolution that takes noise, already scaled by its strength; None for the
+            stored noise.
         features: By layer index, what replaces or is added to the state there.
     """
 
@@ -96,7 +109,7 @@ class SynthesisInputs:
 
 
 class Generator(nn.Module):
-    """A StyleGAN generator. An architecture implements `map`, `styles`, `constant`, `advance` and `finish`.
+    """A StyleGAN generator. An architecture implements `map`, `styles`, `noise`, `initial`, `advance` and `finish`.
 
     Attributes:
         name: Its name, for messages and latents.
@@ -108,6 +121,8 @@ class Generator(nn.Module):
         style_sizes: Number of channels C_k of each style.
         w_mean: The mean of w [w_dim], if the checkpoint has one; else None.
         label: The label that a conditional generator is bound to [c_dim]; else None.
+        transform: How the image is turned and moved [3, 3]: from its coordinates to those of what is drawn, in sides of
+            the image from its middle (StyleGAN3); None for as it was trained.
     """
 
     architecture: str
@@ -122,6 +137,7 @@ class Generator(nn.Module):
     mapping: nn.Module
     w_mean: Tensor | None
     label: Tensor | None = None
+    transform: Tensor | None = None
 
     @property
     def base(self) -> "Generator":
@@ -171,12 +187,26 @@ class Generator(nn.Module):
         """
         raise ZplusError(f"{self.name} is not conditional: it takes no label.")
 
+    def with_transform(self, transform: Any) -> "Generator":
+        """The same generator, with shared weights and fingerprints, that turns and moves what it draws.
+
+        Args:
+            transform: [3, 3], or nine numbers row by row, as in `Generator.transform`.
+
+        Raises:
+            ZplusError: The generator cannot do so, or this is no such matrix.
+        """
+        raise ZplusError(f"{self.name} cannot turn or move its image: only a StyleGAN3 takes a transform.")
+
     def noise(self, mode: str) -> tuple[Tensor, ...] | None:
-        """Noise maps for "const" (None, the stored ones), "none" (zeros), or a seed as a decimal number."""
+        """Noise maps for "const" (None, the stored ones), "none" (zeros), or a seed as a decimal number.
+
+        A generator without noise has no maps, in every mode.
+        """
         raise NotImplementedError
 
-    def constant(self, n: int) -> State:
-        """The learnt input of the first layer, for n rows."""
+    def initial(self, inputs: SynthesisInputs) -> State:
+        """The input of the first layer: a learnt constant, or what the first style makes (StyleGAN3)."""
         raise NotImplementedError
 
     def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
@@ -196,7 +226,7 @@ class Generator(nn.Module):
         """
         whole = [i for i, f in inputs.features.items() if i <= k and f.mode == "replace"]
         first = max(whole, default=-1)
-        state = inputs.features[first].state if whole else self.constant(inputs.batch)
+        state = inputs.features[first].state if whole else self.initial(inputs)
         for i in range(first + 1, k + 1):
             state = self.advance(state, i, inputs)
             if i in inputs.features:

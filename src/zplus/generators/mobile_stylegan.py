@@ -147,9 +147,9 @@ class MobileStyleGAN(Generator):
         stored: list[Any] = [convolution.noise for convolution in self.convolutions]
         return noise_maps(mode, stored, lambda: [x.std() for x in stored])
 
-    def constant(self, n: int) -> State:
+    def initial(self, inputs: SynthesisInputs) -> State:
         """See the contract."""
-        return State(self.const.expand(n, -1, -1, -1))
+        return State(self.const.expand(inputs.batch, -1, -1, -1))
 
     def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
         """See the contract."""

@@ -11,12 +11,14 @@ from zplus.errors import CheckpointError, UnknownNameError
 from zplus.generators.contract import Generator
 from zplus.generators.mobile_stylegan import MobileStyleGAN, MobileStyleGANConfig
 from zplus.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from zplus.generators.stylegan3 import StyleGAN3, StyleGAN3Config
 from zplus.records import Kind, read_record, write_record
 from zplus.tensor_files import read_texts
 
 ARCHITECTURES: dict[str, tuple[type[Generator], Any]] = {  # by name: the network, and what `from_json` makes its sizes
     "mobile_stylegan": (MobileStyleGAN, MobileStyleGANConfig),
     "stylegan2": (StyleGAN2, StyleGAN2Config),
+    "stylegan3": (StyleGAN3, StyleGAN3Config),
 }
 KIND = Kind(
     "generator",

@@ -4,7 +4,6 @@ Parameters have the names of stylegan2-ada-pytorch's checkpoints, so that such a
 the input features and demodulation scales the output, so that a batch is one ordinary convolution.
 """
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators.contract import (
-    Generator,
-    Layer,
-    State,
-    SynthesisInputs,
-    by_side,
-    check_sizes,
-    in_fp32,
-    pixel_norm,
-)
+from zplus.generators.contract import Layer, State, SynthesisInputs, by_side, check_sizes, in_fp32
+from zplus.generators.mapping import FullyConnected, LabelledGenerator, MappingNetwork
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
 
@@ -64,45 +55,6 @@ class StyleGAN2Config:
     def from_json(cls, fields: Mapping[str, Any]) -> "StyleGAN2Config":
         """The configuration whose `asdict` was written as JSON. Raises ZplusError, or one of DAMAGE (records.py)."""
         return cls(**{**fields, "channels": by_side(fields["channels"])})
-
-
-class FullyConnected(nn.Module):
-    """A linear layer with equalised learning rate (Karras et al. 2018, arXiv 1710.10196, section 4.1)."""
-
-    def __init__(self, n_in: int, n_out: int, lr: float = 1.0, bias: float = 0.0):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in) / lr)
-        self.bias = nn.Parameter(torch.full([n_out], bias))
-        self.scale, self.lr = lr / n_in**0.5, lr
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [..., n_in] to [..., n_out]."""
-        return F.linear(x, self.weight * self.scale, self.bias * self.lr)
-
-
-class MappingNetwork(nn.Module):
-    """z -> w: pixel norm, then fully connected layers with leaky ReLU 0.2 and gain sqrt 2; a label joins the input."""
-
-    def __init__(self, config: StyleGAN2Config):
-        super().__init__()
-        if config.c_dim:
-            self.embed = FullyConnected(config.c_dim, config.w_dim)
-        self.depth = config.mapping_layers
-        sizes = [config.z_dim + config.w_dim * bool(config.c_dim)] + [config.w_dim] * self.depth
-        for i in range(self.depth):
-            self.add_module(f"fc{i}", FullyConnected(sizes[i], sizes[i + 1], config.mapping_lr))
-        if config.w_mean:
-            self.register_buffer("w_avg", torch.zeros(config.w_dim))
-
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map codes [..., z_dim], under one label [c_dim] for all, to [..., w_dim]."""
-        x = pixel_norm(z)
-        if label is not None:
-            embedded = pixel_norm(self.embed(label.to(x)))
-            x = torch.cat([x, embedded.expand(*x.shape[:-1], -1)], dim=-1)
-        for i in range(self.depth):
-            x = F.leaky_relu(self.get_submodule(f"fc{i}")(x), 0.2) * 2**0.5
-        return x
 
 
 class ModulatedConv(nn.Module):
@@ -188,7 +140,7 @@ class Block(nn.Module):
         self.register_buffer("resample_filter", fir_kernel(config.taps))
 
 
-class StyleGAN2(Generator):
+class StyleGAN2(LabelledGenerator):
     """The contract over a StyleGAN2.
 
     `style_names` and `conv_names` ("b8.conv0", ...) name the modulated operations and the convolutions, in the order of
@@ -203,7 +155,6 @@ class StyleGAN2(Generator):
         super().__init__()
         self.config, self.name = config, name
         self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
-        self.label: Tensor | None = None
         self.mapping = MappingNetwork(config)
         self.synthesis = nn.ModuleDict({f"b{side}": Block(side, config) for side in config.channels})
         self._name_operations()
@@ -225,37 +176,6 @@ class StyleGAN2(Generator):
     def _part(self, name: str) -> Any:
         return self.synthesis.get_submodule(name)
 
-    @property
-    def w_mean(self) -> Tensor | None:  # type: ignore[override]
-        """The running mean of w [w_dim] from training, if the checkpoint has it."""
-        return getattr(self.mapping, "w_avg", None)
-
-    def with_label(self, label: int | Sequence[float | int] | Tensor) -> "StyleGAN2":
-        """The same generator, sharing weights, bound to a label: an index from 0 to c_dim - 1, or a vector [c_dim]."""
-        c_dim = self.config.c_dim
-        if not c_dim:
-            raise ZplusError(f"{self.name} is not conditional: it takes no label.")
-        if isinstance(label, int):
-            if not 0 <= label < c_dim:
-                raise ZplusError(f"{self.name} has no label {label}: its labels are 0 to {c_dim - 1}.")
-            vector = torch.zeros(c_dim)
-            vector[label] = 1
-        else:
-            vector = torch.as_tensor(label, dtype=torch.float32)
-        if vector.shape != (c_dim,):
-            raise ZplusError(f"A label of {self.name} is a vector of {c_dim} numbers, got shape {tuple(vector.shape)}.")
-        bound = copy.copy(self)
-        for name in ("fingerprint", "mapping_fingerprint"):  # remembered for another label
-            vars(bound).pop(name, None)
-        bound.label, bound.name = vector, f"{self.name} under label {label if isinstance(label, int) else 'given'}"
-        return bound
-
-    def map(self, z: Tensor) -> Tensor:
-        """See the contract; a conditional generator must be bound to a label."""
-        if self.config.c_dim and self.label is None:
-            raise ZplusError(f"{self.name} is conditional: choose one of its {self.config.c_dim} labels with --label.")
-        return self.mapping(z, self.label)
-
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:
         """See the contract."""
         self.check_codes(w)
@@ -267,10 +187,10 @@ class StyleGAN2(Generator):
         parts = [self._part(name) for name in self.conv_names]
         return noise_maps(mode, [x.noise_const for x in parts], lambda: [x.noise_strength for x in parts])
 
-    def constant(self, n: int) -> State:
+    def initial(self, inputs: SynthesisInputs) -> State:
         """See the contract."""
         const = self._part("b4").const
-        return State(const.expand(n, *const.shape))
+        return State(const.expand(inputs.batch, *const.shape))
 
     def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
         """See the contract."""

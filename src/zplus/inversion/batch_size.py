@@ -30,7 +30,7 @@ def batch_size(generator: Generator, settings: Settings) -> int:
 
 def photo_bytes(generator: Generator, settings: Settings) -> float:
     """About how many bytes the inversion of one photo needs besides the networks."""
-    maps = sum(layer.channels * layer.resolution**2 for layer in generator.layers)
+    maps = sum(layer.channels * layer.side**2 for layer in generator.layers)
     return 4 * COPIES * (maps + VGG * settings.lpips_size**2)
 
 

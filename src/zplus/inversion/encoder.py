@@ -49,6 +49,7 @@ class EncoderConfig:
     forms: tuple[str, ...] = FORMS
     channels: int = 192
     hidden: int = 256
+    margin: int = 0  # of F around the image
 
 
 def config_for(generator: Generator, layer: str | None = None, **sizes: Any) -> EncoderConfig:
@@ -59,7 +60,7 @@ def config_for(generator: Generator, layer: str | None = None, **sizes: Any) -> 
         raise ZplusError(f"An encoder needs pictures of {4 * REDUCTION} px, {generator.name} makes {side} px.")
     return EncoderConfig(
         side, generator.num_codes, generator.w_dim, generator.z_dim, place.name, place.resolution, place.channels,
-        **sizes,
+        margin=place.margin, **sizes,
     )  # fmt: skip
 
 
@@ -140,9 +141,10 @@ class Encoder(nn.Module):
         return (onto_sphere(code) if form == "z+" else self.w_mean + self.w_spread * code), offsets
 
     def base_code(self, seen: Float[Tensor, "n c g g"]) -> Float[Tensor, "n f r r"]:
-        """F [N, C, r, r]."""
-        side = self.config.feature_side
-        x = self.feature(seen if seen.shape[-1] == side else F.interpolate(seen, (side, side), mode="bilinear"))
+        """F [N, C, r, r]; what is around the image is guessed from its edge."""
+        side, margin = self.config.feature_side, self.config.margin
+        seen = seen if seen.shape[-1] == side else F.interpolate(seen, (side, side), mode="bilinear")
+        x = self.feature(F.pad(seen, [margin] * 4, mode="replicate") if margin else seen)
         return self.feature_mean + self.feature_std * x
 
     def domain_distance(self, seen: Float[Tensor, "n c g g"]) -> Float[Tensor, " n"]:

@@ -52,8 +52,10 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
         error = error_map(problem.distance.lpips, generator.synthesize(inputs), problem.target)
     chosen = choose(error, len(layers), settings.sam_threshold)
     masks = [
-        F.interpolate((chosen == depth).float(), x.shape[-2:], mode="bilinear", antialias=True)
-        for depth, x in enumerate(first, start=1)
+        generator.layers[k].with_margin(
+            F.interpolate((chosen == depth).float(), [generator.layers[k].resolution] * 2, mode="bilinear", antialias=True)
+        )
+        for depth, k in enumerate(layers, start=1)
     ]
     free_code = FreeCode(problem, code)
     free = [FreeMap(problem, x, std) for x, std in zip(first, stds, strict=True)]

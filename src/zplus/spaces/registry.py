@@ -57,5 +57,6 @@ def straight(space: Space) -> Space:
 
 
 def default_layer(generator: Generator) -> int:
-    """The last layer at 1/32 of the generator's resolution (32x32 of 1024 px), and at 8x8 at least."""
-    return generator.layer(str(min(generator.resolution, max(8, generator.resolution // 32))))
+    """The last layer at 1/32 of the generator's resolution (32x32 of 1024 px), and at 8x8 or the coarsest at least."""
+    wanted = min(generator.resolution, max(8, generator.resolution // 32))
+    return generator.layer(str(min(x.resolution for x in generator.layers if x.resolution >= wanted)))

@@ -67,14 +67,14 @@ def _fits(space: Space, point: Point) -> bool:
     sizes = [tuple(x.shape) for x in point.tensors.values()]
     if space.layer is None:
         return sizes == [(n, *space.shape)]
-    _, side, channels, _ = space.generator.layers[space.layer]
-    wanted = [(n, *space.shape), (n, channels, side, side), (n, 3, side, side)]
+    layer = space.generator.layers[space.layer]
+    wanted = [(n, *space.shape), *((n, count, layer.side, layer.side) for count in (layer.channels, 3))]
     return point.state is not None and sizes == wanted[: len(sizes)]
 
 
 def _fit(space: Space, added: Mapping[str, Tensor], n: int) -> bool:
     """Whether each added map fits a layer, and none sits where F is."""
-    places = {layer.name: (n, layer.channels, layer.resolution, layer.resolution) for layer in space.generator.layers}
+    places = {layer.name: (n, layer.channels, layer.side, layer.side) for layer in space.generator.layers}
     own = None if space.layer is None else space.generator.layers[space.layer].name
     return all(name != own and places.get(name) == tuple(x.shape) for name, x in added.items())
 

@@ -1,0 +1,54 @@
+"""Low-pass filters of StyleGAN3 (Karras et al. 2021, arXiv 2106.12423, appendix C): sinc and jinc in a Kaiser window."""
+
+import numpy as np
+import torch
+
+RANK_TOLERANCE = 1e-7  # singular values below this part of the largest are dropped: less than fp32 resolves
+
+
+def lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
+    """A separable filter [taps], of sum 1.
+
+    Args:
+        taps: Its length.
+        cutoff: Where it has let half through, in cycles per image.
+        half_width: Half of the transition band, in the same unit.
+        rate: Samples per image of what it is applied to.
+
+    Examples:
+        >>> lowpass(4, 0.5, 0.5, 2.0).round(3)
+        array([0.046, 0.454, 0.454, 0.046])
+    """
+    time = (np.arange(taps) - (taps - 1) / 2) / rate
+    line = np.sinc(2 * cutoff * time) * _window(taps, half_width, rate)
+    return line / line.sum()
+
+
+def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
+    """A filter [taps, taps] that is alike in all directions, of sum 1; `taps` is even. Arguments as in `lowpass`."""
+    time = (np.arange(taps) - (taps - 1) / 2) / rate
+    radius, window = np.hypot(time[:, None], time), _window(taps, half_width, rate)
+    jinc = torch.special.bessel_j1(torch.from_numpy(2 * np.pi * cutoff * radius)).numpy() / radius
+    plane = jinc * np.outer(window, window)
+    return plane / plane.sum()
+
+
+def separable_parts(plane: np.ndarray) -> np.ndarray:
+    """Filters [P, 2, taps], along rows and along columns, whose outer products sum to a filter [taps, taps].
+
+    A radial filter has rank 3 to 5, so that a few pairs of 1-D filters replace the 2-D one.
+    """
+    left, values, right = np.linalg.svd(plane)
+    count = int((values > RANK_TOLERANCE * values[0]).sum())
+    roots = np.sqrt(values[:count])
+    return np.stack([left.T[:count] * roots[:, None], right[:count] * roots[:, None]], 1)
+
+
+def _window(taps: int, half_width: float, rate: float) -> np.ndarray:
+    """The Kaiser window whose transition band has this width (Kaiser 1974)."""
+    attenuation = 2.285 * (taps - 1) * np.pi * (2 * half_width) / (rate / 2) + 7.95  # in decibels
+    if attenuation > 50:
+        beta = 0.1102 * (attenuation - 8.7)
+    else:
+        beta = 0.5842 * max(attenuation - 21, 0) ** 0.4 + 0.07886 * max(attenuation - 21, 0)
+    return np.kaiser(taps, beta)
