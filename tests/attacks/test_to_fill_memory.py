@@ -66,7 +66,7 @@ def sized(side: int, layer: int = 0, taps: int = 4) -> bytes:
 
 ATTACKS = {
     **named(
-        "damaged or cut short|so many steps|refused|No StyleGAN2",
+        "damaged or cut short|so many steps|refused|No StyleGAN",
         a_vast_place_in_a_list=lambda: bare(Ops(b"]r\xff\xff\xff\x7f" + b"p99999999999999999999\n" * 2 + b"a")),
         a_vast_place_of_memory=lambda: bare(Ops(b"Nr\xff\xff\xff\x7f" + b"p99999999999999999999\n")),
         a_vast_number=lambda: bare(Ops(b"\x8b\xff\xff\xff\x7f" + b"1" * 100)),
@@ -103,7 +103,7 @@ ATTACKS = {
         a_filter_of_1000_taps=lambda: sized(8, taps=1000),
     ),
     **named(
-        "of a StyleGAN2|no StyleGAN2|No StyleGAN2|damaged",
+        "of a StyleGAN|no StyleGAN|No StyleGAN|damaged",
         a_filter_of_tensorflow_of_100000_taps=lambda: tensorflow(resample_kernel=[1] * 100_000),
         a_noise_without_end=lambda: bare({"G_ema": network({"_modules": {k: network(
             {"use_noise": False, "resolution": 1 << 20, "_parameters": {"weight": array()}}
@@ -124,7 +124,7 @@ ATTACKS = {
         a_program_of_torchscript=lambda: zipped(1, **{"constants.pkl": bare(1)}),
     ),
     **named(
-        "SafetensorError|damaged|unknown format|not a readable|No StyleGAN2",
+        "SafetensorError|damaged|unknown format|not a readable|No StyleGAN",
         a_header_without_end=lambda: safetensors(b"{", 1 << 60),
         a_header_of_110_megabytes=lambda: safetensors(b"{" + b" " * 110_000_000),
         a_deep_header=lambda: safetensors(b'{"a":' * 100_000),
@@ -136,7 +136,7 @@ ATTACKS = {
         our_layers_without_end=lambda: ours(mapping_layers=10**9),
         our_filter_without_end=lambda: ours(taps=[1] * 1_000_000),
     ),
-    **named("not floating|wrong of shape|No StyleGAN2|cut short|damaged|deep|so many steps",
+    **named("not floating|wrong of shape|No StyleGAN|cut short|damaged|deep|so many steps",
         nested_storages=lambda: bare(state_dict(tensor(of=loaded(stream(Ops(b"N0" * 1000 + b"N")))))),
     ),
 }  # fmt: skip

@@ -60,7 +60,7 @@ CYCLES = {
 }
 ATTACKS = {
     f"{what} in {kind}": Attack(
-        lambda x=x, c=container: c(x), "refused|damaged|No StyleGAN2|no StyleGAN2|not supported"
+        lambda x=x, c=container: c(x), "refused|damaged|No StyleGAN|no StyleGAN|not supported"
     )
     for what, x in CYCLES.items()
     for kind, container in (("a pickle", bare), ("a zip", zipped))

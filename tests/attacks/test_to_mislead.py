@@ -49,8 +49,8 @@ ATTACKS = {
     "a list": of("a list", bare([1])),
     "nothing at all": of("None", bare(None)),
     "an empty tuple": of("a tuple", bare(())),
-    "names of several lines and colours": of("No StyleGAN2", bare({"a\nb\x1b[31m\u202e\ud7ff": 1})),
-    "a class of several lines": of("no StyleGAN2", bare({"G": network({}, class_name="a\nTraceback\n\x1b[2J" * 99)})),
+    "names of several lines and colours": of("No StyleGAN", bare({"a\nb\x1b[31m\u202e\ud7ff": 1})),
+    "a class of several lines": of("no StyleGAN", bare({"G": network({}, class_name="a\nTraceback\n\x1b[2J" * 99)})),
 }  # fmt: skip
 
 

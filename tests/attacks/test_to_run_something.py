@@ -52,7 +52,7 @@ ATTACKS = {
         for kind, container in CONTAINERS.items()
     },
     **{
-        f"{code} in {kind}": Attack(lambda o=ops, c=container: c(o), "refused|damaged|expected|No StyleGAN2")
+        f"{code} in {kind}": Attack(lambda o=ops, c=container: c(o), "refused|damaged|expected|No StyleGAN")
         for code, ops in OPCODES.items()
         for kind, container in CONTAINERS.items()
     },

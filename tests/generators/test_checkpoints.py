@@ -139,12 +139,12 @@ def test_a_missing_mean_of_w_is_said_and_sampled(tmp_path):
 @pytest.mark.parametrize(
     ("tree", "words"),
     [
-        ({"D": 0, "training_set_kwargs": {}}, "No StyleGAN2 generator"),
+        ({"D": 0, "training_set_kwargs": {}}, "No StyleGAN generator"),
         ({"d": {"final_conv.0.weight": 0}, "g_optim": 1}, "a discriminator and no generator"),
         ({"discriminator": {}, "runner": 1}, "a discriminator and no generator"),
-        ({"state_dict": {"encoder.x": torch.ones(1)}}, "No StyleGAN2 generator"),
+        ({"state_dict": {"encoder.x": torch.ones(1)}}, "No StyleGAN generator"),
         ({"synthesis.early_layer.const": torch.ones(1), "synthesis.layer0.conv.weight": 1}, "StyleGAN1"),
-        ([1, 2], "No StyleGAN2 generator"),
+        ([1, 2], "No StyleGAN generator"),
     ],
 )
 def test_other_content_is_named(tree, words, tmp_path):

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from zplus.errors import ZplusError
 from zplus.generators.contract import Generator, pixel_norm
 
 
+@runtime_checkable
 class MappingSizes(Protocol):
     """What a configuration says of its mapping network."""
 

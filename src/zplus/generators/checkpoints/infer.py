@@ -1,4 +1,4 @@
-"""A StyleGAN2 from plain tensors: every size is inferred from names and shapes."""
+"""A generator from plain tensors: every size is inferred from names and shapes, here those of a StyleGAN2."""
 
 import math
 import re
@@ -9,13 +9,17 @@ import torch
 from torch import Tensor
 
 from zplus.errors import CheckpointError
-from zplus.generators.contract import LARGEST, MAX_MAPPING_LAYERS, WIDEST
+from zplus.generators.checkpoints.infer3 import MARK as STYLEGAN3
+from zplus.generators.checkpoints.infer3 import infer_stylegan3
+from zplus.generators.checkpoints.shapes import check_shapes, shape_of
+from zplus.generators.contract import LARGEST, MAX_MAPPING_LAYERS, WIDEST, Generator
 from zplus.generators.stylegan2 import MAX_TAPS, StyleGAN2, StyleGAN2Config, sides
+from zplus.generators.stylegan3 import StyleGAN3
 
 
 @dataclass
 class ParsedCheckpoint:
-    """The contents of a checkpoint: tensors under stylegan2-ada-pytorch's names, and what these do not determine.
+    """The contents of a checkpoint: tensors under NVIDIA's names of PyTorch, and what these do not determine.
 
     The reader adds tensors that such a network has and the format lacks (filters of every layer, an unused noise).
     `notes` are sentences for the user.
@@ -26,15 +30,23 @@ class ParsedCheckpoint:
     conv_clamp: float | None = None
     notes: list[str] = field(default_factory=list)
 
-    def generator(self, name: str) -> StyleGAN2:
+    def generator(self, name: str) -> Generator:
         """The network. Raises CheckpointError."""
-        config = infer_config(self.tensors, self.mapping_lr, self.conv_clamp)
+        network = self._network(name)
         tensors = {key: x.to(torch.float32, copy=True).contiguous() for key, x in self.tensors.items()}
-        with torch.device("meta"):
-            network = StyleGAN2(config, name)
         network.load_state_dict(tensors, assign=True)
         network.check_finite()
         return network.eval().requires_grad_(False)
+
+    def _network(self, name: str) -> Generator:
+        """The network without its weights."""
+        if STYLEGAN3 in self.tensors:
+            sizes = infer_stylegan3(self.tensors, self.mapping_lr)
+            with torch.device("meta"):
+                return StyleGAN3(sizes, name)
+        config = infer_config(self.tensors, self.mapping_lr, self.conv_clamp)
+        with torch.device("meta"):
+            return StyleGAN2(config, name)
 
 
 def infer_config(
@@ -47,9 +59,7 @@ def infer_config(
     """
 
     def shape(name: str, dimensions: int) -> tuple[int, ...]:
-        if name not in tensors or tensors[name].ndim != dimensions:
-            raise CheckpointError(f"These weights are no StyleGAN2 generator: {name} is missing or of a wrong shape.")
-        return tuple(tensors[name].shape)
+        return shape_of(tensors, name, dimensions, "StyleGAN2")
 
     resolution = max(int(x[1]) for name in [*tensors, "synthesis.b4."] if (x := re.match(r"synthesis\.b(\d+)\.", name)))
     depth = sum(bool(re.fullmatch(r"mapping\.fc\d+\.weight", name)) for name in tensors)
@@ -78,18 +88,6 @@ def infer_config(
         taps=tuple(tensors["synthesis.b4.resample_filter"].float().sum(0).tolist()),
         conv_clamp=conv_clamp,
     )
-    _check_shapes(tensors, config)
+    check_shapes(tensors, lambda: StyleGAN2(config), "StyleGAN2")
     return config
 
-
-def _check_shapes(tensors: Mapping[str, Tensor], config: StyleGAN2Config) -> None:
-    with torch.device("meta"):  # shapes only, no memory
-        expected = StyleGAN2(config).state_dict()
-    got, want = ({name: tuple(x.shape) for name, x in found.items()} for found in (tensors, expected))
-    wrong = [name for name in {**want, **got} if got.get(name) != want.get(name)]
-    if wrong:
-        text = "; ".join(f"{x} is {got.get(x, 'missing')}, expected {want.get(x, 'none')}" for x in wrong[:3])
-        raise CheckpointError(f"These weights do not fit a StyleGAN2 generator: {text} ({len(wrong)} such tensors).")
-    odd = next((name for name, x in tensors.items() if not x.is_floating_point()), None)
-    if odd is not None:
-        raise CheckpointError(f"The weights {odd} are of the type {tensors[odd].dtype}, expected floating point.")

@@ -7,17 +7,20 @@ from torch import Tensor, zeros
 
 from zplus.errors import CheckpointError
 from zplus.generators.checkpoints.infer import ParsedCheckpoint
+from zplus.generators.checkpoints.infer3 import MARK as STYLEGAN3
+from zplus.generators.checkpoints.infer3 import STYLEGAN_XL
 from zplus.generators.checkpoints.pickles import Made, preview
 from zplus.generators.checkpoints.storages import Tensors
 
 PERSISTENT_CLASS = "torch_utils.persistence._reconstruct_persistent_obj"
 DEPTH = 5  # generator, synthesis, block, layer, affine
+STYLEGAN3_SETTINGS = {"num_critical": 2, "margin_size": 10, "output_scale": 0.25, "conv_clamp": 256}  # all public ones
 
 
 def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
     """The generator of {"G_ema": ..., "G": ..., "D": ...}, of a single pickled network, or of plain tensors."""
     networks = tree if isinstance(tree, dict) else {"G_ema": tree}
-    if "synthesis.b4.const" in networks:
+    if "synthesis.b4.const" in networks or STYLEGAN3 in networks:
         return ParsedCheckpoint(tensors.state(networks))
     name = next((key for key in ("G_ema", "G") if _is_network(networks.get(key))), None)
     if name is None:
@@ -26,19 +29,20 @@ def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
         return None
     network = networks[name]
     modules = dict(_modules(network, tensors))
-    if any(path.startswith("synthesis.L") for path in modules):
-        raise CheckpointError("This is a StyleGAN3 generator, whose layers are other ones: only StyleGAN2 is read.")
+    kind = network.arguments[0].get("class_name")
     if "mapping" not in modules or "synthesis" not in modules:
-        kind = preview(network.arguments[0].get("class_name"))
-        raise CheckpointError(f"This file holds a network of the class {kind} and no StyleGAN2 generator.")
+        raise CheckpointError(f"This file holds a network of the class {preview(kind)} and no StyleGAN generator.")
+    if kind == "SuperresGenerator" or "mapping.embed_proj" in modules:
+        raise CheckpointError(STYLEGAN_XL)
     state = dict(_tensors(modules, tensors))
     for path, module in modules.items():
+        for setting, known in STYLEGAN3_SETTINGS.items() if STYLEGAN3 in state else ():
+            if module.get(setting, known) != known:
+                raise CheckpointError(f"A StyleGAN3 with {setting} = {preview(module[setting])} is not supported.")
         if module.get("architecture", "skip") not in ("skip", "resnet"):
-            raise CheckpointError(
-                f"A StyleGAN2 of the architecture {preview(module['architecture'])} is not supported."
-            )
+            raise CheckpointError(f"A StyleGAN2 of the architecture {preview(module['architecture'])} is not supported.")
         if module.get("activation", "lrelu") not in ("lrelu", "linear"):
-            raise CheckpointError(f"A StyleGAN2 with the activation {preview(module['activation'])} is not supported.")
+            raise CheckpointError(f"A StyleGAN with the activation {preview(module['activation'])} is not supported.")
         if module.get("use_noise") is False and f"{path}.weight" in state:  # then it has no noise to load
             side = int(module["resolution"])
             state |= {f"{path}.noise_const": zeros([]).expand(side, side), f"{path}.noise_strength": zeros([])}
@@ -58,7 +62,7 @@ def _modules(record: Any, tensors: Tensors, path: str = "", depth: int = 0) -> I
     """The attributes of a module and of those inside it, by path."""
     tensors.ask()
     if depth > DEPTH:
-        raise CheckpointError("The networks of the file lie deeper in each other than those of StyleGAN2: refused.")
+        raise CheckpointError("The networks of the file lie deeper in each other than those of a StyleGAN: refused.")
     if not _is_network(record):
         return  # torch's own modules hold nothing that is needed
     attributes = record.arguments[0]["state"]

@@ -22,6 +22,7 @@ KNOWN = frozenset(
     + ["torch.storage._load_from_bytes", "torch.device", "torch.Size", "torch.float32", "torch.float16"]
     + [f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "frozenset")]
     + [f"pathlib.{name}" for name in ("PosixPath", "PurePosixPath", "WindowsPath")]
+    + ["torch.nn.modules.sparse.Embedding"]  # of StyleGAN-XL, kept as a record that nobody reads
     + ["numpy.ndarray", "numpy.dtype", "_codecs.encode", "argparse.Namespace", "collections.OrderedDict"]
     + ["dnnlib.util.EasyDict", "dnnlib.tflib.network.Network", "torch_utils.persistence._reconstruct_persistent_obj"]
 )

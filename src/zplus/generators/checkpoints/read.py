@@ -1,4 +1,4 @@
-"""Reader of every public checkpoint of StyleGAN2. The format is detected from the content; nothing is executed."""
+"""Reader of every public checkpoint of StyleGAN2 and 3. The format is detected from the content; nothing is executed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,13 +26,16 @@ NOT_MODELS = {
     b"<": "a web page saved under a model's name: download the file again, past any confirmation page",
     b"\x1f\x8b": "packed with gzip: unpack it first",
     b"7z\xbc\xaf": "packed with 7-Zip: unpack it first",
-    b"\x89HDF": "an HDF5 file, which holds no known StyleGAN2",
+    b"\x89HDF": "an HDF5 file, which holds no known StyleGAN",
     b"\x08": "an ONNX file or alike, whose layers cannot be taken apart: use the checkpoint that it was made from",
     b"\x89PNG": "a picture",
     b"\xff\xd8": "a picture",
 }
+R3GAN = "an R3GAN, whose z goes straight into its first layer: without a mapping and styles there are no spaces"
 NOT_GENERATORS = {  # by how their tensors are named
-    "synthesis.L": "a StyleGAN3, whose layers are other ones",
+    "synthesis.L": "a part of a StyleGAN3, without its input",
+    "MainLayers.": R3GAN,
+    "Model.MainLayers.": R3GAN,
     "encoder.": "an encoder",
     "b4.out.": "a discriminator",
     "final_conv.": "a discriminator",
@@ -138,6 +141,6 @@ def _found(tree: Any, tensors: Tensors) -> ParsedCheckpoint:
     inside = list(tree["state_dict"])[:1000] if keys and isinstance(tree.get("state_dict"), dict) else keys
     for start, words in NOT_GENERATORS.items():
         if any(isinstance(key, str) and key.startswith(start) for key in inside):
-            raise CheckpointError(f"No StyleGAN2 generator is in it, only {words}.")
+            raise CheckpointError(f"No StyleGAN generator is in it, only {words}.")
     held = ", ".join(preview(key) for key in keys[:5]) or preview(tree)
-    raise CheckpointError(f"No StyleGAN2 generator of a known format was found in it (it holds: {held}).")
+    raise CheckpointError(f"No StyleGAN generator of a known format was found in it (it holds: {held}).")
