@@ -14,6 +14,7 @@ from zplus.direction import SPACE, Direction
 from zplus.errors import LatentError, ZplusError
 from zplus.fields import MAX_PARTS, check_plain, is_name
 from zplus.generators.contract import State
+from zplus.generators.transform import checked_transform
 from zplus.records import Kind, read_record, write_record
 
 KIND = Kind(
@@ -30,8 +31,8 @@ MAX_CODES = 1 << 16  # more than any generator has
 ADDED, OFFSET, EXCLUDED = "added.", "offset.", "excluded."  # what the names of these tensors begin with in the file
 KINDS = {
     "space": str, "generator": str, "fingerprint": str, "mapping_fingerprint": str, "layer": str | None,
-    "psi": int | float, "cutoff": int | None, "noise": str, "feature": str, "move": str, "mode": dict, "settings": dict,
-    "figures": dict, "edits": list,
+    "psi": int | float, "cutoff": int | None, "noise": str, "transform": list | tuple | None, "feature": str,
+    "move": str, "mode": dict, "settings": dict, "figures": dict, "edits": list,
 }  # fmt: skip
 PATTERNS = {  # of texts that name a thing of zplus
     "space": rf"(f/)?{SPACE}", "layer": r"[\w.]{1,100}", "noise": r"const|none|\d{1,18}", "fingerprint": r"\w{0,64}",
@@ -46,12 +47,13 @@ BY_ROW = ("inverted", "edited", "mask", "added")
 
 @dataclass(frozen=True)
 class Decoding:
-    """How codes become styles: truncation w_mean + psi (w - w_mean), and noise.
+    """How codes become images: truncation w_mean + psi (w - w_mean), noise, and how the image is turned and moved.
 
     Attributes:
         psi: Truncation in [0, 1]; 1 is none.
         cutoff: How many of the first codes are truncated; None for all.
         noise: "const" (the stored maps), "none", or a seed as a decimal number.
+        transform: Nine numbers, the rows of `Generator.transform` (StyleGAN3); None for the generator's own.
 
     Raises:
         ZplusError: A value is out of range.
@@ -60,12 +62,15 @@ class Decoding:
     psi: float = 1.0
     cutoff: int | None = None
     noise: str = "const"
+    transform: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.psi <= 1:
             raise ZplusError(f"Truncation psi is {self.psi}, but must lie between 0 and 1.")
         if self.cutoff is not None and not 0 <= self.cutoff <= MAX_CODES:
             raise ZplusError(f"The cutoff of truncation is {self.cutoff}, but must be a number of codes.")
+        if self.transform is not None:
+            object.__setattr__(self, "transform", tuple(checked_transform(self.transform).flatten().tolist()))
 
 
 class Point(NamedTuple):
@@ -241,9 +246,10 @@ def load_latent(path: str | Path) -> Latent:
     with read_record(path, KIND) as (texts, tensors):
         header = json.loads(texts["latent"])
         header.setdefault("move", "sphere" if header["edits"] else "straight")  # older ones do not say
+        header.setdefault("transform", None)
         _check(header, tensors)
         added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
-        decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise")))
+        decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise", "transform")))
         header["edits"] = tuple(
             _edit(text, tensors[f"edit.{i}"], excluded.get(str(i))) for i, text in enumerate(header["edits"])
         )

@@ -59,9 +59,7 @@ CYCLES = {
     "a state given twice": built(built(call("torch.device", "cpu"), {}), {}),
 }
 ATTACKS = {
-    f"{what} in {kind}": Attack(
-        lambda x=x, c=container: c(x), "refused|damaged|No StyleGAN|no StyleGAN|not supported"
-    )
+    f"{what} in {kind}": Attack(lambda x=x, c=container: c(x), "refused|damaged|No StyleGAN|no StyleGAN|not supported")
     for what, x in CYCLES.items()
     for kind, container in (("a pickle", bare), ("a zip", zipped))
 }

@@ -15,12 +15,12 @@ OPTIONS = {
     "align": "--face --json --out --size -o",
     "invert": (
         "--address --batch --device --encoder --engine --face --gpus --json --label --layer --method --model "
-        "--no-align --out --psi --seed --space --start --steps --workers -o"
+        "--no-align --out --psi --seed --space --start --steps --transform --workers -o"
     ),
     "edit": (
         "--address --batch --device --direction --encoder --engine --face --feature --gpus --json --keep-identity "
         "--label --latent --layer --mask --method --model --move --no-align --no-paste --out --paste --photo --psi "
-        "--seed --space --start --steps --sweep --to --workers -o -d"
+        "--seed --space --start --steps --sweep --to --transform --workers -o -d"
     ),
     "drag": (
         "--device --face --from --json --label --latent --mask --model --move --out --paste --photo --radius --steps "
@@ -30,7 +30,7 @@ OPTIONS = {
         "--device --direction --encoder --face --frame-steps --json --label --layer --mask --model --no-align --out "
         "--paste --psi --quality --rate --seed --space --steps -o -d"
     ),
-    "sample": "--device --json --label --model --out --psi --seeds -o",
+    "sample": "--device --json --label --model --out --psi --seeds --transform -o",
     "mix": "--device --json --label --latent --layers --model --out -o",
     "interpolate": "--device --frames --json --label --model --out --rate -o",
     "demo": "--device --face --json --model --out --steps -o",

@@ -14,7 +14,7 @@ from zplus.command.show import Show
 from zplus.errors import ZplusError
 from zplus.workflow.options import EditOptions, Feature, Move, Paste
 
-INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder")  # what says how
+INVERTING = ("space", "method", "layer", "psi", "steps", "seed", "start", "encoder", "transform")  # what says how
 
 
 def edit(
@@ -82,6 +82,7 @@ def edit(
     face: options.Faces = InvertOptions.face,
     no_align: options.NoAlign = not InvertOptions.align,
     label: options.Label = InvertOptions.label,
+    transform: options.Transform = InvertOptions.transform,
     device: options.Device = InvertOptions.device,
     batch: options.Batch = None,
     engine: options.Engine = "here",

@@ -29,6 +29,7 @@ def invert(
     face: options.Faces = InvertOptions.face,
     no_align: options.NoAlign = not InvertOptions.align,
     label: options.Label = InvertOptions.label,
+    transform: options.Transform = InvertOptions.transform,
     device: options.Device = InvertOptions.device,
     batch: options.Batch = None,
     engine: options.Engine = "here",

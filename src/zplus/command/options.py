@@ -45,6 +45,14 @@ Photo = Annotated[Path, typer.Argument(help="A photo with a face.", show_default
 Model = Annotated[str, typer.Option("--model", help="A model by name ('zplus models') or the file of a generator.")]
 OwnModel = Annotated[str | None, typer.Option("--model", help="The file of the generator, if it has no name.")]
 Label = Annotated[int | None, typer.Option("--label", min=0, help="The class that a conditional model is to show.")]
+Transform = Annotated[
+    str | None,
+    typer.Option(
+        "--transform",
+        metavar="ANGLE[,X,Y]",
+        help="A StyleGAN3 turns what it draws counter-clockwise and moves it right and down, in sides of the image.",
+    ),
+]
 Space = Annotated[str, typer.Option("--space", help="z, z+, w, w+, s; with a feature map f/z, f/z+, f/w, f/w+, f/s.")]
 Method = Annotated[
     str,

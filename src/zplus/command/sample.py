@@ -21,6 +21,7 @@ def sample(
     seeds: Annotated[str, typer.Option("--seeds", help="Numbers and ranges: 0-35 or 1,4,7-9.")] = "0-15",
     model: options.Model = options.DEFAULT_MODEL,
     label: options.Label = None,
+    transform: options.Transform = None,
     psi: options.Psi = 0.7,
     device: options.Device = options.InvertOptions.device,
     as_json: options.Json = False,
@@ -31,12 +32,14 @@ def sample(
     import torch
 
     from zplus.generators import load_generator
+    from zplus.generators.transform import read_transform
     from zplus.images import fitted, to_pixels, write_image
     from zplus.latent import Decoding
     from zplus.spaces import make_space
     from zplus.workflow.sheet import Cell, contact_sheet
 
     generator = load_generator(model, device, label)
+    generator = generator if transform is None else generator.with_transform(read_transform(transform))
     space = make_space("z", generator, decoding=Decoding(psi))
     results, cells = [], []
     with show.stage("Sampling", len(numbers)) as tick:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WHOLE = 96  # values: up to here one matrix product along an axis is the fastest
-BLOCK = 32  # outputs of a block of longer axes, a multiple of every factor
+WHOLE = 40  # values: up to here one matrix product along an axis is the fastest
+BLOCK = 16  # values of the finer side of a block of longer axes, a multiple of every factor
 SLOPE, GAIN = 0.2, 2**0.5
 
 
 class Band(NamedTuple):
-    """Where the blocks of a banded matrix lie: block t reads the window at first + t * step of n_in values, to n_out."""
+    """Where the blocks of a banded matrix [n_out, n_in] lie: block t starts at column first + t * step."""
 
     n_in: int
     n_out: int
@@ -48,7 +48,7 @@ def banded(taps: np.ndarray, n_in: int, n_out: int, up: int, down: int, low: int
     the taps, and keeps every down-th value, n_out in all.
     """
     whole = n_in <= WHOLE
-    rows = n_out if whole else BLOCK
+    rows = n_out if whole else BLOCK // down
     first = 0 if whole else ceil(-low / up)
     last = n_in - 1 if whole else floor((len(taps) - 1 - low + (rows - 1) * down) / up)
     index = np.arange(first, last + 1) * up + low - np.arange(rows)[:, None] * down
@@ -98,15 +98,11 @@ class Resampling(nn.Module):
     blocks: Tensor
     transposed: Tensor
 
-    def __init__(
-        self, parts: np.ndarray, n_in: int, n_out: int, up: int, down: int, low: int, axes: tuple[int, int]
-    ):
+    def __init__(self, parts: np.ndarray, n_in: int, n_out: int, up: int, down: int, low: int, axes: tuple[int, int]):
         super().__init__()
         taps = parts.shape[-1]
         there = [banded(line, n_in, n_out, up, down, low) for part in parts for line in part]
-        back = [
-            banded(line[::-1], n_out, n_in, down, up, taps - 1 - low) for part in parts for line in part[::-1]
-        ]
+        back = [banded(line[::-1], n_out, n_in, down, up, taps - 1 - low) for part in parts for line in part[::-1]]
         self.band, self.back, self.axes = there[0][0], back[0][0], axes
         for name, pairs in (("blocks", there), ("transposed", back)):  # from numpy: they are known on "meta" too
             self.register_buffer(name, _stacked([block for _, block in pairs]), persistent=False)
@@ -132,9 +128,7 @@ class FilteredLeakyReLU(nn.Module):
         clamp: Largest absolute value between the filters.
     """
 
-    def __init__(
-        self, up: np.ndarray, down: np.ndarray, n_in: int, n_out: int, factors: tuple[int, int], clamp: float
-    ):
+    def __init__(self, up: np.ndarray, down: np.ndarray, n_in: int, n_out: int, factors: tuple[int, int], clamp: float):
         super().__init__()
         (enlarge, reduce), (up_taps, down_taps) = factors, (up.shape[-1], down.shape[-1])
         between = (n_out - 1) * reduce + down_taps

@@ -1,4 +1,4 @@
-"""Low-pass filters of StyleGAN3 (Karras et al. 2021, arXiv 2106.12423, appendix C): sinc and jinc in a Kaiser window."""
+"""Low-pass filters of StyleGAN3 (Karras et al. 2021, arXiv 2106.12423, appendix C): sinc or jinc, Kaiser window."""
 
 import numpy as np
 import torch

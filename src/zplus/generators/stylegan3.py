@@ -1,4 +1,4 @@
-"""StyleGAN3 (Karras et al. 2021, "Alias-free generative adversarial networks", arXiv 2106.12423), configurations T and R.
+"""StyleGAN3 (Karras et al. 2021, "Alias-free generative adversarial networks", arXiv 2106.12423), T and R.
 
 Parameters have the names of NVIDIA's checkpoints. Maps are canvases: they show a margin around the image, so that
 nothing is known of its border. Styles scale the input features and demodulation scales the output, so that a batch is
@@ -23,6 +23,7 @@ from zplus.generators.filters import lowpass, radial_lowpass, separable_parts
 from zplus.generators.mapping import FullyConnected, LabelledGenerator, MappingNetwork
 from zplus.generators.noise import noise_maps
 from zplus.generators.transform import checked_transform
+from zplus.generators.winograd import convolution
 
 SMALLEST, LARGEST = 16, 1024  # pixels a side
 MAX_LAYERS = 40  # public models have 14
@@ -97,7 +98,7 @@ def samplings(resolution: int, layers: int) -> list[Sampling]:
 
 
 class SynthesisInput(nn.Module):
-    """Fourier features on the first canvas, turned and moved by four numbers of a w and by a transform (section 3.2)."""
+    """Fourier features on the first canvas, turned and moved by the first style and by a transform (section 3.2)."""
 
     freqs: Tensor
     phases: Tensor
@@ -122,7 +123,9 @@ class SynthesisInput(nn.Module):
         line = (torch.arange(side, device=style.device, dtype=style.dtype) + 0.5 - side / 2) / rate
         across, along = line * freqs[:, :, :1], line * freqs[:, :, 1:]  # [N, C, side]
         waves = (2 * math.pi * (across[:, :, None] + along[..., None] + phases[:, :, None, None])).sin()
-        return torch.einsum("oc,nchw->nohw", self.weight * len(self.weight) ** -0.5, waves * amplitudes[..., None, None])
+        return torch.einsum(
+            "oc,nchw->nohw", self.weight * len(self.weight) ** -0.5, waves * amplitudes[..., None, None]
+        )
 
     def placed(self, style: Tensor, transform: Tensor) -> Tensor:
         """The matrices [N, 3, 3] from coordinates of the image to those of the features."""
@@ -138,7 +141,9 @@ class SynthesisLayer(nn.Module):
 
     magnitude_ema: Tensor
 
-    def __init__(self, channels: tuple[int, int], samplings: tuple[Sampling, Sampling], config: StyleGAN3Config, radial: bool):
+    def __init__(
+        self, channels: tuple[int, int], samplings: tuple[Sampling, Sampling], config: StyleGAN3Config, radial: bool
+    ):
         super().__init__()
         (c_in, c_out), (before, after), kernel = channels, samplings, config.kernel
         self.affine = FullyConnected(config.w_dim, c_in, bias=1.0)
@@ -155,7 +160,7 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Convolve a canvas [N, c_in, side, side] under a style [N, c_in] to the next canvas."""
-        x = F.conv2d(x * style[:, :, None, None], self.weight, padding=self.weight.shape[-1] - 1)
+        x = convolution(x * style[:, :, None, None], self.weight, padding=self.weight.shape[-1] - 1)
         power = F.linear(style.square(), self.weight.square().sum(dim=(2, 3)))  # of the outputs [N, c_out]
         scale = torch.rsqrt(power + 1e-8) * self.magnitude_ema.rsqrt()
         return self.activation(torch.addcmul(self.bias[:, None, None], x, scale[:, :, None, None]))
@@ -212,7 +217,9 @@ class StyleGAN3(LabelledGenerator):
         self.style_codes = tuple(range(len(parts)))
         self.style_sizes = tuple(len(part.affine.bias) for part in parts.values())
 
-    def with_transform(self, transform: Sequence[float | int] | Sequence[Sequence[float | int]] | Tensor) -> "StyleGAN3":
+    def with_transform(
+        self, transform: Sequence[float | int] | Sequence[Sequence[float | int]] | Tensor
+    ) -> "StyleGAN3":
         """See the contract."""
         moved = copy.copy(self)
         moved.transform = checked_transform(transform)

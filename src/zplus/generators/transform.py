@@ -1,4 +1,4 @@
-"""Transforms of a StyleGAN3's input: the generator turns and moves what it draws, so that no photo has to be aligned."""
+"""Transforms of a StyleGAN3: the generator turns and moves what it draws, so that no photo has to be aligned."""
 
 import math
 from typing import Any
@@ -29,6 +29,25 @@ def transform_of(degrees: float, x: float = 0.0, y: float = 0.0) -> Float[Tensor
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     picture = torch.tensor([[c, s, x], [-s, c, y], [0.0, 0.0, 1.0]], dtype=torch.float64)
     return picture.inverse().float()
+
+
+def read_transform(text: str) -> Float[Tensor, "3 3"]:
+    """The transform of a text: an angle, or angle and shift, as in `transform_of`; or the nine numbers of a matrix.
+
+    Raises:
+        ZplusError: It says something else.
+
+    Examples:
+        >>> read_transform("0,0.25,0").tolist()
+        [[1.0, 0.0, -0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    try:
+        numbers = [float(x) for x in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 3, 9):
+        raise ZplusError(f"{text[:60]!r} is no transform: write ANGLE, or ANGLE,X,Y, or the nine numbers of a matrix.")
+    return checked_transform(numbers) if len(numbers) == 9 else transform_of(*numbers)
 
 
 def checked_transform(values: Any) -> Float[Tensor, "3 3"]:

@@ -3,6 +3,8 @@
 As a method of its own the encoder is e4e (Tov et al. 2021, arXiv 2102.02766), here in W+ and, on the sphere, in Z+.
 """
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +14,7 @@ from zplus.errors import ZplusError
 from zplus.generators import State
 from zplus.inversion.encoder import Encoder, vgg_features
 from zplus.inversion.settings import Settings
-from zplus.latent import Decoding, Point
+from zplus.latent import Point
 from zplus.perception.lpips import LPIPS, at
 from zplus.spaces import Space, convert, make_space
 from zplus.spaces.conversion import convert_code
@@ -44,7 +46,9 @@ class EncoderOutput:
             raise ZplusError(
                 f"This encoder has no codes in {space.encoder_head}: choose another space, or train one that has."
             )
-        plain = Decoding(noise=space.decoding.noise) if space.decoding.psi else space.decoding  # at psi 0 no code shows
+        plain = (
+            replace(space.decoding, psi=1.0, cutoff=None) if space.decoding.psi else space.decoding
+        )  # 0 shows no code
         return make_space(space.encoder_head, space.generator, decoding=plain)
 
     @torch.no_grad()

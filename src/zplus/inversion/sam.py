@@ -53,7 +53,9 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
     chosen = choose(error, len(layers), settings.sam_threshold)
     masks = [
         generator.layers[k].with_margin(
-            F.interpolate((chosen == depth).float(), [generator.layers[k].resolution] * 2, mode="bilinear", antialias=True)
+            F.interpolate(
+                (chosen == depth).float(), [generator.layers[k].resolution] * 2, mode="bilinear", antialias=True
+            )
         )
         for depth, k in enumerate(layers, start=1)
     ]

@@ -5,6 +5,7 @@ new space is a class with `kind`, `dim`, `to_w` and `from_w`, and an entry in th
 support raises; no other module tests for a space's name.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -38,7 +39,12 @@ class Space:
     encoder_head: ClassVar[str] = "w+"  # which codes of an encoder are the nearest to its own
 
     def __init__(self, generator: Generator, layer: int | None = None, decoding: Decoding | None = None):
-        self.generator, self.layer, self.decoding = generator, layer, decoding or Decoding()
+        decoding = decoding or Decoding()
+        if decoding.transform is not None:
+            generator = generator.with_transform(decoding.transform)
+        elif generator.transform is not None:
+            decoding = replace(decoding, transform=tuple(generator.transform.flatten().tolist()))
+        self.generator, self.layer, self.decoding = generator, layer, decoding
         self.noise = generator.noise(self.decoding.noise)
 
     def with_(self, layer: int | None, decoding: Decoding) -> "Space":

@@ -91,9 +91,12 @@ def settings_of(inverter: Inverter) -> Record:
     """All that determines a latent besides the photo."""
     options, encoder = inverter.options, inverter.encoder
     read = {"encoder": options.encoder, "start": options.start if inverter.start else None}
+    request = asdict(options)
+    if options.transform is None:  # records of before do not have it
+        del request["transform"]
     return {
         "fingerprint": inverter.generator.fingerprint,
-        "request": asdict(options),
+        "request": request,
         **{f"{name}_sha256": file_hash(Path(path)) for name, path in read.items() if path},
         "zplus_version": __version__,
         "encoder_fingerprint": None if encoder is None else fingerprint(encoder.state_dict()),

@@ -11,6 +11,7 @@ from zplus.errors import UnknownNameError
 from zplus.execution import COMPILING, Execution, best_execution
 from zplus.faces.align import Aligned
 from zplus.generators import Generator, load_generator, statistics
+from zplus.generators.transform import read_transform
 from zplus.inversion import Progress, Settings, invert, preset
 from zplus.inversion.encoder import encoder_of, load_encoder
 from zplus.inversion.methods import chosen_method, shared_lpips
@@ -30,7 +31,7 @@ class Inverter:
 
     Args:
         generator: The generator.
-        options: How photos are inverted. The model, device and label of the options are not used.
+        options: How photos are inverted. The model, device, label and transform of the options are not used.
         execution: How the networks run; None chooses what suits that many photos.
         photos: The number of photos.
 
@@ -134,9 +135,11 @@ def load_inverter(options: InvertOptions, callbacks: Callbacks = SILENT, photos:
         ZplusError: The options are invalid, or the model is not on this machine.
     """
     preset(options.method), _start(options.start)
+    transform = options.transform and read_transform(options.transform)
     callbacks, warnings = collecting(callbacks)
     with callbacks.stage("Loading the networks", None):
         generator = load_generator(options.model, options.device, options.label)
+        generator = generator if transform is None else generator.with_transform(transform)
         with python_warnings(callbacks):
             inverter = Inverter(generator, options, photos=photos)
         inverter.identity = load_identity(callbacks)

@@ -31,6 +31,8 @@ class InvertOptions:
         device: cpu, cuda or mps.
         label: The class of a conditional model.
         encoder: The file of an encoder; None is the one that comes with the model.
+        transform: How a StyleGAN3 turns and moves what it draws, "ANGLE", "ANGLE,X,Y" or nine numbers of a matrix; None
+            leaves it. See `zplus.generators.transform`.
     """
 
     model: str = "ffhq-mobile"
@@ -46,6 +48,7 @@ class InvertOptions:
     device: str = "cpu"
     label: int | None = None
     encoder: str | None = None
+    transform: str | None = None
 
 
 @dataclass(frozen=True)

@@ -90,4 +90,3 @@ def infer_config(
     )
     check_shapes(tensors, lambda: StyleGAN2(config), "StyleGAN2")
     return config
-

@@ -1,4 +1,4 @@
-"""A StyleGAN3 from plain tensors under NVIDIA's names: sizes are inferred, and the filters must be those of the sizes."""
+"""A StyleGAN3 from plain tensors: sizes are inferred from names and shapes, and the filters must be those of the sizes."""
 
 import re
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ MARK = "synthesis.input.freqs"  # no StyleGAN2 has it
 LAYER = r"synthesis\.L(\d{1,2})_(\d{1,4})_(\d{1,4})\.weight"
 FILTER_TOLERANCE = 1e-3  # of the largest tap: filters stored in half precision
 STYLEGAN_XL = (
-    "This is a StyleGAN-XL, which is not supported: its mapping takes a class through an embedding of its own, it has a "
-    "mean of w for each class, and layers above the first resolution have other filters."
+    "This is a StyleGAN-XL, which is not supported: its mapping takes a class through an embedding of its own, it has "
+    "a mean of w for each class, and layers above the first resolution have other filters."
 )
 
 

@@ -40,7 +40,9 @@ def read(tree: Any, tensors: Tensors) -> ParsedCheckpoint | None:
             if module.get(setting, known) != known:
                 raise CheckpointError(f"A StyleGAN3 with {setting} = {preview(module[setting])} is not supported.")
         if module.get("architecture", "skip") not in ("skip", "resnet"):
-            raise CheckpointError(f"A StyleGAN2 of the architecture {preview(module['architecture'])} is not supported.")
+            raise CheckpointError(
+                f"A StyleGAN2 of the architecture {preview(module['architecture'])} is not supported."
+            )
         if module.get("activation", "lrelu") not in ("lrelu", "linear"):
             raise CheckpointError(f"A StyleGAN with the activation {preview(module['activation'])} is not supported.")
         if module.get("use_noise") is False and f"{path}.weight" in state:  # then it has no noise to load

@@ -1,4 +1,4 @@
-"""Reader of every public checkpoint of StyleGAN2 and 3. The format is detected from the content; nothing is executed."""
+"""Reader of public checkpoints of StyleGAN2 and 3. The format is detected from the content; nothing is executed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
