@@ -1,11 +1,11 @@
 """How fast StyleGAN3 is, forward and backward, beside a plain eager form of the same formulas; and its memory.
 
-    python benchmarks/stylegan3_speed.py [--sizes 256 1024] [--configs t r] [--repeats 3]
+    python benchmarks/stylegan3_speed.py [--sizes 256 1024] [--configs t r] [--eager] [--repeats 3]
 
 Public sizes with random weights, batch 1, fp32. Plain is the textbook: every sample gets weights of its own in a
-grouped convolution; upsampling inserts zeros, filters run at the full rate, and downsampling slices. Ours is what inversion
-uses, eager and compiled. All run in turn; each way's memory is the peak of a process of its own, less that of the
-weights.
+grouped convolution; upsampling inserts zeros, filters run at the full rate, and downsampling slices. Ours is what
+inversion uses, eager and compiled. All run in turn; a way's memory is the peak of a process of its own, less that of
+the weights.
 """
 
 import argparse
@@ -104,8 +104,10 @@ def made(config: str, resolution: int) -> tuple[dict[str, Callable], tuple[Tenso
     return ways(generator, contiguous), styles
 
 
-def measured(config: str, resolution: int, repeats: int) -> dict:
+def measured(config: str, resolution: int, repeats: int, only_eager: bool) -> dict:
     calls, styles = made(config, resolution)
+    if only_eager:
+        del calls["compiled"]
     with torch.no_grad():
         images = {name: call(styles) for name, call in calls.items()}
     largest = max((x - images["plain"]).abs().max().item() for x in images.values())
@@ -113,14 +115,15 @@ def measured(config: str, resolution: int, repeats: int) -> dict:
     result = {"largest_difference": largest, "largest_value": images["plain"].abs().max().item()}
     for kind, run in (("forward", forward), ("forward_and_backward", both)):
         times: dict[str, list[float]] = {name: [] for name in calls}
-        run(calls["compiled"], styles)  # which compiles it
+        if not only_eager:
+            run(calls["compiled"], styles)  # which compiles it
         for _ in range(repeats):
             for name, call in calls.items():
                 began = time.perf_counter()
                 run(call, styles)
                 times[name].append(time.perf_counter() - began)
         result[kind] = {name: round(median(x), 3) for name, x in times.items()}
-        for name in ("eager", "compiled"):
+        for name in list(calls)[1:]:
             ratio = median(a / b for a, b in zip(times["plain"], times[name], strict=True))
             result[kind][f"times_faster_{name}"] = round(ratio, 2)
         print(config, resolution, kind, result[kind], flush=True)
@@ -147,9 +150,10 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[256, 1024])
     parser.add_argument("--configs", nargs="*", default=["t", "r"], choices=list(BASES))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--eager", action="store_true", help="compile nothing")
     given = parser.parse_args()
     keep_freed_memory()
-    found = {f"{c}_{size}": measured(c, size, given.repeats) for c in given.configs for size in given.sizes}
+    found = {f"{c}_{size}": measured(c, size, given.repeats, given.eager) for c in given.configs for size in given.sizes}
     save_result("stylegan3_speed", {k: x for k, x in read_result("stylegan3_speed").items() if k != "machine"} | found)
 
 

@@ -229,7 +229,7 @@ def save_latent(latent: Latent, path: str | Path) -> None:
     header = {name: getattr(latent, name) for name in plain} | asdict(latent.decoding)
     header["figures"] = {name: values for name, values in latent.figures.items() if name != MEASURED_ANEW}
     header["edits"] = [_describe(edit) for edit in latent.edits]
-    text = json.dumps(header)
+    text = json.dumps({key: x for key, x in header.items() if key != "transform" or x is not None})
     try:
         _check(header, tensors)
     except (TypeError, ValueError) as error:

@@ -44,7 +44,7 @@ def correlate(x, weight):
 def filtered(x, taps):
     """Every channel with a filter [T] of both axes, or [T,T]."""
     plane = np.outer(taps, taps) if taps.ndim == 1 else taps
-    return np.stack([signal.correlate(channel, plane, mode="valid", method="direct") for channel in x])
+    return np.stack([signal.correlate(channel, plane, mode="valid", method="fft") for channel in x])
 
 
 def padded(x, low, high):

@@ -82,6 +82,23 @@ def _multiplied(x: Tensor, blocks: Tensor, band: Band, axes: tuple[int, int]) ->
     return total
 
 
+class _Activate(torch.autograd.Function):
+    """Leaky ReLU and clamp, keeping one map for the gradient: the result has the signs of the input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, clamp: float) -> Tensor:
+        x = F.leaky_relu(x, SLOPE).clamp_(-clamp, clamp)
+        ctx.save_for_backward(x)
+        ctx.clamp = clamp
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        gradient = torch.ops.aten.hardtanh_backward(gradient, x, -ctx.clamp, ctx.clamp)
+        return torch.ops.aten.leaky_relu_backward(gradient, x, SLOPE, True), None
+
+
 class Resampling(nn.Module):
     """Up- or downsampling of square maps by a filter.
 
@@ -142,5 +159,5 @@ class FilteredLeakyReLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         x = self.up(x.permute(0, 2, 3, 1))
-        x = self.down(F.leaky_relu_(x, SLOPE).clamp(-self.clamp, self.clamp))
+        x = self.down(_Activate.apply(x, self.clamp))
         return x.permute(0, 3, 1, 2)

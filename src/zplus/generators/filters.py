@@ -6,7 +6,7 @@ import torch
 RANK_TOLERANCE = 1e-7  # singular values below this part of the largest are dropped: less than fp32 resolves
 
 
-def lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
+def lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> np.ndarray:
     """A separable filter [taps], of sum 1.
 
     Args:
@@ -16,7 +16,7 @@ def lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndar
         rate: Samples per image of what it is applied to.
 
     Examples:
-        >>> lowpass(4, 0.5, 0.5, 2.0).round(3)
+        >>> lowpass(4, 0.5, 0.5, 2).round(3)
         array([0.046, 0.454, 0.454, 0.046])
     """
     time = (np.arange(taps) - (taps - 1) / 2) / rate
@@ -24,7 +24,7 @@ def lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndar
     return line / line.sum()
 
 
-def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: float) -> np.ndarray:
+def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> np.ndarray:
     """A filter [taps, taps] that is alike in all directions, of sum 1; `taps` is even. Arguments as in `lowpass`."""
     time = (np.arange(taps) - (taps - 1) / 2) / rate
     radius, window = np.hypot(time[:, None], time), _window(taps, half_width, rate)
@@ -44,7 +44,7 @@ def separable_parts(plane: np.ndarray) -> np.ndarray:
     return np.stack([left.T[:count] * roots[:, None], right[:count] * roots[:, None]], 1)
 
 
-def _window(taps: int, half_width: float, rate: float) -> np.ndarray:
+def _window(taps: int, half_width: float, rate: int) -> np.ndarray:
     """The Kaiser window whose transition band has this width (Kaiser 1974)."""
     attenuation = 2.285 * (taps - 1) * np.pi * (2 * half_width) / (rate / 2) + 7.95  # in decibels
     if attenuation > 50:

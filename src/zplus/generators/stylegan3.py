@@ -115,6 +115,7 @@ class SynthesisInput(nn.Module):
 
     def forward(self, style: Tensor, transform: Tensor | None = None) -> Tensor:
         """Features [N, C, side, side] from the affine's output [N, 4]; `transform` [3, 3] instead of the stored one."""
+        style = style.to(self.freqs.dtype)
         moved = self.placed(style, self.transform if transform is None else transform.to(style))
         freqs, phases = self.freqs @ moved[:, :2, :2], self.phases + (self.freqs @ moved[:, :2, 2:])[..., 0]
         rate, cutoff = self.sampling.rate, self.sampling.cutoff
@@ -182,7 +183,7 @@ class ToRGB(nn.Module):
         """Convolve [N, c_in, R, R] to [N, 3, R, R] under a style [N, c_in]."""
         with in_fp32(x):
             style = style * (x.shape[1] ** -0.5 * self.magnitude_ema.rsqrt())
-            x = F.conv2d(x.float() * style[:, :, None, None], self.weight, self.bias)
+            x = F.conv2d(x.to(self.weight.dtype) * style[:, :, None, None], self.weight, self.bias)
         return x.clamp(-CLAMP, CLAMP)
 
 
@@ -217,9 +218,7 @@ class StyleGAN3(LabelledGenerator):
         self.style_codes = tuple(range(len(parts)))
         self.style_sizes = tuple(len(part.affine.bias) for part in parts.values())
 
-    def with_transform(
-        self, transform: Sequence[float | int] | Sequence[Sequence[float | int]] | Tensor
-    ) -> "StyleGAN3":
+    def with_transform(self, transform: Any) -> "StyleGAN3":
         """See the contract."""
         moved = copy.copy(self)
         moved.transform = checked_transform(transform)
@@ -238,7 +237,7 @@ class StyleGAN3(LabelledGenerator):
     def initial(self, inputs: SynthesisInputs) -> State:
         """See the contract."""
         with in_fp32(inputs.styles[0]):
-            return State(self.synthesis["input"](inputs.styles[0].float(), self.transform))
+            return State(self.synthesis["input"](inputs.styles[0], self.transform))
 
     def advance(self, state: State, k: int, inputs: SynthesisInputs) -> State:
         """See the contract."""

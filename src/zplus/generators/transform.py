@@ -13,7 +13,7 @@ SHAPES = ((3, 3), (9,))
 SMALLEST = 1e-3  # determinant: what is drawn 30 times as large shows nothing
 
 
-def transform_of(degrees: float, x: float = 0.0, y: float = 0.0) -> Float[Tensor, "3 3"]:
+def transform_of(degrees: float | int, x: float | int = 0, y: float | int = 0) -> Float[Tensor, "3 3"]:
     """The transform that turns the image counter-clockwise about its middle, and then moves it.
 
     Args:

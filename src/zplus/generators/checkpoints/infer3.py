@@ -1,4 +1,4 @@
-"""A StyleGAN3 from plain tensors: sizes are inferred from names and shapes, and the filters must be those of the sizes."""
+"""A StyleGAN3 from plain tensors: sizes come from names and shapes, and the filters must be those of the sizes."""
 
 import re
 from collections.abc import Mapping
