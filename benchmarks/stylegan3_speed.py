@@ -153,7 +153,9 @@ def main() -> None:
     parser.add_argument("--eager", action="store_true", help="compile nothing")
     given = parser.parse_args()
     keep_freed_memory()
-    found = {f"{c}_{size}": measured(c, size, given.repeats, given.eager) for c in given.configs for size in given.sizes}
+    found = {
+        f"{c}_{size}": measured(c, size, given.repeats, given.eager) for c in given.configs for size in given.sizes
+    }
     save_result("stylegan3_speed", {k: x for k, x in read_result("stylegan3_speed").items() if k != "machine"} | found)
 
 

@@ -76,6 +76,8 @@ def tiny_stylegan3(seed: int = 0, resolution: int = 32, *, r: bool = False, c_di
         if last in ("transform", "up_filter", "down_filter"):
             continue
         gain = STYLEGAN3_GAINS.get(last, 1.0) / (full.mapping_lr if name.startswith("mapping.fc") else 1.0)
+        if name.startswith("synthesis.input.affine"):
+            gain *= 0.3  # a turn and a shift of a part of the image
         if name.startswith(generator.rgb_name, 10) and last == "weight" and "affine" not in name:
             gain = 6.0  # images have a spread of 0.2 to 0.5
         numbers = gain * normal(name, tensor, seed)

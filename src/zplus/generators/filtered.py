@@ -68,7 +68,7 @@ class _Multiply(torch.autograd.Function):
         return _multiplied(x, blocks, band, axes)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (transposed,) = ctx.saved_tensors
         return (_multiplied(gradient, transposed, ctx.back, ctx.axes[::-1]), *[None] * 5)
 
@@ -93,7 +93,7 @@ class _Activate(torch.autograd.Function):
         return x
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         gradient = torch.ops.aten.hardtanh_backward(gradient, x, -ctx.clamp, ctx.clamp)
         return torch.ops.aten.leaky_relu_backward(gradient, x, SLOPE, True), None
@@ -151,6 +151,8 @@ class FilteredLeakyReLU(nn.Module):
         between = (n_out - 1) * reduce + down_taps
         padding = between - n_in * enlarge + up_taps - 1
         low = (padding + enlarge) // 2
+        if between > WHOLE:  # with what whole blocks of the second filter read, so that the large map is not padded
+            between += -n_out % (BLOCK // reduce) * reduce
         self.clamp = clamp
         gain = (enlarge**2 * GAIN) ** 0.5  # of each axis; leaky ReLU lets a positive gain through
         self.up = Resampling(gain * up, n_in, between, enlarge, 1, low, (2, 1))

@@ -16,12 +16,29 @@ from zplus.generators.contract import Generator, pixel_norm
 class MappingSizes(Protocol):
     """What a configuration says of its mapping network."""
 
-    z_dim: int
-    w_dim: int
-    c_dim: int  # numbers in a label; 0 is a generator without labels
-    mapping_layers: int
-    mapping_lr: float  # weights are stored 1 / mapping_lr times larger
-    w_mean: bool  # whether the checkpoint states the mean of w
+    @property
+    def z_dim(self) -> int:
+        """Numbers in a z."""
+
+    @property
+    def w_dim(self) -> int:
+        """Numbers in a w."""
+
+    @property
+    def c_dim(self) -> int:
+        """Numbers in a label; 0 is a generator without labels."""
+
+    @property
+    def mapping_layers(self) -> int:
+        """Fully connected layers."""
+
+    @property
+    def mapping_lr(self) -> float:
+        """Weights are stored 1 / mapping_lr times larger."""
+
+    @property
+    def w_mean(self) -> bool:
+        """Whether the checkpoint states the mean of w."""
 
 
 class FullyConnected(nn.Module):

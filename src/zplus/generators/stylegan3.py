@@ -68,6 +68,8 @@ class StyleGAN3Config:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "StyleGAN3Config":
         """The configuration whose `asdict` was written as JSON. Raises ZplusError, or one of DAMAGE (records.py)."""
+        if not isinstance(fields["channels"], list):
+            raise ValueError("the channels of its layers are no list")
         return cls(**{**fields, "channels": tuple(fields["channels"])})
 
 
@@ -156,8 +158,8 @@ class SynthesisLayer(nn.Module):
         lines = before.lowpass(FILTER_SIZE * up, between), after.lowpass(FILTER_SIZE * down, between, radial)
         for name, line in zip(("up_filter", "down_filter"), lines, strict=True):
             self.register_buffer(name, torch.from_numpy(line).float())
-        parts = [np.stack([line, line])[None] if line.ndim == 1 else separable_parts(line) for line in lines]
-        self.activation = FilteredLeakyReLU(*parts, before.side + kernel - 1, after.side, (up, down), CLAMP)
+        first, second = (np.stack([x, x])[None] if x.ndim == 1 else separable_parts(x) for x in lines)
+        self.activation = FilteredLeakyReLU(first, second, before.side + kernel - 1, after.side, (up, down), CLAMP)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Convolve a canvas [N, c_in, side, side] under a style [N, c_in] to the next canvas."""
@@ -203,7 +205,7 @@ class StyleGAN3(LabelledGenerator):
         self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
         self.mapping = MappingNetwork(config)
         sampled, counts = samplings(config.resolution, len(config.channels)), config.channels
-        parts: dict[str, nn.Module] = {"input": SynthesisInput(counts[0], config.w_dim, sampled[0])}
+        parts: dict[str, Any] = {"input": SynthesisInput(counts[0], config.w_dim, sampled[0])}
         layers = []
         for i, count in enumerate(counts):
             before, after = max(i - 1, 0), sampled[i]

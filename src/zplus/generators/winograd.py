@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
 TILE, WINDOW = 4, 6  # outputs and inputs of a square, a side
 MIN_CHANNELS, MIN_SIDE = 96, 48
@@ -33,12 +34,12 @@ class _Convolution(torch.autograd.Function):
         return _convolved(x, weight, padding)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         by_x = _convolved(gradient, weight.flip(2, 3).transpose(0, 1), 2 - ctx.padding)
         by_weight = None
         if ctx.needs_input_grad[1]:
-            by_weight = torch.nn.grad.conv2d_weight(x, weight.shape, gradient, padding=ctx.padding)
+            by_weight = conv2d_weight(x, weight.shape, gradient, padding=ctx.padding)
         return by_x, by_weight, None
 
 
