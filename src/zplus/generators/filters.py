@@ -1,7 +1,6 @@
 """Low-pass filters of StyleGAN3 (Karras et al. 2021, arXiv 2106.12423, appendix C): sinc or jinc, Kaiser window."""
 
 import numpy as np
-import torch
 
 RANK_TOLERANCE = 1e-7  # singular values below this part of the largest are dropped: less than fp32 resolves
 
@@ -26,9 +25,11 @@ def lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> np.ndarra
 
 def radial_lowpass(taps: int, cutoff: float, half_width: float, rate: int) -> np.ndarray:
     """A filter [taps, taps] that is alike in all directions, of sum 1; `taps` is even. Arguments as in `lowpass`."""
+    from scipy.special import j1  # noqa: PLC0415  (slow to import)
+
     time = (np.arange(taps) - (taps - 1) / 2) / rate
     radius, window = np.hypot(time[:, None], time), _window(taps, half_width, rate)
-    jinc = torch.special.bessel_j1(torch.from_numpy(2 * np.pi * cutoff * radius)).numpy() / radius
+    jinc = j1(2 * np.pi * cutoff * radius) / radius
     plane = jinc * np.outer(window, window)
     return plane / plane.sum()
 
