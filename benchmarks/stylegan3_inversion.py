@@ -2,9 +2,9 @@
 
     python benchmarks/stylegan3_inversion.py [--steps 100]
 
-The generator is configuration T at 64 px with 64 channels; nothing was trained. Its images come from one z per layer,
-and are inverted from the default start. The turned ones are drawn under a transform of 30 degrees and inverted with it and
-without it.
+The generator is configuration T at 64 px with 64 channels; nothing was trained. Its images come from one z per layer
+and are inverted from the default start. The turned ones are drawn under a transform of 30 degrees and inverted with it
+and without it.
 """
 
 import argparse
