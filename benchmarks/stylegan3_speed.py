@@ -1,6 +1,6 @@
 """How fast StyleGAN3 is, forward and backward, beside a plain eager form of the same formulas; and its memory.
 
-    python benchmarks/stylegan3_speed.py [--sizes 256 1024] [--configs t r] [--eager] [--repeats 3]
+    python benchmarks/stylegan3_speed.py [--sizes 256 1024] [--configs t r] [--eager] [--forward] [--repeats 3]
 
 Public sizes with random weights, batch 1, fp32. Plain is the textbook: every sample gets weights of its own in a
 grouped convolution; upsampling inserts zeros, filters run at the full rate, and downsampling slices. Ours is what
@@ -88,13 +88,15 @@ def ways(generator: StyleGAN3, contiguous: StyleGAN3) -> dict[str, Callable[[tup
     return {"plain": lambda s: plain(contiguous, s), "eager": lambda s: ours(*s), "compiled": lambda s: compiled(*s)}
 
 
-def forward(call: Callable, styles: tuple[Tensor, ...]) -> None:
+def forward(call: Callable, styles: tuple[Tensor, ...]) -> Tensor:
     with torch.inference_mode():
-        call(styles)
+        return call(styles)
 
 
-def both(call: Callable, styles: tuple[Tensor, ...]) -> None:
-    call(tuple(x.clone().requires_grad_() for x in styles)).square().mean().backward()
+def both(call: Callable, styles: tuple[Tensor, ...]) -> Tensor:
+    image = call(tuple(x.clone().requires_grad_() for x in styles))
+    image.square().mean().backward()
+    return image.detach()
 
 
 def made(config: str, resolution: int) -> tuple[dict[str, Callable], tuple[Tensor, ...]]:
@@ -104,31 +106,38 @@ def made(config: str, resolution: int) -> tuple[dict[str, Callable], tuple[Tenso
     return ways(generator, contiguous), styles
 
 
-def measured(config: str, resolution: int, repeats: int, only_eager: bool) -> dict:
+def measured(config: str, resolution: int, given: argparse.Namespace) -> dict:
     calls, styles = made(config, resolution)
-    if only_eager:
+    if given.eager:
         del calls["compiled"]
-    with torch.no_grad():
-        images = {name: call(styles) for name, call in calls.items()}
-    largest = max((x - images["plain"]).abs().max().item() for x in images.values())
-    assert largest < 1e-3 * max(1.0, images["plain"].abs().max().item()), largest
-    result = {"largest_difference": largest, "largest_value": images["plain"].abs().max().item()}
-    for kind, run in (("forward", forward), ("forward_and_backward", both)):
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        if not only_eager:
-            run(calls["compiled"], styles)  # which compiles it
-        for _ in range(repeats):
-            for name, call in calls.items():
-                began = time.perf_counter()
-                run(call, styles)
-                times[name].append(time.perf_counter() - began)
-        result[kind] = {name: round(median(x), 3) for name, x in times.items()}
-        for name in list(calls)[1:]:
-            ratio = median(a / b for a, b in zip(times["plain"], times[name], strict=True))
-            result[kind][f"times_faster_{name}"] = round(ratio, 2)
-        print(config, resolution, kind, result[kind], flush=True)
-    result["memory_gb"] = {name: peak(config, resolution, name) for name in ("plain", "eager")}
-    print(config, resolution, result["memory_gb"], flush=True)
+    result = {}
+    for run in (forward,) if given.forward else (forward, both):
+        result[run.__name__] = timed(run, calls, styles, given.repeats)
+        print(config, resolution, run.__name__, result[run.__name__], flush=True)
+    if not given.forward:
+        result["memory_gb"] = {name: peak(config, resolution, name) for name in ("plain", "eager")}
+        print(config, resolution, result["memory_gb"], flush=True)
+    return result
+
+
+def timed(run: Callable, calls: dict[str, Callable], styles: tuple[Tensor, ...], repeats: int) -> dict[str, float]:
+    """Median seconds of each way, how many times ours are faster, and how far their images lie from the plain one."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    images = {}
+    if "compiled" in calls:
+        run(calls["compiled"], styles)  # which compiles it
+    for _ in range(repeats):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            images[name] = run(call, styles)
+            times[name].append(time.perf_counter() - began)
+    size = images["plain"].abs().max().item()
+    apart = max((x - images["plain"]).abs().max().item() for x in images.values()) / size
+    assert apart < 1e-3, apart
+    result = {name: round(median(x), 2) for name, x in times.items()} | {"largest_relative_difference": apart}
+    for name in list(calls)[1:]:
+        ratio = median(a / b for a, b in zip(times["plain"], times[name], strict=True))
+        result[f"times_faster_{name}"] = round(ratio, 2)
     return result
 
 
@@ -151,12 +160,16 @@ def main() -> None:
     parser.add_argument("--configs", nargs="*", default=["t", "r"], choices=list(BASES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--eager", action="store_true", help="compile nothing")
+    parser.add_argument(
+        "--forward", action="store_true", help="no gradients: plain takes over 20 GB for those of 1024 px"
+    )
     given = parser.parse_args()
     keep_freed_memory()
-    found = {
-        f"{c}_{size}": measured(c, size, given.repeats, given.eager) for c in given.configs for size in given.sizes
-    }
-    save_result("stylegan3_speed", {k: x for k, x in read_result("stylegan3_speed").items() if k != "machine"} | found)
+    for config in given.configs:
+        for size in given.sizes:
+            before = {key: x for key, x in read_result("stylegan3_speed").items() if key != "machine"}
+            found = measured(config, size, given)
+            save_result("stylegan3_speed", before | {f"{config}_{size}": found})
 
 
 if __name__ == "__main__":

@@ -171,6 +171,7 @@ def test_tensors_that_do_not_belong_together(path, name, tensor):
 @pytest.mark.parametrize(
     "change",
     [
+        {"transform": [1, 2]}, {"transform": "a"}, {"transform": [0.0] * 9}, {"transform": [[1, 0], "b"]},
         {"psi": "0.7"}, {"psi": None}, {"cutoff": 2.5}, {"layer": 3}, {"space": ["z"]}, {"generator": None},
         {"noise": 7}, {"figures": [1]}, {"figures": {"mse": 0.5}}, {"mode": "fast"}, {"settings": None},
         {"move": "sideways"}, {"move": None}, {"move": ["sphere"]},

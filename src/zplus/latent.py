@@ -246,9 +246,10 @@ def load_latent(path: str | Path) -> Latent:
     with read_record(path, KIND) as (texts, tensors):
         header = json.loads(texts["latent"])
         header.setdefault("move", "sphere" if header["edits"] else "straight")  # older ones do not say
-        header.setdefault("transform", None)
+        transform = header.setdefault("transform", None)  # only where there is one
         _check(header, tensors)
         added, offsets, excluded = (_taken(tensors, prefix) for prefix in (ADDED, OFFSET, EXCLUDED))
+        header["transform"] = None if transform is None else tuple(map(float, transform))
         decoding = Decoding(*(header.pop(name) for name in ("psi", "cutoff", "noise", "transform")))
         header["edits"] = tuple(
             _edit(text, tensors[f"edit.{i}"], excluded.get(str(i))) for i, text in enumerate(header["edits"])
@@ -275,6 +276,8 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         raise ValueError("its edits are none of zplus")
     if not 0 <= header["psi"] <= 1 or not 0 <= (header["cutoff"] or 0) <= MAX_CODES:
         raise ValueError("psi does not lie in [0, 1], or cutoff is no number of codes")
+    if header["transform"] is not None:
+        _check_transform(header["transform"])
     rows = len(tensors["inverted.code"])
     for name in ("mode", "settings"):
         check_plain(name, header[name])
@@ -290,6 +293,13 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     mask = tensors.get("mask")
     if mask is not None and (mask.shape[1] != 1 or mask.min() < 0 or mask.max() > 1):
         raise ValueError("mask is not [N, 1, s, s] in [0, 1]")
+
+
+def _check_transform(values: object) -> None:
+    try:
+        checked_transform(values)
+    except ZplusError:
+        raise ValueError("transform is no matrix that can be inverted") from None
 
 
 def _taken(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -17,6 +17,10 @@ def network_of_tensorflow(version: int):
     return built(call("dnnlib.tflib.network.Network"), {"version": version})
 
 
+def parts(mapping):
+    return {"_modules": {"mapping": network({"_modules": mapping}), "synthesis": network({})}}
+
+
 ATTACKS = {
     "a pointer of git": of("pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
     "a web page": of("web page", HTML),
@@ -36,6 +40,15 @@ ATTACKS = {
     "a stylegan3 of nvidia": of(
         "StyleGAN3", bare(network({"_modules": {"synthesis": network({"_modules": {"L0_36_512": network({})}})}}))
     ),
+    "a stylegan-xl by its class": of("StyleGAN-XL", bare(network(parts({}), class_name="SuperresGenerator"))),
+    "a stylegan-xl by its mapping": of("StyleGAN-XL", bare(network(parts({"embed_proj": network({})})))),
+    "an embedding alone, which makes no stylegan-xl": of(
+        "No StyleGAN generator", bare({"G": call("torch.nn.modules.sparse.Embedding")})
+    ),
+    "an embedding in a mapping, which makes no stylegan-xl": of(
+        "no StyleGAN2 generator", bare(network(parts({"embed": call("torch.nn.modules.sparse.Embedding")})))
+    ),
+    "an r3gan as tensors": of("R3GAN", zipped({"MainLayers.0.Layers.0.Basis": tensor()})),
     "a stylegan3 as tensors": of("StyleGAN3", zipped({"synthesis.L0_36_512.weight": tensor()})),
     "a stylegan1 of tensorflow": of("StyleGAN1", bare((network_of_tensorflow(3),) * 3)),
     "a stylegan1 as tensors": of("StyleGAN1", zipped({"g_synthesis.blocks.4x4.const": tensor()})),

@@ -9,6 +9,7 @@ import stylegan3_oracle as oracle
 import torch
 from scipy import signal
 from stylegan2_oracle import map_code, nest, samples
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from checkpoint_files import nvidia_torch, write
@@ -20,7 +21,10 @@ from zplus.generators.contract import State
 from zplus.generators.filtered import WHOLE, FilteredLeakyReLU, Resampling
 from zplus.generators.filters import lowpass, radial_lowpass, separable_parts
 from zplus.generators.stylegan3 import Sampling, StyleGAN3, StyleGAN3Config, SynthesisLayer, samplings
-from zplus.generators.transform import transform_of
+from zplus.generators.transform import read_transform, transform_of
+from zplus.generators.winograd import MIN_CHANNELS, MIN_SIDE, convolution
+from zplus.latent import Decoding, Point, load_latent, save_latent
+from zplus.spaces import latent_of, make_space, render
 
 CASES = {
     "t": {},
@@ -124,6 +128,19 @@ def test_filtered_activation_equals_the_oracle(n_in, n_out, factors, clamp):
     assert_close(layer(x)[0], torch.from_numpy(wanted).float(), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("side", "padding"), [(MIN_SIDE, 2), (MIN_SIDE + 5, 0), (MIN_SIDE + 2, 1), (MIN_SIDE - 1, 2)])
+def test_winograds_convolution_is_a_convolution_with_its_gradients(side, padding):
+    """Exact in float64 but for rounding; maps that are too small take the direct way."""
+    x = random(2, MIN_CHANNELS, side, side - 1).double().requires_grad_()
+    weight = random(MIN_CHANNELS + 1, MIN_CHANNELS, 3, 3, seed=2).double().requires_grad_()
+    found, wanted = convolution(x, weight, padding), F.conv2d(x, weight, padding=padding)
+    assert_close(found, wanted, atol=1e-9, rtol=1e-9)
+    push = random(*wanted.shape, seed=3).double()
+    ours, theirs = (torch.autograd.grad((y * push).sum(), (x, weight)) for y in (found, wanted))
+    for one, other in zip(ours, theirs, strict=True):
+        assert_close(one, other, atol=1e-8, rtol=1e-8)
+
+
 # Gradients
 
 
@@ -186,6 +203,37 @@ def test_a_transform_is_shared_by_no_other_and_keeps_the_fingerprints():
     assert moved.synthesis is generator.synthesis
     assert (moved.fingerprint, moved.mapping_fingerprint) == (generator.fingerprint, generator.mapping_fingerprint)
     assert_close(moved.transform @ torch.tensor([0.0, 0.0, 1.0]), torch.tensor([0.0, 0.0, 1.0]))
+
+
+def test_a_latent_keeps_the_transform(tmp_path):
+    """From a space of the moved generator or from a decoding; it is drawn on the generator as it is."""
+    generator, transform = tiny_stylegan3(), transform_of(20, 0.1, 0)
+    moved = generator.with_transform(transform)
+    code = make_space("z+", generator).sample(2)
+    spaces = (
+        make_space("z+", moved),
+        make_space("z+", generator, decoding=Decoding(transform=tuple(transform.flatten().tolist()))),
+    )
+    for k, space in enumerate(spaces):
+        save_latent(latent_of(space, Point(code)), tmp_path / f"{k}.safetensors")
+        latent = load_latent(tmp_path / f"{k}.safetensors")
+        image = render(generator, latent)
+        assert_close(image, moved.synthesize(space.decode(code)).clamp(-1, 1), atol=1e-6, rtol=0)
+        assert (image - render(generator, replace(latent, decoding=Decoding()))).abs().max() > 0.1
+    save_latent(latent_of(make_space("z+", generator), Point(code)), tmp_path / "plain.safetensors")
+    assert b"transform" not in (tmp_path / "plain.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,2", "1,2,3,4", "nan", "1,inf,0", "0,0,0,0,0,0,0,0,1"])
+def test_a_text_that_is_no_transform_is_refused(text):
+    with pytest.raises(ZplusError, match="transform"):
+        read_transform(text)
+
+
+def test_a_transform_is_read_from_its_text():
+    assert_close(read_transform("30"), transform_of(30))
+    assert_close(read_transform("30,0.1,-0.2"), transform_of(30, 0.1, -0.2))
+    assert_close(read_transform("1,0,0.5,0,1,0,0,0,1")[0], torch.tensor([1.0, 0.0, 0.5]))
 
 
 @pytest.mark.parametrize(
