@@ -276,8 +276,7 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         raise ValueError("its edits are none of zplus")
     if not 0 <= header["psi"] <= 1 or not 0 <= (header["cutoff"] or 0) <= MAX_CODES:
         raise ValueError("psi does not lie in [0, 1], or cutoff is no number of codes")
-    if header["transform"] is not None:
-        _check_transform(header["transform"])
+    _check_transform(header["transform"])
     rows = len(tensors["inverted.code"])
     for name in ("mode", "settings"):
         check_plain(name, header[name])
@@ -297,7 +296,8 @@ def _check(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
 
 def _check_transform(values: object) -> None:
     try:
-        checked_transform(values)
+        if values is not None:
+            checked_transform(values)
     except ZplusError:
         raise ValueError("transform is no matrix that can be inverted") from None
 
