@@ -4,13 +4,10 @@
 
 Public sizes with random weights, batch 1, fp32. Plain is the textbook: every sample gets weights of its own in a
 grouped convolution; upsampling inserts zeros, filters run at the full rate, and downsampling slices. Ours is what
-inversion uses, eager and compiled. All run in turn; a way's memory is the peak of a process of its own, less that of
-the weights.
+inversion uses, eager and compiled. All run in turn. Memory is what the graph keeps for the gradients.
 """
 
 import argparse
-import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -99,15 +96,17 @@ def both(call: Callable, styles: tuple[Tensor, ...]) -> Tensor:
     return image.detach()
 
 
-def made(config: str, resolution: int) -> tuple[dict[str, Callable], tuple[Tensor, ...]]:
+def made(config: str, resolution: int) -> tuple[dict[str, Callable], tuple[Tensor, ...], list[Tensor]]:
+    """The ways, styles to draw, and all weights."""
     generator = public(config, resolution)
     styles = generator.styles(generator.map(torch.randn(1, generator.num_codes, 512)))
     contiguous = public(config, resolution).to(memory_format=torch.contiguous_format)
-    return ways(generator, contiguous), styles
+    tensors = [x for network in (generator, contiguous) for x in (*network.parameters(), *network.buffers())]
+    return ways(generator, contiguous), styles, tensors
 
 
 def measured(config: str, resolution: int, given: argparse.Namespace) -> dict:
-    calls, styles = made(config, resolution)
+    calls, styles, generator_tensors = made(config, resolution)
     if given.eager:
         del calls["compiled"]
     result = {}
@@ -115,8 +114,9 @@ def measured(config: str, resolution: int, given: argparse.Namespace) -> dict:
         result[run.__name__] = timed(run, calls, styles, given.repeats)
         print(config, resolution, run.__name__, result[run.__name__], flush=True)
     if not given.forward:
-        result["memory_gb"] = {name: peak(config, resolution, name) for name in ("plain", "eager")}
-        print(config, resolution, result["memory_gb"], flush=True)
+        weights = {x.untyped_storage().data_ptr() for x in generator_tensors}
+        result["kept_gb"] = {name: kept(calls[name], styles, weights) for name in ("plain", "eager")}
+        print(config, resolution, result["kept_gb"], flush=True)
     return result
 
 
@@ -141,17 +141,16 @@ def timed(run: Callable, calls: dict[str, Callable], styles: tuple[Tensor, ...],
     return result
 
 
-def peak(config: str, resolution: int, name: str) -> float:
-    """Gigabytes that a forward and backward pass takes beyond the networks, in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (config, resolution, name))
+def kept(call: Callable, styles: tuple[Tensor, ...], weights: set[int]) -> float:
+    """Gigabytes that are kept for the gradients, weights aside."""
+    held: dict[int, Tensor] = {}
 
+    def keep(x: Tensor) -> Tensor:
+        return held.setdefault(x.untyped_storage().data_ptr(), x)
 
-def _peak(config: str, resolution: int, name: str) -> float:
-    calls, styles = made(config, resolution)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    both(calls[name], styles)
-    return round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20, 2)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        call(tuple(x.clone().requires_grad_() for x in styles))
+    return round(sum(x.untyped_storage().nbytes() for key, x in held.items() if key not in weights) / 2**30, 2)
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def banded(taps: np.ndarray, n_in: int, n_out: int, up: int, down: int, low: int
 
 
 class _Multiply(torch.autograd.Function):
-    """Sum of separable maps of both axes of x [N, H, W, C]; the gradient goes back through the transposed matrices."""
+    """A matrix along each axis of x [N, H, W, C]; the gradient goes back through the transposed matrices."""
 
     @staticmethod
     def forward(
@@ -74,12 +74,7 @@ class _Multiply(torch.autograd.Function):
 
 
 def _multiplied(x: Tensor, blocks: Tensor, band: Band, axes: tuple[int, int]) -> Tensor:
-    total = None
-    for k in range(0, len(blocks), 2):
-        one = band.multiply(blocks[k + 1], band.multiply(blocks[k], x, axes[0]), axes[1])
-        total = one if total is None else total + one
-    assert total is not None
-    return total
+    return band.multiply(blocks[1], band.multiply(blocks[0], x, axes[0]), axes[1])
 
 
 class _Activate(torch.autograd.Function):
@@ -100,10 +95,10 @@ class _Activate(torch.autograd.Function):
 
 
 class Resampling(nn.Module):
-    """Up- or downsampling of square maps by a filter.
+    """Up- or downsampling of square maps by a separable filter.
 
     Args:
-        parts: Separable parts of the filter [P, 2, taps], for the first and the second of `axes`.
+        lines: The filter [2, taps], for the first and the second of `axes`.
         n_in: Side before.
         n_out: Side after.
         up: Factor of upsampling, or 1.
@@ -115,11 +110,11 @@ class Resampling(nn.Module):
     blocks: Tensor
     transposed: Tensor
 
-    def __init__(self, parts: np.ndarray, n_in: int, n_out: int, up: int, down: int, low: int, axes: tuple[int, int]):
+    def __init__(self, lines: np.ndarray, n_in: int, n_out: int, up: int, down: int, low: int, axes: tuple[int, int]):
         super().__init__()
-        taps = parts.shape[-1]
-        there = [banded(line, n_in, n_out, up, down, low) for part in parts for line in part]
-        back = [banded(line[::-1], n_out, n_in, down, up, taps - 1 - low) for part in parts for line in part[::-1]]
+        low_back = lines.shape[-1] - 1 - low
+        there = [banded(line, n_in, n_out, up, down, low) for line in lines]
+        back = [banded(line[::-1], n_out, n_in, down, up, low_back) for line in lines[::-1]]
         self.band, self.back, self.axes = there[0][0], back[0][0], axes
         for name, pairs in (("blocks", there), ("transposed", back)):  # from numpy: they are known on "meta" too
             self.register_buffer(name, _stacked([block for _, block in pairs]), persistent=False)
@@ -133,12 +128,30 @@ def _stacked(blocks: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(blocks).astype(np.float32))
 
 
+class Downsampling(nn.Module):
+    """Downsampling of maps [N, H, W, C] by a filter [taps, taps] of both axes at once, as a strided convolution."""
+
+    plane: Tensor
+
+    def __init__(self, plane: np.ndarray, factor: int):
+        super().__init__()
+        self.factor = factor
+        self.register_buffer("plane", torch.from_numpy(plane.astype(np.float32)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, n, n, C] to [N, (n - taps) / factor + 1, the same, C]."""
+        x = x.permute(0, 3, 1, 2)
+        channels = x.shape[1]
+        kernel = self.plane.to(x).expand(channels, 1, *self.plane.shape)
+        return F.conv2d(x, kernel, stride=self.factor, groups=channels).permute(0, 2, 3, 1)
+
+
 class FilteredLeakyReLU(nn.Module):
     """Upsampling, leaky ReLU 0.2 with gain sqrt 2, clamp, downsampling, of maps [N, C, r, r] to [N, C, n_out, n_out].
 
     Args:
-        up: Parts [P, 2, taps] of the filter that enlarges, of gain 1.
-        down: The same of the one that reduces.
+        up: The filter that enlarges [taps], of both axes and of gain 1.
+        down: The one that reduces: [taps] of both axes, or [taps, taps].
         n_in: Side before.
         n_out: Side after.
         factors: Of upsampling and of downsampling.
@@ -151,12 +164,17 @@ class FilteredLeakyReLU(nn.Module):
         between = (n_out - 1) * reduce + down_taps
         padding = between - n_in * enlarge + up_taps - 1
         low = (padding + enlarge) // 2
-        if between > WHOLE:  # with what whole blocks of the second filter read, so that the large map is not padded
+        separable = down.ndim == 1
+        if separable and between > WHOLE:  # with all that whole blocks read, so that the large map is not padded
             between += -n_out % (BLOCK // reduce) * reduce
         self.clamp = clamp
         gain = (enlarge**2 * GAIN) ** 0.5  # of each axis; leaky ReLU lets a positive gain through
-        self.up = Resampling(gain * up, n_in, between, enlarge, 1, low, (2, 1))
-        self.down = Resampling(down, between, n_out, 1, reduce, 0, (1, 2))
+        self.up = Resampling(np.stack([gain * up] * 2), n_in, between, enlarge, 1, low, (2, 1))
+        self.down: nn.Module = (
+            Resampling(np.stack([down] * 2), between, n_out, 1, reduce, 0, (1, 2))
+            if separable
+            else Downsampling(down, reduce)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""

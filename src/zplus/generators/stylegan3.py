@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from zplus.errors import ZplusError
 from zplus.generators.contract import Layer, State, SynthesisInputs, check_sizes, in_fp32
 from zplus.generators.filtered import FilteredLeakyReLU
-from zplus.generators.filters import lowpass, radial_lowpass, separable_parts
+from zplus.generators.filters import lowpass, radial_lowpass
 from zplus.generators.mapping import FullyConnected, LabelledGenerator, MappingNetwork
 from zplus.generators.noise import noise_maps
 from zplus.generators.transform import checked_transform
@@ -158,8 +158,7 @@ class SynthesisLayer(nn.Module):
         lines = before.lowpass(FILTER_SIZE * up, between), after.lowpass(FILTER_SIZE * down, between, radial)
         for name, line in zip(("up_filter", "down_filter"), lines, strict=True):
             self.register_buffer(name, torch.from_numpy(line).float())
-        first, second = (np.stack([x, x])[None] if x.ndim == 1 else separable_parts(x) for x in lines)
-        self.activation = FilteredLeakyReLU(first, second, before.side + kernel - 1, after.side, (up, down), CLAMP)
+        self.activation = FilteredLeakyReLU(*lines, before.side + kernel - 1, after.side, (up, down), CLAMP)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Convolve a canvas [N, c_in, side, side] under a style [N, c_in] to the next canvas."""
