@@ -1,6 +1,6 @@
 """Inversion on a StyleGAN3 of random weights: images of known codes, found again in Z+ and F/Z+, upright and turned.
 
-    python benchmarks/stylegan3_inversion.py [--steps 100]
+    python benchmarks/stylegan3_inversion.py [--steps 40]
 
 The generator is configuration T at 64 px with 64 channels; nothing was trained. Its images come from one z per layer
 and are inverted from the default start. The turned ones are drawn under a transform of 30 degrees and inverted with it
@@ -48,7 +48,7 @@ def found(generator: Generator, photos: torch.Tensor, space: str, steps: int) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=40)
     steps = parser.parse_args().steps
     generator = untrained()
     statistics(generator)
