@@ -67,7 +67,7 @@ def tiny_mobile(seed: int = 0) -> MobileStyleGAN:
 
 def tiny_stylegan3(seed: int = 0, resolution: int = 32, *, r: bool = False, c_dim: int = 0, **config) -> StyleGAN3:
     """A StyleGAN3 of configuration T or R, in evaluation mode, without gradients; w_mean is that of 256 samples."""
-    kind = {"kernel": 1, "radial": True} if r else {}
+    kind = {"kernel": 1, "radial": True, "channels": (16, 16, 16, 16, 12, 8)} if r else {}
     sizes = {"z_dim": 16, "w_dim": 16, "c_dim": c_dim, "channels": (8, 8, 8, 8, 6, 4), **kind, **config}
     full = StyleGAN3Config(resolution, **sizes)
     generator = StyleGAN3(full, f"tiny-{'r' if r else 't'}-{seed}").eval().requires_grad_(False)
