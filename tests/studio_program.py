@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from command_line import cache_with_networks
+from zplus.studio.serve import TOKEN_FILE
 
 WATCH = """
 import sys
@@ -35,7 +36,8 @@ main()
 
 def watched(folder: Path) -> dict[str, str]:
     """An environment whose Python reaches this machine alone, and writes to `asked` what else it was to reach."""
-    environment = {**cache_with_networks(folder), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(folder / "watch")}
+    paths = os.pathsep.join(filter(None, (str(folder / "watch"), os.environ.get("PYTHONPATH"))))
+    environment = {**cache_with_networks(folder), "PYTHONUNBUFFERED": "1", "PYTHONPATH": paths}
     (folder / "watch").mkdir(exist_ok=True)
     (folder / "watch" / "sitecustomize.py").write_text(WATCH.format(str(folder / "asked")), encoding="utf-8")
     return environment
@@ -85,7 +87,9 @@ class Studio:
 
 
 def kept_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files of a gallery but that of the page's token."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in files if str(path) != TOKEN_FILE)
 
 
 def temporary_files() -> set[str]:

@@ -4,22 +4,34 @@ from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """What an edit of a negative and of a positive strength shows, and a hint for a slider of both."""
+    """What an edit of a negative and of a positive strength shows, and the name and group of a slider for both."""
 
     less: str
     more: str
-    hint: str
+    title: str
+    group: str = "More"
 
 
 WORDS = {
-    "smile": Words("less smile", "more smile", "less or more"),
-    "age": Words("younger", "older", "perceived: younger or older"),
-    "gender": Words("perceived more as a woman", "perceived more as a man", "perceived: more as a woman or as a man"),
-    "yaw": Words("turned to the left", "turned to the right", "head turned to the left or to the right"),
-    "pitch": Words("head down", "head up", "head down or up"),
-    "mouth_open": Words("mouth closed", "mouth open", "closed or open"),
-    "eyeglasses": Words("glasses off", "glasses on", "off or on"),
+    "smile": Words("less smile", "more smile", "Smile", "Expression"),
+    "mouth_open": Words("mouth closed", "mouth open", "Open mouth", "Expression"),
+    "yaw": Words("turned to the left", "turned to the right", "Turn head", "Head"),
+    "pitch": Words("head down", "head up", "Nod", "Head"),
+    "age": Words("younger", "older", "Age, perceived", "Looks"),
+    "gender": Words("perceived more as a woman", "perceived more as a man", "Gender, perceived", "Looks"),
+    "eyeglasses": Words("glasses off", "glasses on", "Glasses", "Looks"),
 }
+GROUPS = ("Expression", "Head", "Looks", "More")
+
+
+def words_of(name: str) -> Words:
+    """The words for a direction, whatever its name.
+
+    >>> words_of("long_hair").title
+    'Long hair'
+    """
+    plain = name.replace("_", " ")
+    return WORDS.get(name) or Words(f"less {plain}", f"more {plain}", plain[:1].upper() + plain[1:])
 
 
 def described(name: str, strength: float) -> str:
@@ -28,7 +40,7 @@ def described(name: str, strength: float) -> str:
     >>> described("age", 1.5), described("beard", -1.0)
     ('older', 'less beard')
     """
-    words = WORDS.get(name) or Words(f"less {name}", f"more {name}", "")
+    words = words_of(name)
     return words.more if strength > 0 else words.less
 
 

@@ -124,7 +124,7 @@ def test_one_face_is_looked_for_at_a_time(monkeypatch):
         time.sleep(0.01)
         assert len(inside) == 1
         inside.pop()
-        return []
+        return {}
 
     for name in ("_by_gradients", "_by_network"):
         monkeypatch.setattr(detector, name, slow)

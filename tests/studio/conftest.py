@@ -9,13 +9,15 @@ import pytest
 from PIL import Image
 
 from command_line import ASTRONAUT, picture
+from studio_browser import BROWSER, FLAGS, Visitor, sync_playwright
 from studio_program import Studio
 from tiny import tiny_stylegan2
 from zplus.generators import save_generator
 from zplus.inversion.settings import PRESETS
+from zplus.studio import AS_IT_IS
 from zplus.studio import models as shared
 from zplus.studio.models import Models
-from zplus.studio.session import AS_IT_IS, Session
+from zplus.studio.session import Session
 
 
 @pytest.fixture
@@ -52,8 +54,12 @@ def how() -> dict:
 
 @pytest.fixture
 def photo(tmp_path) -> bytes:
-    """A picture without a face, as it is uploaded."""
-    return picture(tmp_path / "me.png").read_bytes()
+    """A picture without a face, as it is uploaded; it knows where it was taken."""
+    path, exif = picture(tmp_path / "me.png"), Image.Exif()
+    exif[0x010E] = "secret"
+    with Image.open(path) as image:
+        image.save(path, exif=exif)
+    return path.read_bytes()
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +80,37 @@ def running(tmp_path_factory) -> Iterator[Studio]:
     studio = Studio(tmp_path_factory.mktemp("cache"))
     yield studio
     studio.end()
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory) -> Iterator[Studio]:
+    """One whose quick inversions take few steps."""
+    studio = Studio(tmp_path_factory.mktemp("cache"), short=True)
+    yield studio
+    studio.end()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, short):
+    """Opens windows; afterwards none of them has asked another machine for anything, nor has the program."""
+    visitors = []
+
+    def call(studio=short, **window) -> Visitor:
+        visitors.append(Visitor(browser, studio, **window))
+        return visitors[-1]
+
+    yield call
+    for visitor in visitors:
+        own = f"http://127.0.0.1:{visitor.studio.port}/"
+        assert [url for url in visitor.asked if not url.startswith((own, "data:", "blob:", "about:"))] == []
+        assert visitor.complaints == []
+        assert visitor.studio.asked == []
+        visitor.context.close()

@@ -1,7 +1,8 @@
 """The guard alone: what it passes on to a page that answers everything, and what it refuses."""
 
 import asyncio
-import json
+import os
+import stat
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from zplus.errors import ZplusError
 from zplus.studio import guard as module
 from zplus.studio.guard import Guard
-from zplus.studio.serve import checked_token, hosts_of, is_loopback
+from zplus.studio.serve import TOKEN_FILE, checked_token, hosts_of, is_loopback
 
 HOST = "127.0.0.1:7860"
 TOKEN = "a-token-of-enough-letters"
@@ -69,69 +70,58 @@ def test_a_request_without_a_name_is_refused(guard):
     "origin", ["http://evil.example", "null", "https://127.0.0.1:7860", "http://127.0.0.1:80", "http://localhost:7860"]
 )
 def test_other_sites_are_refused(guard, origin):
-    for method, path in (("POST", "/upload"), ("POST", "/gradio_api/queue/join"), ("GET", "/")):
+    for method, path in (("POST", "/api/upload"), ("POST", "/api/move"), ("GET", "/")):
         assert ask(guard, method, path, b"{}", origin=origin)[0] == 403
 
 
 def test_its_own_page_is_answered(guard):
-    assert ask(guard, "POST", "/upload", b"x", origin=f"http://{HOST}")[0] == 200
+    assert ask(guard, "POST", "/api/upload", b"x", origin=f"http://{HOST}")[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["cross-site", "same-site"])
 def test_pictures_cannot_be_shown_by_other_sites(guard, kind):
-    assert ask(guard, path="/download/0", sec_fetch_site=kind)[0] == 403
-    assert ask(guard, path="/download/0", sec_fetch_site="same-origin")[0] == 200
+    assert ask(guard, path="/assets/studio.js", sec_fetch_site=kind)[0] == 403
+    assert ask(guard, path="/assets/studio.js", sec_fetch_site="same-origin")[0] == 200
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "/gradio_api/file=/etc/passwd", "/gradio_api/file/etc/passwd", "/file=/etc/passwd", "/gradio_api/upload",
-        "/gradio_api/proxy=https://example.org/", "/gradio_api/run/predict", "/gradio_api/call/x", "/monitoring",
-        "/gradio_api/openapi.json", "/gradio_api/mcp/", "/login", "/docs", "/static/../config", "/assets//etc/passwd",
-        "/static/..\\x", "/gradio_api/vibe-code", "/upload",
+        "/etc/passwd", "/file=/etc/passwd", "/assets/", "/assets/../serve.py", "/assets//etc/passwd", "/assets/..\\x",
+        "/assets/deep/studio.js", "/api", "/api/", "/api/deep/move", "/docs", "/openapi.json", "/static/studio.js", "//",
+        "/assets/studio.js\n",
     ],
 )  # fmt: skip
 def test_routes_that_the_page_does_not_need_are_refused(guard, path):
-    assert ask(guard, path=path)[0] == 404
-    if path != "/upload":
-        assert ask(guard, "POST", path, b"{}")[0] == 404
-    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
         assert ask(guard, method, path)[0] == 404
+
+
+def test_calls_are_not_read_and_files_not_written(guard):
+    assert ask(guard, "GET", "/api/move")[0] == 404 and ask(guard, "POST", "/assets/studio.js")[0] == 404
+    assert ask(guard, "GET", "/assets/studio.js")[0] == 200 and ask(guard, "POST", "/api/move", b"{}")[0] == 200
 
 
 def test_uploads_are_bounded_in_bytes(guard, monkeypatch):
     monkeypatch.setattr(module, "LARGEST_UPLOAD", 1000)
-    assert ask(guard, "POST", "/upload", b"x" * 1000, pieces=3)[2] == "1000"
+    assert ask(guard, "POST", "/api/upload", b"x" * 1000, pieces=3)[2] == "1000"
     for stated in (None, "1001", "5", "many", "-1"):  # whatever is stated, what comes counts
-        status, _, words = ask(guard, "POST", "/upload", b"x" * 1001, pieces=3, content_length=stated)
+        status, _, words = ask(guard, "POST", "/api/upload", b"x" * 1001, pieces=3, content_length=stated)
         assert status == 413 and "larger than" in words
-    assert ask(guard, "POST", "/upload", b"x", content_length="1001")[0] == 413
+    assert ask(guard, "POST", "/api/upload", b"x", content_length="1001")[0] == 413
 
 
 def test_calls_are_bounded_in_bytes(guard, monkeypatch):
     monkeypatch.setattr(module, "LARGEST_CALL", 100)
-    assert ask(guard, "POST", "/gradio_api/queue/join", b'{"a": 1}')[0] == 200
-    assert ask(guard, "POST", "/gradio_api/queue/join", b'"' + b"x" * 200 + b'"')[0] == 413
-
-
-@pytest.mark.parametrize("text", ["[", "[1]", "1", "\\ud800", "[" * 100_000])
-def test_calls_that_are_none_are_refused(guard, text):
-    assert ask(guard, "POST", "/gradio_api/queue/join", text.encode())[0] == 400
-
-
-@pytest.mark.parametrize("path", ["/etc/passwd", "https://example.org/x.png"])
-def test_calls_that_name_files_are_refused(guard, path):
-    call = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}
-    hidden = json.dumps(call).replace("gradio.File", "gradio\\u002eFile")
-    for text in (json.dumps(call), hidden):
-        assert ask(guard, "POST", "/gradio_api/queue/join", text.encode())[0] == 400
+    assert ask(guard, "POST", "/api/move", b'{"a": 1}')[0] == 200
+    assert ask(guard, "POST", "/api/move", b'"' + b"x" * 200 + b'"')[0] == 413
 
 
 def test_answers_tell_the_browser_to_ask_nobody_else(guard):
     for path in ("/", "/nothing"):
         _, headers, _ = ask(guard, path=path)
         assert "default-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "//" not in headers["content-security-policy"] and "*" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff" and "access-control-allow-origin" not in headers
@@ -142,7 +132,7 @@ def test_a_token_is_asked_for():
     name = {"host": "10.0.0.5:7860"}
     assert ask(guard, **name)[0] == 401
     assert ask(guard, query=b"token=wrong", **name)[0] == 401
-    assert ask(guard, path="/config", query=f"token={TOKEN}".encode(), **name)[0] == 401
+    assert ask(guard, path="/assets/studio.js", query=f"token={TOKEN}".encode(), **name)[0] == 401
     status, headers, _ = ask(guard, query=f"token={TOKEN}".encode(), **name)
     assert (status, headers["location"]) == (303, "/")
     assert "HttpOnly" in headers["set-cookie"] and "SameSite=Strict" in headers["set-cookie"]
@@ -150,6 +140,9 @@ def test_a_token_is_asked_for():
     assert ask(guard, cookie=cookie, **name)[0] == 200
     assert ask(guard, cookie=cookie + "x", **name)[0] == 401
     assert ask(guard, cookie=cookie, host="evil.example:7860")[0] == 421
+    other = Guard(everything, hosts_of("10.0.0.5", 7861), "another-token-of-enough-letters")
+    assert ask(other, cookie=cookie, host="10.0.0.5:7861")[0] == 401
+    assert cookie.startswith("zplus_token_7860=")  # two studios on a machine do not take each other's cookie away
 
 
 def test_an_address_of_all_networks_has_no_name_but_a_token():
@@ -185,6 +178,15 @@ def test_every_token_that_is_taken_lets_in(token):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.0.1"])
 def test_this_machine_needs_none(host):
     assert is_loopback(host) and checked_token(host, None) == ""
+
+
+def test_with_a_folder_this_machine_needs_one_too(tmp_path):
+    token = checked_token("127.0.0.1", None, tmp_path / "kept")
+    assert len(token) >= 32 and checked_token("127.0.0.1", None, tmp_path / "kept") == token  # the page goes on with it
+    assert checked_token("127.0.0.1", None, tmp_path / "other") != token
+    assert checked_token("127.0.0.1", TOKEN, tmp_path / "kept") == TOKEN
+    if os.name == "posix":
+        assert stat.S_IMODE((tmp_path / "kept" / TOKEN_FILE).stat().st_mode) == 0o600
 
 
 def test_websockets_are_closed(guard):

@@ -12,7 +12,7 @@ from command_line import leftovers, needs_faces, needs_lpips
 from studio_program import kept_in
 from zplus.errors import ZplusError
 from zplus.studio import session as module
-from zplus.studio.opened import SliderState
+from zplus.studio.jobs import invert
 from zplus.studio.session import Session
 from zplus.studio.shelf import LOOK, PHOTO, Shelf
 
@@ -33,7 +33,8 @@ def kept(models, shelf):
 def put(session, seed):
     session.sample("tiny.safetensors", "z+", seed)
     opened = session.opened
-    session.kept = session.shelf.add(opened.name, opened.model, opened.latent, None, opened.after(False))
+    look = opened.after()
+    opened.about.kept = session.shelf.add(session.entry.name, opened.model, opened.latent, None, look)
 
 
 @needs_faces
@@ -41,20 +42,19 @@ def put(session, seed):
 def test_an_inversion_is_kept_with_its_photo_and_edits(models, shelf, how, photo, tmp_path):
     session = Session(models, shelf)
     session.take(photo, "me.png")
-    for _ in session.invert(**how).watch():
-        pass
-    session.opened.move(SliderState((1.0, 0.0, 0.0, 0.0, 2.0)))
+    invert(session, **how).wait(60.0)
+    session.opened.move((1.0, 0.0, 0.0, 0.0, 2.0), "moved")
     session.save_soon()
     session.save_now()
-    expected = session.opened.after(True)
+    expected = session.entry.preview()
     other = Session(models, Shelf(shelf.folder))  # as if the program had been killed and started again
     (item,) = other.shelf.items()
     assert (item.name, item.model, item.space) == ("me", "tiny.safetensors", "f/z+")
     other.reopen(item.key)
     assert other.opened.state == session.opened.state and other.opened.has_photo
-    assert np.abs(other.opened.after(True).astype(int) - expected).max() <= 1
+    assert np.abs(other.entry.preview().astype(int) - expected).max() <= 1
     stored = Image.open(shelf.folder / item.key / PHOTO)
-    assert (np.asarray(stored) == session.photo).all() and "Comment" not in stored.info  # nothing edited it
+    assert (np.asarray(stored) == session.entry.photo).all() and "Comment" not in stored.info  # nothing edited it
     assert b"compositeWithTrained" in (shelf.folder / item.key / LOOK).read_bytes()
     assert not leftovers(tmp_path)
 
@@ -65,11 +65,11 @@ def test_edits_are_saved_once_the_sliders_rest(kept, shelf, monkeypatch):
     update = shelf.update
     monkeypatch.setattr(shelf, "update", lambda *a: saved.append(a[1]) or update(*a))
     for strength in (0.5, 1.0, 1.5):
-        kept.opened.move(SliderState((strength, 0.0, 0.0, 0.0, 0.0)))
+        kept.opened.move((strength, 0.0, 0.0, 0.0, 0.0), "moved")
         kept.save_soon()
     time.sleep(0.5)
     assert [one.edits[0].strength for one in saved] == [1.5]
-    assert shelf.latent(kept.kept).edits[0].strength == 1.5
+    assert shelf.latent(kept.opened.about.kept).edits[0].strength == 1.5
 
 
 def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
@@ -88,7 +88,7 @@ def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
 
 
 def test_deleting_takes_it_from_the_disk(kept, shelf):
-    kept.opened.move(SliderState((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.opened.move((1.0, 0.0, 0.0, 0.0, 0.0), "moved")
     kept.save_soon()
     kept.delete()
     time.sleep(0.1)
@@ -96,7 +96,7 @@ def test_deleting_takes_it_from_the_disk(kept, shelf):
 
 
 def test_leaving_keeps_it_with_the_last_edit(kept, shelf):
-    kept.opened.move(SliderState((1.0, 0.0, 0.0, 0.0, 0.0)))
+    kept.opened.move((1.0, 0.0, 0.0, 0.0, 0.0), "moved")
     kept.save_soon()
     kept.forget()  # before the sliders have rested
     (item,) = shelf.items()
@@ -116,10 +116,9 @@ def test_deleting_what_is_just_being_kept(models, shelf, how, photo, monkeypatch
 
     monkeypatch.setattr(shelf, "add", add_slowly)
     session.take(photo, "me.png")
-    for _ in session.invert(**how).watch():
-        pass
+    invert(session, **how).wait(60.0)
     deleting[0].join()
-    assert kept_in(shelf.folder) == [] and session.opened is None and session.kept is None
+    assert kept_in(shelf.folder) == [] and session.opened is None
 
 
 def test_what_cannot_be_kept_leaves_no_photo(session, shelf, photo, monkeypatch):
@@ -129,15 +128,15 @@ def test_what_cannot_be_kept_leaves_no_photo(session, shelf, photo, monkeypatch)
     monkeypatch.setattr(shelf, "update", full)
     session.sample("tiny.safetensors", "z+", 1)
     with pytest.raises(OSError, match="full"):
-        shelf.add("me", "tiny.safetensors", session.opened.latent, session.opened.target, session.opened.after(False))
+        shelf.add("me", "tiny.safetensors", session.opened.latent, session.opened.target, session.opened.after())
     assert kept_in(shelf.folder) == []
 
 
 def test_a_missing_look_is_passed_over(kept, shelf):
     put(kept, 2)
-    assert [name for _, name in shelf.looks(shelf.items())] == ["sample-2", "sample-1"]
-    (shelf.folder / kept.kept / LOOK).unlink()
-    assert [name for _, name in shelf.looks(shelf.items())] == ["sample-1"]
+    assert [item.name for _, item in shelf.looks(shelf.items())] == ["face-2", "face-1"]
+    (shelf.folder / kept.opened.about.kept / LOOK).unlink()
+    assert [item.name for _, item in shelf.looks(shelf.items())] == ["face-1"]
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "../..", "/etc", "0" * 32, "0" * 31 + "/", "a" * 33, "~"])
@@ -162,21 +161,21 @@ def test_what_is_damaged_is_passed_over(kept, shelf, text):
     (shelf.folder / ("c" * 32)).mkdir()
     (shelf.folder / ("c" * 32) / "facts.json").write_text(text, encoding="utf-8")
     (shelf.folder / "a file").write_text("x", encoding="utf-8")
-    assert [item.key for item in shelf.items()] == [kept.kept]
+    assert [item.key for item in shelf.items()] == [kept.opened.about.kept]
 
 
 def test_a_damaged_place_of_the_crop_is_refused(kept, shelf):
-    facts = shelf.folder / kept.kept / "facts.json"
-    Image.new("RGB", (64, 64)).save(shelf.folder / kept.kept / PHOTO)
+    facts = shelf.folder / kept.opened.about.kept / "facts.json"
+    Image.new("RGB", (64, 64)).save(shelf.folder / kept.opened.about.kept / PHOTO)
     for quad in ([[1, 2]], [[float("nan")] * 2] * 4, "x", None):
         facts.write_text(json.dumps({**json.loads(facts.read_text()), "quad": quad}), encoding="utf-8")
         with pytest.raises(ZplusError, match="damaged"):
-            kept.reopen(kept.kept)
+            Session(kept.models, shelf).reopen(kept.opened.about.kept)
 
 
 def test_the_newest_comes_first(kept, shelf):
     put(kept, 2)
-    assert [item.name for item in shelf.items()] == ["sample-2", "sample-1"]
+    assert [item.name for item in shelf.items()] == ["face-2", "face-1"]
 
 
 def test_a_place_that_cannot_be_a_folder(tmp_path):
@@ -195,4 +194,4 @@ def test_faces_of_nobody_are_not_kept(models, shelf):
     session.sample("tiny.safetensors", "z+", 1)
     session.save_soon()
     session.save_now()
-    assert session.kept is None and shelf.items() == []
+    assert session.opened.about.kept is None and shelf.items() == []

@@ -50,11 +50,13 @@ class DetectedFace:
         landmarks: [68, 2].
         five: [5, 2], by another model (outer and inner corner of the eye at the right, of that at the left, base of the
             nose); only for faces from `FaceDetector.largest`.
+        score: How sure the detector is, about 0 to 3; only for faces from `FaceDetector.find`.
     """
 
     box: Box
     landmarks: Float[np.ndarray, "68 2"]
     five: Float[np.ndarray, "5 2"] | None = None
+    score: float = 0.0
 
 
 class FaceDetector:
@@ -124,28 +126,29 @@ class FaceDetector:
                 return faces
         return []
 
-    def _faces(self, pixels: np.ndarray, boxes: list[Box]) -> list[DetectedFace]:
-        return [self._face(pixels, box) for box in sorted(boxes, key=_area, reverse=True)]
+    def _faces(self, pixels: np.ndarray, boxes: dict[Box, float]) -> list[DetectedFace]:
+        """The faces in these boxes with their scores, the largest first."""
+        return [self._face(pixels, box, boxes[box]) for box in sorted(boxes, key=_area, reverse=True)]
 
-    def _face(self, pixels: np.ndarray, box: Box) -> DetectedFace:
+    def _face(self, pixels: np.ndarray, box: Box, score: float) -> DetectedFace:
         window, corner, scale = _warped_window(pixels, box)
-        return DetectedFace(box, _landmarks(self._landmarks_68, window, ONE_BOX) * scale + corner)
+        return DetectedFace(box, _landmarks(self._landmarks_68, window, ONE_BOX) * scale + corner, score=score)
 
-    def _by_gradients(self, pixels: np.ndarray) -> list[Box]:
-        """Faces by the frontal detector, at the photo's size and doubled, for faces from 40 px."""
+    def _by_gradients(self, pixels: np.ndarray) -> dict[Box, float]:
+        """Faces by the frontal detector, at the photo's size and doubled, for faces from 40 px; with their scores."""
         small, scale = _reduced(pixels, SEARCH_SIDE)
-        boxes: list[Box] = []
+        boxes: dict[Box, float] = {}
         for enlargements in (0, 1):
             found, scores, _ = self._detector.run(small, enlargements, 0.0)
             for box, score in zip(map(_box, found), scores, strict=True):
                 if score >= MIN_SCORE and all(box_overlap(box, other) < MAX_OVERLAP for other in boxes):
-                    boxes.append(box)
-        return [_scaled(box, scale) for box in boxes]
+                    boxes[box] = score
+        return {_scaled(box, scale): score for box, score in boxes.items()}
 
-    def _by_network(self, pixels: np.ndarray) -> list[Box]:
+    def _by_network(self, pixels: np.ndarray) -> dict[Box, float]:
         """Faces by the convolutional detector: slower, but it finds turned and partly hidden ones."""
         small, scale = _reduced(pixels, NETWORK_SIDE)
-        return [_scaled(_box(found.rect), scale) for found in self._network(small, 0)]
+        return {_scaled(_box(found.rect), scale): found.confidence for found in self._network(small, 0)}
 
     def _quick(self, pixels: np.ndarray) -> Box | None:
         """The box of the largest face in a small copy, by the frontal detector, else by all detectors."""

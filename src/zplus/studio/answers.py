@@ -1,154 +1,232 @@
-"""What the page answers to each thing that a visitor does: new values by the names of its parts."""
+"""What the page answers to each thing that a visitor does.
+
+Each answer takes a session and values by name, whose types the page's call must have (api.py), and returns what
+showing.py tells of the session. torch comes with the first of them, when the page is up.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from html import escape
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import gradio as gr
+from zplus.errors import UnknownNameError, ZplusError
+from zplus.studio.showing import Values, everything, gallery, moves, progress, said, view
+from zplus.workflow.options import Feature
 
-from zplus.errors import ZplusError
-from zplus.studio.parcels import Parcels
-from zplus.studio.showing import FEATURES, Values, editing, everything, idle, progress, status, steps, view
-
-if TYPE_CHECKING:  # torch comes with these, and the page is up before it
+if TYPE_CHECKING:
     from zplus.studio.job import Job
     from zplus.studio.session import Session
 
-Answer = Callable[..., Values | Iterator[Values]]  # of a Visit and the values of some parts
 COMPARED = ("w+", "z+", "f/z+")
+EXAMPLE_SEED = 9
+MOST_POINTS = 32
 
 
-class Visit(NamedTuple):
-    """Who asks: a session, the id of its visitor, and the files of all visitors."""
-
-    session: "Session"
-    owner: str
-    parcels: Parcels
-
-
-def loaded(visit: Visit) -> Values:
-    """The page was opened: what there is to choose from."""
-    names = visit.session.models.names
-    if not names:
-        raise ZplusError("No model is here yet: run 'zplus pull all', then load this page again.")
-    values = everything(visit.session, "Ready: drop a photo, take the example, or sample a face.")
-    return values | {"model": gr.update(choices=names, value=names[0])}
+def hello(session: "Session") -> Values:
+    """The page was opened, or has lost its thread: all of it, with an example face if there is nothing else."""
+    if session.entry is None and session.job is None:
+        names = session.models.names
+        if not names:
+            raise ZplusError("No model is here yet: run 'zplus pull all', then load this page again.")
+        session.sample(names[0], "f/z+", EXAMPLE_SEED)
+        return everything(session, "This is an example, a person who does not exist. Move a slider, or drop a photo.")
+    return everything(session, "")
 
 
-def took(visit: Visit, came: dict[str, str]) -> Values:
-    """A file was dropped: the page tells its id, or why there is none."""
-    parcel = visit.parcels.take(str(came.get("key")))
-    if parcel is None:
-        raise ZplusError(str(came.get("refusal") or "This file did not arrive: drop it again."))
-    kind = visit.session.take(parcel.content, parcel.name)
-    return everything(visit.session, "The latent is open." if kind == "latent" else _found(visit.session))
+def uploaded(session: "Session", content: bytes, name: str, show: bool) -> Values:
+    """A file came."""
+    kind = session.take(content, name, show)
+    return everything(session, "The latent is open." if kind == "latent" else _found(session), True)
 
 
-def example(visit: Visit) -> Values:
+def example(session: "Session") -> Values:
     """The photo that comes with the package."""
     from zplus.images import example_photo
 
     path = example_photo()
-    visit.session.take(path.read_bytes(), path.name)
-    return everything(visit.session, _found(visit.session))
+    session.take(path.read_bytes(), path.name)
+    return everything(session, _found(session), True)
 
 
-def sampled(visit: Visit, model: str, space: str, seed: float | None) -> Values:
-    """A face of nobody."""
-    number = int(seed or 0)
-    visit.session.sample(model, space, number)
-    return everything(visit.session, f"Face {number}: a person who does not exist.")
+def sampled(session: "Session", model: str, space: str, seed: int) -> Values:
+    """Another face of nobody."""
+    session.sample(model, space, seed)
+    return everything(session, f"Face {seed}: a person who does not exist.")
 
 
-def inverted(visit: Visit, model: str, space: str, quality: str, face: int | None) -> Iterator[Values]:
-    """An inversion, with live progress."""
-    job = visit.session.invert(model, space, quality, face or 0)
-    yield from _followed(job)
-    yield everything(visit.session, _ended(visit.session, job))
+def shown(session: "Session", entry: int, face: int, in_photo: bool) -> Values:
+    """Another photo, or another face that is open."""
+    session.show(entry, face)
+    return everything(session, "" if session.opened else _found(session), in_photo)
 
 
-def compared(visit: Visit, quality: str) -> Iterator[Values]:
+def inverted(session: "Session", model: str, space: str, quality: str, face: int | None) -> Values:
+    """Find a face of the photo in the model."""
+    from zplus.studio.jobs import invert
+
+    return {"job": progress(invert(session, model, space, quality, face))}
+
+
+def inverted_all(session: "Session", model: str, space: str, quality: str) -> Values:
+    """Find a face of every photo that waits."""
+    from zplus.studio.jobs import invert_all
+
+    return {"job": progress(invert_all(session, model, space, quality))}
+
+
+def compared(session: "Session", quality: str) -> Values:
     """The same edit in several spaces."""
-    from zplus.studio.pictures import figures
+    from zplus.studio.jobs import compare
 
-    job = visit.session.compare(COMPARED, quality)
-    yield from _followed(job, ("cancel",))  # one space that was stopped would stand beside others that were not
-    found = figures(job.result or ())
-    words = status("The same edit in several spaces is below." if found else "Cancelled.")
-    shown = {"spaces": gr.update(value=found, visible=bool(found))}
-    yield idle(visit.session) | view(visit.session, False) | shown | words
+    return {"job": progress(compare(session, COMPARED, quality))}
 
 
-def stopped(visit: Visit, how: Literal["keep", "drop"]) -> Values:
-    """An inversion is to end now."""
-    if visit.session.job is not None:
-        visit.session.job.stop(how)
-    return {"stop": gr.update(interactive=False), "cancel": gr.update(interactive=False)}
+def dragged(session: "Session", opened: int, points: list[Any], strokes: list[Any]) -> Values:
+    """Move points of the face."""
+    from zplus.studio.jobs import drag
+
+    _check(session, opened)
+    if len(points) > MOST_POINTS:
+        raise ZplusError(f"More than {MOST_POINTS} points: clear some.")
+    return {"job": progress(drag(session, _rows(points, 4), _rows(strokes, 3)))}
 
 
-def moved(visit: Visit, where: str, feature: str, *strengths: float) -> Values:
-    """A slider was moved, or another view asked for."""
-    began, session, opened = time.perf_counter(), visit.session, visit.session.something()
-    old = opened.state
-    opened.move(type(old)(tuple(map(float, strengths[: len(opened.sliders)])), FEATURES.get(feature, old.feature)))
-    values = view(session, where == "photo", only_after=opened.state != old)
+def watched(session: "Session", since: int) -> Values:
+    """How far the job is; once, when it has ended, everything and how it ended."""
+    job = session.job
+    if job is None:
+        return everything(session, "")
+    if job.running:
+        return {"job": progress(job, since)}
+    session.job = None
+    if job.error is not None:
+        raise job.error
+    entry = session.entry
+    pictures = {"spaces": _captioned(job)} if job.kind == "compare" and job.result else {}
+    in_photo = job.kind == "invert" and entry is not None and len(entry.opened) > 1
+    return everything(session, _ended(session, job), in_photo) | pictures
+
+
+def stopped(session: "Session", how: Literal["keep", "drop"]) -> Values:
+    """A job is to end now."""
+    if session.job is not None:
+        session.job.stop("keep" if how == "keep" else "drop")
+    return said("Stopping ...")
+
+
+def moved(session: "Session", opened: int, gesture: str, strengths: list[Any], feature: str, in_photo: bool) -> Values:
+    """Sliders were moved, or the way that F follows was changed."""
+    began, one = time.perf_counter(), _check(session, opened)
+    if feature not in get_args(Feature):
+        raise UnknownNameError("move of F", feature, get_args(Feature))
+    one.move(*_rows([strengths], len(one.sliders)), feature, gesture)
     session.save_soon()
-    seconds = f"Shown after {time.perf_counter() - began:.2f} s."
-    return values | steps(session) | (status(session.trouble, "error") if session.trouble else status(seconds))
+    values = moves(session) | {"view": view(session, in_photo, only_after=True)}
+    if session.trouble:
+        return values | said(session.trouble, "error")
+    return values | said(f"Shown after {time.perf_counter() - began:.2f} s.")
 
 
-def stepped(visit: Visit, where: str, way: str) -> Values:
+def viewed(session: "Session", opened: int, in_photo: bool) -> Values:
+    """The face, or the whole photo."""
+    _check(session, opened)
+    return {"view": view(session, in_photo)}
+
+
+def stepped(session: "Session", opened: int, way: str, in_photo: bool) -> Values:
     """Undo, redo or reset."""
-    session, opened = visit.session, visit.session.something()
-    {"undo": opened.history.undo, "redo": opened.history.redo, "reset": opened.reset}[way]()
+    one = _check(session, opened)
+    ways = {"undo": one.history.undo, "redo": one.history.redo, "reset": one.reset}
+    if way not in ways:
+        raise UnknownNameError("step", way, ways)
+    ways[way]()
     session.save_soon()
-    return editing(session) | view(session, where == "photo") | status(f"Done: {way}.")
+    done = {"undo": "Undone.", "redo": "Redone.", "reset": "All is as it was found. Undo brings the edit back."}
+    return moves(session) | {"view": view(session, in_photo, only_after=True)} | said(done[way])
 
 
-def downloaded(visit: Visit, where: str, kind: str) -> Values:
-    """A file to save: its link, which the page follows at once."""
-    content, name = visit.session.something().download(kind, where == "photo")
-    key = visit.parcels.put(content, name, visit.owner)
-    link = f'<a href="download/{key}" download="{escape(name)}">Save {escape(name)} ({len(content) / 1e6:.1f} MB)</a>'
-    return {"link": gr.update(value=link, visible=True)} | status(f"The {kind} is ready.")
+def saved(session: "Session", opened: int, kind: str, in_photo: bool) -> tuple[bytes, str]:
+    """A file to save: its bytes and its name."""
+    from zplus.studio import saving
+
+    _check(session, opened)
+    entry, one = session.shown()
+    return saving.saved(entry, one, kind, in_photo)
 
 
-def reopened(visit: Visit, key: str) -> Values:
+def recipe(session: "Session", opened: int) -> Values:
+    """What was done, as commands and as Python."""
+    from zplus.studio import recipe
+
+    _check(session, opened)
+    return recipe.recipe(session.models, *session.shown())
+
+
+def reopened(session: "Session", key: str) -> Values:
     """Something from the gallery."""
-    if not key:
-        raise ZplusError("Choose something from the gallery first.")
-    visit.session.reopen(key)
-    return everything(visit.session, f"{visit.session.name} is open again.")
+    session.reopen(key)
+    return everything(session, f"{session.shown()[0].name} is open again.")
 
 
-def deleted(visit: Visit) -> Values:
-    """What is open is to be gone: in memory, and in the folder of the gallery."""
-    visit.session.delete()
-    visit.parcels.forget(visit.owner)
-    return everything(visit.session, "Deleted: nothing of it is left here.")
+def deleted(session: "Session") -> Values:
+    """The photo that is shown is to be gone: in memory, and in the folder of the gallery."""
+    session.delete()
+    if session.entry is None:
+        return hello(session) | {"gallery": gallery(session)} | said("Deleted: nothing of it is left here.")
+    return everything(session, "Deleted: nothing of it is left here.")
 
 
-def _followed(job: "Job", ways: Sequence[str] = ("stop", "cancel")) -> Iterator[Values]:
-    """The progress of a job, with a live picture, and the ways to end it."""
-    began = {name: gr.update(interactive=False) for name in ("invert", "compare")}
-    yield began | {name: gr.update(visible=True, interactive=True) for name in ways} | status("Beginning ...", "busy")
-    for seen in job.watch():
-        yield progress(seen) | {name: gr.update(visible=True) for name in ways}  # a quick series may lose the first
+ANSWERS = {
+    "hello": hello, "example": example, "sample": sampled, "show": shown, "invert": inverted,
+    "invert-all": inverted_all, "compare": compared, "drag": dragged, "watch": watched, "stop": stopped, "move": moved,
+    "view": viewed, "step": stepped, "recipe": recipe, "reopen": reopened, "delete": deleted,
+}  # fmt: skip
+
+
+def _check(session: "Session", number: int) -> Any:
+    """What is open, if it is what the page speaks of. Raises ZplusError."""
+    opened = session.something()
+    if opened.number != number:
+        raise ZplusError("This face is no longer open: what is open now is shown.")
+    if session.job is not None and session.job.running and session.job.kind == "drag":
+        raise ZplusError("Points are moving: wait for them, or cancel.")
+    return opened
+
+
+def _rows(rows: list[Any], length: int) -> list[tuple[float, ...]]:
+    """Rows of so many numbers each. Raises ZplusError."""
+    for row in rows:
+        if not isinstance(row, list) or len(row) != length or any(type(x) not in (int, float) for x in row):
+            raise ZplusError("The numbers of this call do not fit what is open: load the page again.")
+    return [tuple(map(float, row)) for row in rows]
+
+
+def _captioned(job: "Job") -> list[Values]:
+    from zplus.studio.pictures import picture_url
+
+    return [{"picture": picture_url(pixels, words != "original"), "words": words} for pixels, words in job.result]
 
 
 def _ended(session: "Session", job: "Job") -> str:
-    if session.opened is None or job.stopped == "drop":
+    if job.stopped == "drop":
         return "Cancelled."
-    figures = session.opened.latent.figures
+    if job.kind == "compare":
+        return "The same edit in several spaces is below."
+    if job.kind == "drag":
+        return "The points were moved." + (" Stopped early." if job.stopped else "")
+    opened = session.opened
+    if opened is None:
+        return "Done."
+    figures = opened.latent.figures
     count, seconds = figures.get("steps", [0])[0], figures.get("seconds", [0.0])[0]
     way = f"in {count} steps" if count else "by the encoder alone"
-    ended = f"Inverted {way}, {seconds:.0f} s. Move a slider." + (" Stopped early." if job.stopped else "")
-    return " ".join([ended, *session.doubts])
+    ended = f"Found {way}, {seconds:.0f} s. Move a slider." + (" Stopped early." if job.stopped else "")
+    return " ".join([ended, *opened.about.doubts])
 
 
 def _found(session: "Session") -> str:
-    count = len(session.faces)
+    entry = session.entry
+    if entry is None:
+        return ""
+    count = len(entry.faces)
     if not count:
-        return f"{session.why_no_face} A picture that is cut as the model expects it can be inverted as it is."
-    return "One face was found: invert it." if count == 1 else f"{count} faces were found: choose one, and invert it."
+        return f"{entry.why_no_face} A picture that is cut as the model expects it can be used as it is."
+    return "One face was found: click it." if count == 1 else f"{count} faces were found: click one."

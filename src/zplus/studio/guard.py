@@ -1,12 +1,12 @@
 """What stands before the page: which requests are answered at all. Anything that is not on its lists is refused.
 
 Against pages of other sites that a visitor has open: Host (DNS rebinding), Origin and Sec-Fetch-Site (requests across
-sites), no frames. Against programs that call the page's interface: only the routes that the page uses, bounded bodies,
-no files by path or address. The Content-Security-Policy lets the page ask nothing of any other host.
+sites), no frames. Against programs that call the page's interface: only the routes that the page uses, and bounded
+bodies. The Content-Security-Policy lets the page ask nothing of any other host, and run nothing but its own files.
 """
 
 import hmac
-import json
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
@@ -15,28 +15,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_UPLOAD = 64_000_000  # bytes: a photo of 64 million pixels as JPEG, or a latent with the weights it tunes
 LARGEST_CALL = 1_000_000  # bytes of what a slider or a button sends
-READ = {
-    "/",
-    "/alive",
-    "/config",
-    "/theme.css",
-    "/favicon.ico",
-    "/manifest.json",
-    "/robots.txt",
-    "/gradio_api/startup-events",
-}
-READ_BELOW = ("/assets/", "/static/", "/svelte/", "/download/", "/gradio_api/heartbeat/", "/gradio_api/queue/data")
-WRITTEN = {"/upload", "/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset"}
-COOKIE = "zplus_token"
+UPLOAD = "/api/upload"
+ROUTE = re.compile(r"/assets/[a-z]+\.[a-z]+|/")  # of the page's files
+CALL = re.compile(r"/api/[a-z-]+")
+COOKIE = "zplus_token"  # with the port, because a browser sends cookies to every port of a host
 HEADERS = {
     "content-security-policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
 }
 
 
@@ -69,7 +60,7 @@ class Guard:
         answer: Response
         try:
             self._check_sender(request.headers, request.scope.get("scheme", "http"))
-            if self.token and not self._is_token(request.cookies.get(COOKIE, "")):
+            if self.token and not self._is_token(request.cookies.get(_cookie(request), "")):
                 answer = self._let_in(request)
             else:
                 _check_route(request.method, request.scope["path"])
@@ -97,21 +88,23 @@ class Guard:
         given = request.query_params.get("token", "")
         if request.method != "GET" or request.scope["path"] != "/" or not self._is_token(given):
             raise Refused(401, "A token is needed: open the address with ?token=... that zplus studio printed.")
-        cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+        cookie = f"{_cookie(request)}={self.token}; HttpOnly; SameSite=Strict; Path=/"
         return Response(status_code=303, headers={"location": "/", "set-cookie": cookie})
 
 
+def _cookie(request: Request) -> str:
+    return f"{COOKIE}_{request.headers.get('host', '').rpartition(':')[2]}"
+
+
 def _check_route(method: str, path: str) -> None:
-    plain = ".." not in path and "//" not in path and "\\" not in path
-    readable = method in ("GET", "HEAD") and (path in READ or path.startswith(READ_BELOW))
-    if not plain or not (readable or (method == "POST" and path in WRITTEN)):
+    readable = method in ("GET", "HEAD") and ROUTE.fullmatch(path)
+    if not (readable or (method == "POST" and CALL.fullmatch(path))):
         raise Refused(404, "There is nothing here.")
 
 
 async def _body(request: Request) -> bytes:
-    """All of a body, within its bound, whatever length is stated; a call of the page may not speak of files."""
-    upload = request.scope["path"] == "/upload"
-    most = LARGEST_UPLOAD if upload else LARGEST_CALL
+    """All of a body, within its bound, whatever length is stated."""
+    most = LARGEST_UPLOAD if request.scope["path"] == UPLOAD else LARGEST_CALL
     too_large = Refused(413, f"This file is larger than {most // 1_000_000} MB: make it smaller first.")
     stated, body = request.headers.get("content-length", "0"), bytearray()
     if not stated.isdecimal() or int(stated) > most:
@@ -123,19 +116,7 @@ async def _body(request: Request) -> bytes:
                 raise too_large
     except ClientDisconnect:
         raise Refused(400, "The request was cut short.") from None
-    if not upload:
-        _check_call(bytes(body))
     return bytes(body)
-
-
-def _check_call(body: bytes) -> None:
-    """Gradio would open files by path and fetch them by address for components that take files; this page has none."""
-    try:
-        call = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        raise Refused(400, "This is not a call of the page.") from None
-    if not isinstance(call, dict) or "gradio.FileData" in json.dumps(call):
-        raise Refused(400, "This is not a call of the page.")
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -1,9 +1,8 @@
-"""Undo and redo: states one after the other, of which a quick series counts as one."""
+"""Undo and redo: states one after the other, of which those of one gesture count as one."""
 
 from typing import Generic, TypeVar
 
 State = TypeVar("State")
-SERIES = 1.5  # seconds: moves of one slider that follow each other within it are one step
 LONGEST = 200
 
 
@@ -11,8 +10,7 @@ class History(Generic[State]):
     """States with one of them present."""
 
     def __init__(self, first: State):
-        self._states, self._at = [first], 0
-        self._cause, self._when = "", 0.0
+        self._states, self._at, self._gesture = [first], 0, ""
 
     @property
     def now(self) -> State:
@@ -29,14 +27,19 @@ class History(Generic[State]):
         """Whether there is a state after."""
         return self._at < len(self._states) - 1
 
-    def put(self, state: State, cause: str, when: float) -> None:
-        """A new state, after which none can be redone; of the same cause soon after (seconds), it replaces the last."""
+    def put(self, state: State, gesture: str = "") -> None:
+        """Add a state, after which none can be redone.
+
+        Args:
+            state: It replaces the last one if that came of the same gesture.
+            gesture: What it came of: a drag of a slider from press to release has one name. "" is one by itself.
+        """
         if state == self.now:
             return
-        series = self.can_undo and cause == self._cause and when - self._when < SERIES
-        self._states[self._at + (not series) :] = [state]
+        same = self.can_undo and gesture != "" and gesture == self._gesture
+        self._states[self._at + (not same) :] = [state]
         self._states = self._states[-LONGEST:]
-        self._at, self._cause, self._when = len(self._states) - 1, cause, when
+        self._at, self._gesture = len(self._states) - 1, gesture
 
     def undo(self) -> State:
         """The state before, if there is one."""
@@ -47,5 +50,5 @@ class History(Generic[State]):
         return self._go(self._at + self.can_redo)
 
     def _go(self, at: int) -> State:
-        self._at, self._cause = at, ""
+        self._at, self._gesture = at, ""
         return self.now

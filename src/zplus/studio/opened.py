@@ -1,8 +1,8 @@
-"""A latent opened for sliders: previews, undo and redo, paste, and what can be downloaded."""
+"""A latent opened for sliders: its picture after an edit, undo and redo, and its place in a photo."""
 
-import time
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import RLock
 
@@ -15,134 +15,162 @@ from zplus.editing import Editor
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, whole
 from zplus.faces.paste import paste
-from zplus.images import fitted, image_bytes, to_pixels
-from zplus.latent import Edit, Latent, save_latent
-from zplus.spaces import render
+from zplus.images import fitted, to_pixels
+from zplus.latent import Edit, Latent
 from zplus.studio.history import History
 from zplus.studio.models import Models
-from zplus.studio.passing import given_out
-from zplus.studio.pictures import address, animated
-from zplus.workflow.editing import finished
 from zplus.workflow.options import Feature
 from zplus.workflow.photo import Pixels
-from zplus.workflow.sheet import strip
 
 PREVIEW = 1024  # pixels of the longer side of what the page shows
-STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)  # parts of the edit
-FRAMES = 24  # of an animation, one way
-FRAME = 512  # pixels a side of its frames
+DRAGGED = "drag"  # the method in the card of a direction that a drag found
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class SliderState:
-    """What the sliders say, in standard deviations, and how F goes with it."""
+    """What a face is to become.
+
+    Attributes:
+        strengths: Of each slider, in standard deviations.
+        feature: How F follows.
+        drags: The edits that drags of points found, each at its own strength.
+    """
 
     strengths: tuple[float, ...]
     feature: Feature = "moved"
+    drags: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a latent comes from, so that a command can say it.
+
+    Attributes:
+        face: The number of the face in the photo; AS_IT_IS for a picture that is cut already.
+        seed: Of a face that was sampled.
+        method: A name of `zplus.PRESETS` for an inversion.
+        steps: Of an inversion; None for those of the method.
+    """
+
+    face: int = 0
+    seed: int | None = None
+    method: str = ""
+    steps: int | None = None
+
+
+@dataclass
+class About:
+    """What goes with an opened latent: its origin, doubts about its inversion, and its id on the shelf."""
+
+    origin: Origin = Origin()
+    doubts: list[str] = field(default_factory=list)
+    kept: str | None = None
 
 
 class Opened:
-    """One latent of a model, of one photo or of none. target: the photo and its crop, where there is a photo.
+    """One latent of a model, of a face in a photo or of none.
 
-    Edits of the latent that belong to a slider become that slider's strength; others stay as they are.
+    Edits of the latent that belong to a slider become that slider's strength, and drags can be undone; others stay.
+
+    Args:
+        models: The models of the studio.
+        model: The name of one.
+        latent: Of one row.
+        target: The photo and its crop; None where there is no photo.
+        about: What goes with it.
+
+    Attributes:
+        number: Its own among all that this program opened.
+        lock: Held while its networks run.
     """
 
-    def __init__(self, models: Models, model: str, latent: Latent, target: Aligned | None, name: str):
-        self.model, self.name, self.has_photo, self._models = model, name, target is not None, models
+    def __init__(self, models: Models, model: str, latent: Latent, target: Aligned | None, about: About | None = None):
+        self.number, self.model, self.about = next(_numbers), model, about or About()
+        self.has_photo, self._models = target is not None, models
         self.generator, self.sliders = models.generator(model), models.sliders(model)
-        strengths, rest = _split(latent.edits, self.sliders)
+        first, rest = _split(latent, self.sliders)
         latent = replace(latent, edits=rest, edited=None)
         quick = None if latent.added or latent.offsets else models.execution(model)
-        self._editor, self._lock = Editor(self.generator, latent, quick), RLock()
+        self._editor, self.lock = Editor(self.generator, latent, quick), RLock()
         self.latent, bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
         self.reconstruction = self._editor.image(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
         self._inverted = self._editor.image(bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
-        self._before: dict[bool, str] = {}
-        self.history = History(SliderState(strengths, latent.feature))
+        self.history = History(first)
 
     @property
     def state(self) -> SliderState:
-        """What the sliders say now."""
+        """What the face is to become now."""
         return self.history.now
 
-    def move(self, state: SliderState) -> None:
-        """The sliders were moved; those of one slider that follow each other soon are undone together."""
-        if len(state.strengths) != len(self.sliders) or not np.isfinite(state.strengths).all():
+    def move(self, strengths: Sequence[float], feature: Feature, gesture: str = "") -> None:
+        """The sliders were moved; moves of one gesture are undone together. Raises ZplusError."""
+        if len(strengths) != len(self.sliders) or not np.isfinite(strengths).all():
             raise ZplusError("The sliders do not fit what is open: load the page again.")
-        moved = [i for i, (a, b) in enumerate(zip(state.strengths, self.state.strengths, strict=True)) if a != b]
-        self.history.put(state, str(moved), time.monotonic())
+        self.history.put(replace(self.state, strengths=tuple(strengths), feature=feature), gesture)
+
+    def dragged(self, latent: Latent) -> None:
+        """Points were dragged: the last edit of the latent is one more step."""
+        old = {drag.direction.name for drag in self.state.drags}
+        found = [one for one in latent.edits if _is_drag(one) and one.direction.name not in old]
+        self.history.put(replace(self.state, drags=(*self.state.drags, *found)))
 
     def reset(self) -> None:
-        """All sliders to 0, which can be undone."""
-        self.history.put(SliderState((0.0,) * len(self.sliders), self.state.feature), "reset", time.monotonic())
+        """The face as it was inverted, which can be undone."""
+        self.history.put(SliderState((0.0,) * len(self.sliders), self.state.feature))
+
+    def moved(self, state: SliderState) -> list[tuple[Direction, float]]:
+        """The directions of a state that are not at 0, with their strengths."""
+        drags = [(drag.direction, drag.strength) for drag in state.drags]
+        return [pair for pair in zip(self.sliders, state.strengths, strict=True) if pair[1]] + drags
 
     def edited(self, state: SliderState, part: float = 1.0) -> Latent:
         """The latent after `part` of an edit."""
-        with self._lock:
-            strengths = {direction: part * strength for direction, strength in self._moved(state)}
+        with self.lock:
+            strengths = {direction: part * strength for direction, strength in self.moved(state)}
             return self._editor.edit(strengths, feature=state.feature)
 
     def picture(self, state: SliderState, part: float = 1.0) -> Tensor:
-        """The edited crop [3, R, R] as it is shown while sliders move."""
-        if not self._moved(state) or not part:
+        """The edited crop [3, R, R] in [-1, 1] as it is shown while sliders move."""
+        if not self.moved(state) or not part:
             return self.reconstruction
-        with self._lock:
+        with self.lock:
             self._models.runs += 1
             return self._editor.image(self.edited(state, part))[0].cpu()
 
-    def before(self, in_photo: bool) -> str:
-        """The address of what is compared with: the photo or its crop, as large as the page shows it."""
-        if in_photo not in self._before:
-            pixels = self._small.photo if in_photo else fitted(self.target.pixels, PREVIEW)
-            self._before[in_photo] = address(pixels, edited=not self.has_photo)
-        return self._before[in_photo]
+    def before(self) -> Pixels:
+        """What the crop is compared with, as large as the page shows it."""
+        return fitted(self.target.pixels, PREVIEW)
 
-    def after(self, in_photo: bool) -> Pixels:
-        """The edit, in the photo or as a crop, as large as the page shows it."""
+    def after(self) -> Pixels:
+        """The edited crop, as large as the page shows it."""
+        return fitted(to_pixels(self.picture(self.state)), PREVIEW)
+
+    def pasted(self, onto: Pixels, others: Sequence[Aligned]) -> Pixels:
+        """A photo as large as the page shows it, with the edit pasted in. See `zplus.paste`."""
         image = self.picture(self.state)
-        return paste(self._small, self._inverted, image) if in_photo else fitted(to_pixels(image), PREVIEW)
-
-    def download(self, kind: str, in_photo: bool) -> tuple[bytes, str]:
-        """A file and its name: "picture" at full size, "strip", "animation" or "latent"."""
-        state = self.state
-        moved, edited = self._moved(state), self.edited(state)
-        note = ", ".join(f"{direction.name} {strength:+g}" for direction, strength in moved)
-        if kind == "latent":
-            content = given_out("latent.safetensors", lambda path: save_latent(edited, path))
-            return content, f"{self.name}.latent.safetensors"
-        if kind == "picture":
-            target, suffix = (self.target, ".jpg") if in_photo and self.has_photo else (None, ".png")
-            with self._lock:
-                image = render(self.generator, edited)[0].cpu()
-                pixels = finished(self.generator, edited, image, target)
-            return image_bytes(pixels, suffix, note), f"{self.name}.edited{suffix}"
-        if not moved:
-            raise ZplusError("Move a slider first: a strip and an animation show the way to an edit.")
-        if kind == "strip":
-            frames = [to_pixels(self.picture(state, part)) for part in STRIP]
-            return image_bytes(strip(frames), ".png", note), f"{self.name}.strip.png"
-        frames = [fitted(to_pixels(self.picture(state, i / (FRAMES - 1))), FRAME) for i in range(FRAMES)]
-        return animated(frames, note), f"{self.name}.animation.webp"
-
-    def _moved(self, state: SliderState) -> list[tuple[Direction, float]]:
-        return [pair for pair in zip(self.sliders, state.strengths, strict=True) if pair[1]]
+        return onto if image is self._inverted else paste(self.small, self._inverted, image, "keep", others, onto)
 
     @cached_property
-    def _small(self) -> Aligned:
-        """The photo as large as the page shows it."""
+    def small(self) -> Aligned:
+        """The photo as large as the page shows it, and where the crop lies in it."""
         photo = fitted(self.target.photo, PREVIEW)
         return replace(self.target, photo=photo, quad=self.target.quad * (len(photo) / len(self.target.photo)))
 
 
-def _split(edits: Sequence[Edit], sliders: Sequence[Direction]) -> tuple[tuple[float, ...], tuple[Edit, ...]]:
-    """The strength of each slider, and the edits that are no slider's."""
-    strengths, rest = [0.0] * len(sliders), []
-    for edit in edits:
+def _is_drag(edit: Edit) -> bool:
+    return edit.direction.card.get("method") == DRAGGED
+
+
+def _split(latent: Latent, sliders: Sequence[Direction]) -> tuple[SliderState, tuple[Edit, ...]]:
+    """The state that the edits of sliders and drags amount to, and the other edits."""
+    strengths, drags, rest = [0.0] * len(sliders), [], []
+    for edit in latent.edits:
         vector = edit.direction.vector.cpu()
         own = [i for i, slider in enumerate(sliders) if edit.layers is None and torch.equal(slider.vector, vector)]
         if own:
             strengths[own[0]] += edit.strength
         else:
-            rest.append(edit)
-    return tuple(strengths), tuple(rest)
+            (drags if _is_drag(edit) and edit.layers is None else rest).append(edit)
+    return SliderState(tuple(strengths), latent.feature, tuple(drags)), tuple(rest)

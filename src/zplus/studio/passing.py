@@ -30,3 +30,13 @@ def given_out(name: str, write: Callable[[Path], None]) -> bytes:
         path = Path(folder) / name
         write(path)
         return path.read_bytes()
+
+
+def stem(name: str) -> str:
+    """What a file was called, without its ending and whatever a file name should not hold.
+
+    >>> stem("../../My photo.of <me>.jpg")
+    'My photo'
+    """
+    found = Path(name.replace("\\", "/")).name.partition(".")[0]
+    return "".join(c for c in found if c.isalnum() or c in "-_ ")[:60].strip() or "picture"

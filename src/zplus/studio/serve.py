@@ -1,62 +1,32 @@
-"""From the command to a page that listens: the server, its own routes, and the guard before all."""
+"""From the command to a page that listens: the server, and the guard before all."""
 
-import inspect
 import os
 import secrets
 import socket
 import string
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote
 
-for _name, _value in {
-    "GRADIO_ANALYTICS_ENABLED": "False",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
-    "GRADIO_SHARE": "False",
-    "GRADIO_MCP_SERVER": "False",
-}.items():
-    os.environ[_name] = _value  # before gradio is imported, which reads them then
-
-from zplus.errors import MissingExtraError, ZplusError  # noqa: E402
-
-
-@contextmanager
-def _no_stubs() -> Iterator[None]:
-    """Upon each import gradio parses the source of every component, to write type stubs into its own folder: two
-    seconds of five until the page is there. It does so for none whose file cannot be told."""
-    getfile = inspect.getfile
-
-    def told(thing: object) -> str:
-        if type(thing).__name__ == "ComponentMeta":
-            raise OSError(f"{thing} shall have no stub.")
-        return getfile(thing)  # type: ignore[arg-type]
-
-    inspect.getfile = told  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        inspect.getfile = getfile
-
+from zplus.errors import MissingExtraError, ZplusError
+from zplus.files import atomic, make_folder, regular
 
 try:
-    with _no_stubs():
-        import gradio
     import uvicorn
-    from fastapi import FastAPI, Request, Response
-except ImportError as error:
-    raise MissingExtraError("gradio", "studio") from error
 
-from zplus.studio import page  # noqa: E402
-from zplus.studio.guard import Guard  # noqa: E402
-from zplus.studio.visitors import UPLOADS, Visitors  # noqa: E402
+    from zplus.studio.api import application
+except ImportError as error:
+    raise MissingExtraError("starlette", "studio") from error
+
+from zplus.studio.guard import Guard
+from zplus.studio.visitors import Visitors
 
 PORT = 7860  # where none is asked for; another free one where it is taken
 SHORTEST_TOKEN = 16  # characters
+TOKEN_FILE = "page.token"  # in the folder that is kept, for its owner alone
 TOKEN_CHARACTERS = set(string.ascii_letters + string.digits + "._-~+/=")  # which a cookie can hold, whoever reads it
 EVERYWHERE = ("0.0.0.0", "::")  # hosts that stand for all addresses of this machine
 
@@ -74,9 +44,10 @@ def serve(
     """Serve the page until interrupted. Raises ZplusError where the address cannot be listened on, or is unsafe, or
     where a model is not there.
 
-    host: a loopback address, or another one together with a token. token: "" makes one up.
+    host: a loopback address, or another one together with a token. token: "" makes one up. With a folder there always
+    is one, because other accounts of this machine can open the page.
     """
-    token, files = checked_token(host, token), checked_models(files)
+    token, files = checked_token(host, token, keep), checked_models(files)
     with listening(host, port) as bound:
         number = bound.getsockname()[1]
         visitors = Visitors(keep, files, device)
@@ -85,7 +56,7 @@ def serve(
                 Guard(application(visitors), hosts_of(host, number), token),
                 log_level="warning",
                 access_log=False,
-                timeout_graceful_shutdown=1,  # the page keeps a connection open, which would be waited for
+                timeout_graceful_shutdown=1,  # an answer may take long, and would be waited for
             )
         )
         name = socket.gethostname() if host in EVERYWHERE else host
@@ -99,43 +70,28 @@ def serve(
         server.run(sockets=[bound])
 
 
-def application(visitors: Visitors) -> FastAPI:
-    """The page, the way in for files and the way out, and a sign of life."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    born = secrets.token_hex(8)
-
-    @app.get("/alive")
-    async def alive() -> Response:
-        return Response(born, headers={"cache-control": "no-store"}, media_type="text/plain")
-
-    @app.post("/upload")
-    async def upload(request: Request) -> Response:
-        key = visitors.parcels.put(await request.body(), request.query_params.get("name", ""), UPLOADS)
-        return Response(key, media_type="text/plain")
-
-    @app.get("/download/{key}")
-    async def download(key: str) -> Response:
-        parcel = visitors.parcels.get(key)
-        if parcel is None:
-            return Response("This download is gone: ask for it again.", 404, media_type="text/plain")
-        named = f"attachment; filename*=UTF-8''{quote(parcel.name)}"
-        headers = {"content-disposition": named, "cache-control": "no-store"}
-        return Response(parcel.content, headers=headers, media_type="application/octet-stream")
-
-    blocks = page.build(visitors)
-    blocks.queue(max_size=page.QUEUE, api_open=False)
-    return gradio.mount_gradio_app(app, blocks, "/", footer_links=[], max_file_size=1, **page.looks())
-
-
-def checked_token(host: str, token: str | None) -> str:
-    """The token that visitors need, "" for none, which only a loopback address may have."""
+def checked_token(host: str, token: str | None, keep: Path | None = None) -> str:
+    """The token that visitors need, "" for none, which only a loopback address without a gallery may have."""
     if token is not None and 0 < len(token) < SHORTEST_TOKEN:
         raise ZplusError(f"The token is too short: give {SHORTEST_TOKEN} characters or more, or '' for a new one.")
     if token is not None and not set(token) <= TOKEN_CHARACTERS:
         raise ZplusError("The token cannot be kept in a cookie: use letters from a to z, digits and . _ - ~ alone.")
     if token is None and not is_loopback(host):
         raise ZplusError(f"{host} can be reached from other machines: add --token '' so that visitors need a token.")
-    return "" if token is None else token or secrets.token_urlsafe(24)
+    if token is None:
+        return "" if keep is None else _kept_token(keep)
+    return token or secrets.token_urlsafe(24)
+
+
+def _kept_token(folder: Path) -> str:
+    """The token of a folder, made up once, so that a page goes on after the program was started again."""
+    path = folder / TOKEN_FILE
+    if regular(path).is_file() and len(token := path.read_text(encoding="utf-8", errors="replace")) >= SHORTEST_TOKEN:
+        return checked_token("localhost", token)
+    make_folder(folder)
+    with atomic(path) as temporary:
+        temporary.write_text(token := secrets.token_urlsafe(24), encoding="utf-8")
+    return token
 
 
 def checked_models(files: Sequence[Path]) -> Sequence[Path]:

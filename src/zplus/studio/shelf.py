@@ -16,7 +16,7 @@ from PIL import Image
 
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, crop
-from zplus.files import atomic
+from zplus.files import atomic, make_folder
 from zplus.images import fitted, read_image, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.workflow.photo import Pixels
@@ -46,7 +46,7 @@ class Shelf:
     def __init__(self, folder: Path):
         self.folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise ZplusError(f"The folder {folder} cannot be made ({error.strerror}): choose another place.") from error
 
@@ -66,7 +66,7 @@ class Shelf:
         """Keep an inversion and the photo that it is of; its id. `facts.json` comes last and makes it whole."""
         key = secrets.token_hex(16)
         place = self.folder / key
-        place.mkdir()
+        make_folder(place)
         facts: dict[str, Any] = {"name": name, "model": model, "space": latent.space}
         facts |= {"time": time.time(), "day": time.strftime("%Y-%m-%d %H:%M")}
         try:
@@ -112,12 +112,12 @@ class Shelf:
             raise ZplusError("This part of the gallery is damaged: delete its folder.")
         return crop(read_image(photo), quad, size)
 
-    def looks(self, items: Sequence[Item]) -> list[tuple[Pixels, str]]:
-        """Their small pictures with their names; what cannot be read, or was just deleted, is passed over."""
+    def looks(self, items: Sequence[Item]) -> list[tuple[Pixels, Item]]:
+        """Their small pictures; what cannot be read, or was just deleted, is passed over."""
         found = []
         for item in items:
             with suppress(ZplusError):
-                found.append((read_image(self._place(item.key) / LOOK), item.name))
+                found.append((read_image(self._place(item.key) / LOOK), item))
         return found
 
     def delete(self, key: str) -> None:

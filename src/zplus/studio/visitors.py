@@ -1,5 +1,7 @@
 """Who is visiting: a session each, by the id that the page chose at random, and what became of those that left."""
 
+import re
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
@@ -8,7 +10,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from zplus.errors import ZplusError
-from zplus.studio.parcels import Parcels
 
 if TYPE_CHECKING:
     from zplus.studio.models import Models
@@ -16,21 +17,27 @@ if TYPE_CHECKING:
     from zplus.studio.shelf import Shelf
 
 MAX_VISITORS = 16  # visitors at a time; the one that was away longest makes room
-UPLOADS = "uploads"  # the owner of files that nobody has opened yet
+SILENT = 3600.0  # seconds without a sign of its page, after which a visitor has left
+KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class Visitors:
     """All sessions of this program. torch and the models are loaded with the first, once the page is up."""
 
     def __init__(self, keep: Path | None = None, files: Sequence[Path] = (), device: str = "cpu"):
-        self.keep, self.parcels = keep, Parcels()
-        self._files, self._device = files, device
+        self.keep, self._files, self._device = keep, files, device
         self._lock = Lock()
         self._sessions: dict[str, Session] = {}  # who was here last comes last
+        self._heard: dict[str, float] = {}
+
+    @staticmethod
+    def is_key(key: str) -> bool:
+        """Whether a text is an id as the page makes them."""
+        return KEY.fullmatch(key) is not None
 
     def session(self, key: str) -> "Session":
         """The session of a visitor, a new one upon the first call. Raises ZplusError for one without an id."""
-        if not key:
+        if not self.is_key(key):
             raise ZplusError("This page has lost its name: load it again.")
         with self._lock:
             if key in self._sessions:
@@ -39,7 +46,17 @@ class Visitors:
                 while len(self._sessions) >= MAX_VISITORS:
                     self._close(next(iter(self._sessions)))
                 self._sessions[key] = import_module("zplus.studio.session").Session(*self._shared)
+            self._heard[key] = time.monotonic()
             return self._sessions[key]
+
+    def heard(self, key: str) -> None:
+        """The page of a visitor is still there. Those that were silent for long are forgotten."""
+        now = time.monotonic()
+        with self._lock:
+            if key in self._sessions:
+                self._heard[key] = now
+            for old in [old for old, when in self._heard.items() if now - when > SILENT]:
+                self._close(old)
 
     def warm_up(self) -> None:
         """Load what all visitors share."""
@@ -55,7 +72,7 @@ class Visitors:
         return len(self._sessions)
 
     def _close(self, key: str) -> None:
-        self.parcels.forget(key)
+        self._heard.pop(key, None)
         if key in self._sessions:
             self._sessions.pop(key).forget()
 

@@ -1,0 +1,92 @@
+"""What was done on the page, as commands and as Python."""
+
+import shlex
+from pathlib import Path
+
+from zplus.generators import MODELS
+from zplus.studio import AS_IT_IS
+from zplus.studio.entry import Entry
+from zplus.studio.models import Models
+from zplus.studio.opened import Opened
+from zplus.studio.session import SAMPLE_PSI
+from zplus.workflow.options import InvertOptions
+
+
+def recipe(models: Models, entry: Entry, opened: Opened) -> dict[str, str]:
+    """How to make the edited picture without the page: "shell" and "python"."""
+    model = opened.model if opened.model in MODELS else str(models.files[opened.model])
+    return {"shell": "\n".join(_shell(model, entry, opened)), "python": "\n".join(_python(model, entry, opened))}
+
+
+def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
+    """Commands, one a line: invert, edit, and a drag for each that was made."""
+    origin, photo = opened.about.origin, entry.file
+    own = [] if model == InvertOptions.model else ["--model", model]
+    if origin.seed is not None:
+        return [_line("sample", "--seeds", origin.seed, "--psi", SAMPLE_PSI, *own, "-o", "faces"), "# " + ONLY_PYTHON]
+    face = ["--no-align"] if origin.face == AS_IT_IS else ["--face", origin.face] if origin.face else []
+    latent, lines, paste = f"{entry.name}.latent.safetensors", [], []
+    if photo:
+        how = ["--space", opened.latent.space, "--method", origin.method]
+        how += [] if origin.steps is None else ["--steps", origin.steps]
+        lines.append(_line("invert", photo, "-o", "out", *own, *how, *face))
+        suffix = f".face{origin.face}" if origin.face > 0 else ""
+        latent, paste = f"out/{Path(photo).stem}{suffix}.latent.safetensors", ["--photo", photo, *face]
+    result = f"{entry.name}.edited{'.jpg' if photo else '.png'}"
+    state = opened.state
+    moves = [(x.name, s) for x, s in zip(opened.sliders, state.strengths, strict=True) if s]
+    if moves or not state.drags:
+        wishes = [x for name, s in moves for x in ("-d", f"{name}={s:g}")]
+        feature = [] if opened.latent.layer is None else ["--feature", state.feature]
+        written = ["--latent", "edited.safetensors"] if state.drags else []
+        lines.append(_line("edit", latent, *wishes, *feature, *own, *paste, *written, "-o", result))
+        latent = "edited.safetensors" if state.drags else latent
+    for drag in state.drags:
+        ends = [
+            x for a, b, c, d in _pairs(drag.direction.card) for x in ("--from", f"{a:g},{b:g}", "--to", f"{c:g},{d:g}")
+        ]
+        lines.append(_line("drag", latent, *ends, *own, *paste, "--latent", "edited.safetensors", "-o", result))
+        latent = "edited.safetensors"
+    return lines
+
+
+ONLY_PYTHON = "A sampled face is edited from Python:"
+
+
+def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
+    origin, state = opened.about.origin, opened.state
+    lines = ["import zplus", "", f"generator = zplus.load_generator({model!r})"]
+    if origin.seed is not None:
+        lines.append(f"latent = zplus.sample(generator, seed={origin.seed}, psi={SAMPLE_PSI})")
+    elif entry.file and origin.face != AS_IT_IS:
+        steps = "" if origin.steps is None else f", steps={origin.steps}"
+        how = f"space={opened.latent.space!r}, method={origin.method!r}{steps}"
+        lines += [
+            f"face = zplus.align(zplus.read_image({entry.file!r}), size=generator.resolution, face={origin.face})",
+            f"latent = zplus.invert(generator, face.image, {how})",
+        ]
+    else:
+        lines.append(f"latent = zplus.load_latent({entry.name + '.latent.safetensors'!r})")
+    strengths = {x.name: s for x, s in zip(opened.sliders, state.strengths, strict=True) if s}
+    lines.append(f"edited = zplus.edit(generator, latent, {strengths!r}, feature={state.feature!r})")
+    for drag in state.drags:
+        lines.append(f"edited = zplus.drag(generator, edited, {[tuple(x) for x in _pairs(drag.direction.card)]!r})")
+    if entry.file and origin.seed is None and origin.face != AS_IT_IS:
+        return [
+            *lines,
+            "before, after = (zplus.render(generator, x)[0] for x in (latent, edited))",
+            f"zplus.write_image({entry.name + '.edited.jpg'!r}, zplus.paste(face, before, after))",
+        ]
+    return [
+        *lines,
+        f"zplus.write_image({entry.name + '.edited.png'!r}, zplus.to_pixels(zplus.render(generator, edited)[0]))",
+    ]
+
+
+def _pairs(card: dict) -> list[list[float]]:
+    """The points of a drag, as its card tells them."""
+    return card.get("points", [])
+
+
+def _line(*words: object) -> str:
+    return "zplus " + " ".join(shlex.quote(f"{x:g}" if isinstance(x, float) else str(x)) for x in words)
