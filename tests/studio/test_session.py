@@ -264,7 +264,6 @@ def test_seeds_that_are_none(session):
 
 
 def test_files_to_save(open_session, tmp_path):
-    opened = open_session.opened
     with pytest.raises(ZplusError, match="Move a slider"):
         save(open_session, "strip")
     move(open_session, 1.0, -0.5)

@@ -5,10 +5,12 @@ showing.py tells of the session. torch comes with the first of them, when the pa
 """
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.studio.showing import Values, everything, gallery, moves, progress, said, view
+from zplus.wording import signed, words_of
 from zplus.workflow.options import Feature
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ def dragged(session: "Session", opened: int, points: list[Any], strokes: list[An
     _check(session, opened)
     if len(points) > MOST_POINTS:
         raise ZplusError(f"More than {MOST_POINTS} points: clear some.")
-    return {"job": progress(drag(session, _rows(points, 4), _rows(strokes, 3)))}
+    pairs = [(a, b, c, d) for a, b, c, d in _rows(points, 4)]
+    return {"job": progress(drag(session, pairs, [(x, y, r) for x, y, r in _rows(strokes, 3)]))}
 
 
 def watched(session: "Session", since: int) -> Values:
@@ -122,7 +125,7 @@ def moved(session: "Session", opened: int, gesture: str, strengths: list[Any], f
     values = moves(session) | {"view": view(session, in_photo, only_after=True)}
     if session.trouble:
         return values | said(session.trouble, "error")
-    return values | said(f"Shown after {time.perf_counter() - began:.2f} s.")
+    return values | said(f"{_edit(one)} Shown after {time.perf_counter() - began:.2f} s.")
 
 
 def viewed(session: "Session", opened: int, in_photo: bool) -> Values:
@@ -174,7 +177,7 @@ def deleted(session: "Session") -> Values:
     return everything(session, "Deleted: nothing of it is left here.")
 
 
-ANSWERS = {
+ANSWERS: dict[str, Callable[..., Values]] = {
     "hello": hello, "example": example, "sample": sampled, "show": shown, "invert": inverted,
     "invert-all": inverted_all, "compare": compared, "drag": dragged, "watch": watched, "stop": stopped, "move": moved,
     "view": viewed, "step": stepped, "recipe": recipe, "reopen": reopened, "delete": deleted,
@@ -197,6 +200,13 @@ def _rows(rows: list[Any], length: int) -> list[tuple[float, ...]]:
         if not isinstance(row, list) or len(row) != length or any(type(x) not in (int, float) for x in row):
             raise ZplusError("The numbers of this call do not fit what is open: load the page again.")
     return [tuple(map(float, row)) for row in rows]
+
+
+def _edit(opened: Any) -> str:
+    """What is changed, in words."""
+    moved = opened.moved(opened.state)
+    parts = [f"{words_of(one.name).title} {signed(round(strength, 2))}" for one, strength in moved]
+    return f"{', '.join(parts)}." if parts else "Nothing is changed."
 
 
 def _captioned(job: "Job") -> list[Values]:

@@ -165,7 +165,9 @@ def _is_drag(edit: Edit) -> bool:
 
 def _split(latent: Latent, sliders: Sequence[Direction]) -> tuple[SliderState, tuple[Edit, ...]]:
     """The state that the edits of sliders and drags amount to, and the other edits."""
-    strengths, drags, rest = [0.0] * len(sliders), [], []
+    strengths = [0.0] * len(sliders)
+    drags: list[Edit] = []
+    rest: list[Edit] = []
     for edit in latent.edits:
         vector = edit.direction.vector.cpu()
         own = [i for i, slider in enumerate(sliders) if edit.layers is None and torch.equal(slider.vector, vector)]

@@ -24,7 +24,7 @@ def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
     own = [] if model == InvertOptions.model else ["--model", model]
     if origin.seed is not None:
         return [_line("sample", "--seeds", origin.seed, "--psi", SAMPLE_PSI, *own, "-o", "faces"), "# " + ONLY_PYTHON]
-    face = ["--no-align"] if origin.face == AS_IT_IS else ["--face", origin.face] if origin.face else []
+    face = ["--no-align"] if origin.face == AS_IT_IS else ["--face", str(origin.face)] if origin.face else []
     latent, lines, paste = f"{entry.name}.latent.safetensors", [], []
     if photo:
         how = ["--space", opened.latent.space, "--method", origin.method]

@@ -1,0 +1,66 @@
+"""What is copied as commands does what was done on the page."""
+
+import shlex
+
+import numpy as np
+import pytest
+
+import zplus
+from command_line import ASTRONAUT, needs_faces, needs_lpips
+from zplus.command.app import run
+from zplus.images import read_image
+from zplus.studio.jobs import drag, invert
+from zplus.studio.recipe import recipe
+from zplus.studio.session import Session
+
+
+def told(session):
+    return recipe(session.models, *session.shown())
+
+
+@pytest.fixture
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("_here")
+def test_the_python_of_a_sample_draws_the_same_picture(session, tiny):
+    session.sample("tiny.safetensors", "z", 3)
+    found = told(session)
+    assert str(tiny) in found["shell"] and "--seeds 3" in found["shell"]
+    exec(found["python"], {})  # noqa: S102
+    assert np.abs(read_image("face-3.edited.png").astype(int) - session.opened.after()).max() <= 1
+
+
+@needs_faces
+@needs_lpips
+@pytest.mark.usefixtures("_here")
+def test_the_commands_of_a_photo_make_the_same_picture(models, tmp_path):
+    session = Session(models)
+    (tmp_path / "her photo.png").write_bytes(ASTRONAUT.read_bytes())
+    session.take(ASTRONAUT.read_bytes(), "her photo.png")
+    invert(session, "avatars64", "f/z+", "quick").wait(120.0)
+    opened = session.opened
+    hair = [slider.name for slider in opened.sliders].index("long_hair")
+    opened.move([1.5 if i == hair else 0.0 for i in range(len(opened.sliders))], "moved")
+    drag(session, [(25.0, 32.0, 30.0, 32.0)]).wait(120.0)
+    lines = told(session)["shell"].splitlines()
+    assert [line.split()[1] for line in lines] == ["invert", "edit", "drag"]
+    for line in lines:
+        assert run(shlex.split(line)[1:]) == 0, line
+    made = read_image(tmp_path / "her photo.edited.jpg").astype(int)
+    assert np.abs(made - session.entry.finished()).mean() < 1  # but for JPEG
+
+
+@needs_faces
+@needs_lpips
+@pytest.mark.usefixtures("_here")
+def test_the_python_of_a_photo_makes_the_same_picture(models, tmp_path):
+    session = Session(models)
+    (tmp_path / "me.png").write_bytes(ASTRONAUT.read_bytes())
+    session.take(ASTRONAUT.read_bytes(), "me.png")
+    invert(session, "avatars64", "f/z+", "quick").wait(120.0)
+    session.opened.move([1.5] + [0.0] * (len(session.opened.sliders) - 1), "added")
+    exec(told(session)["python"], {"zplus": zplus})  # noqa: S102
+    made = read_image(tmp_path / "me.edited.jpg").astype(int)
+    assert np.abs(made - session.entry.finished()).mean() < 1
