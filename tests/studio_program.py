@@ -1,6 +1,9 @@
 """The program `zplus studio` as tests start it, and what it may leave on the disk."""
 
+import http.client
+import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -84,6 +87,26 @@ class Studio:
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
+
+
+class Page:
+    """A page without a browser."""
+
+    def __init__(self, studio, key=None):
+        self.studio, self.key = studio, secrets.token_hex(16) if key is None else key
+
+    def post(self, path, body=b"", **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.studio.port, timeout=60)
+        try:
+            connection.request("POST", f"/api/{path}", body, {"x-visitor": self.key, **headers})
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def call(self, name, **values):
+        status, _, content = self.post(name, json.dumps(values).encode())
+        return status, json.loads(content)
 
 
 def kept_in(folder: Path) -> list[str]:

@@ -19,6 +19,10 @@ NAMELESS = """() => [...document.querySelectorAll('input, button, textarea, sele
         && !x.ariaLabel && !x.innerText?.trim() && !x.title && !x.getAttribute('aria-labelledby')
         && !(x.alt || (x.alt === '' && x.closest('button, #stage'))))
     .map(x => x.outerHTML.slice(0, 200))"""
+FOCUSED = """() => {
+    const focused = document.activeElement;
+    return [focused.type || focused.getAttribute('role') || focused.tagName, focused.id];
+}"""
 CONTRAST = """() => {
     const parse = text => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
@@ -71,9 +75,7 @@ def test_it_can_be_used_with_the_keyboard_alone(visit):
     keyboard, kinds, order = me.page.keyboard, set(), []
     for _ in range(60):
         keyboard.press("Tab")
-        focused = me.page.evaluate(
-            "(e => [e.type || e.getAttribute('role') || e.tagName, e.id, Math.round(e.getBoundingClientRect().top)])(document.activeElement)"
-        )
+        focused = me.page.evaluate(FOCUSED)
         kinds.add(focused[0])
         order.append(focused[1])
     assert {"file", "range", "number", "slider", "button", "SUMMARY"} <= kinds

@@ -1,36 +1,15 @@
 """The calls of the page over HTTP: what fits is answered, what does not is refused in words, and visitors are apart."""
 
-import http.client
 import json
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from command_line import ASTRONAUT, needs_faces
+from studio_program import Page
 from zplus.studio.answers import ANSWERS
 from zplus.studio.api import arguments
 from zplus.studio.guard import Refused
-
-
-class Page:
-    """A page without a browser."""
-
-    def __init__(self, studio, key=None):
-        self.studio, self.key = studio, secrets.token_hex(16) if key is None else key
-
-    def post(self, path, body=b"", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.studio.port, timeout=60)
-        try:
-            connection.request("POST", f"/api/{path}", body, {"x-visitor": self.key, **headers})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    def call(self, name, **values):
-        status, _, content = self.post(name, json.dumps(values).encode())
-        return status, json.loads(content)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""On a slow machine: the picture is marked until it is that of the sliders, and nothing waits without a sign of life."""
+"""On a slow machine: the picture is marked until it is that of the sliders, and nothing waits without saying so."""
 
 import re
 
