@@ -65,10 +65,10 @@ def test_sliders_are_off_while_a_new_face_is_looked_for(visit, two_faces):
     me.chooses("quality", "best")
     me.page.locator("#boxes button:not(.open)").click()
     expect(me.page.locator("#doing")).to_contain_text("step", timeout=LONG)
-    assert me.page.locator("#editing").is_disabled() and me.page.locator("#stage").get_attribute("aria-busy") == "true"
+    assert me.slider.is_disabled() and me.page.locator("#stage").get_attribute("aria-busy") == "true"
     me.clicks("Cancel")
     me.says("Cancelled")
-    expect(me.page.locator("#editing")).to_be_enabled()
+    expect(me.slider).to_be_enabled()
     me.moves()
 
 

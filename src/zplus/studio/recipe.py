@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from zplus.generators import MODELS
+from zplus.latent import Edit
 from zplus.studio import AS_IT_IS
 from zplus.studio.entry import Entry
 from zplus.studio.models import Models
@@ -41,12 +42,11 @@ def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
         written = ["--latent", "edited.safetensors"] if state.drags else []
         lines.append(_line("edit", latent, *wishes, *feature, *own, *paste, *written, "-o", result))
         latent = "edited.safetensors" if state.drags else latent
-    for drag in state.drags:
-        ends = [
-            x for a, b, c, d in _pairs(drag.direction.card) for x in ("--from", f"{a:g},{b:g}", "--to", f"{c:g},{d:g}")
-        ]
-        lines.append(_line("drag", latent, *ends, *own, *paste, "--latent", "edited.safetensors", "-o", result))
-        latent = "edited.safetensors"
+    for i, drag in enumerate(state.drags, 1):
+        ends = [x for a, b, c, d in _pairs(drag) for x in ("--from", f"{a:g},{b:g}", "--to", f"{c:g},{d:g}")]
+        written = ["--latent", f"dragged{i}.safetensors"]
+        lines.append(_line("drag", latent, *ends, *own, *paste, *written, "-o", result))
+        latent = written[1]
     return lines
 
 
@@ -70,7 +70,7 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
     strengths = {x.name: s for x, s in zip(opened.sliders, state.strengths, strict=True) if s}
     lines.append(f"edited = zplus.edit(generator, latent, {strengths!r}, feature={state.feature!r})")
     for drag in state.drags:
-        lines.append(f"edited = zplus.drag(generator, edited, {[tuple(x) for x in _pairs(drag.direction.card)]!r})")
+        lines.append(f"edited = zplus.drag(generator, edited, {[tuple(x) for x in _pairs(drag)]!r})")
     if entry.file and origin.seed is None and origin.face != AS_IT_IS:
         return [
             *lines,
@@ -83,9 +83,10 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
     ]
 
 
-def _pairs(card: dict) -> list[list[float]]:
+def _pairs(drag: Edit) -> list[list[float]]:
     """The points of a drag, as its card tells them."""
-    return card.get("points", [])
+    found: list[list[float]] = drag.direction.card.get("points", [])
+    return found
 
 
 def _line(*words: object) -> str:

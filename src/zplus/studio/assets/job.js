@@ -60,6 +60,7 @@ function tell(job, shown) {
   tellTime();
   if (job.picture && here) {
     since = job.step;
+    if (job.kind === 'invert') part('boxes').replaceChildren();  // they belong to the photo
     stage.show(job.kind === 'invert' ? {before: '', after: job.picture, width: 1, height: 1} : {after: job.picture});
     stage.tag('so far');
   }

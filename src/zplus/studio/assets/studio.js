@@ -115,7 +115,8 @@ function ask(name, values, busy = '', asking = () => call(name, values)) {
   const tell = () => say(`${busy} ... ${Math.round((performance.now() - began) / 1000) || ''}`.trimEnd(), 'busy');
   if (busy) tell();
   const clock = busy && setInterval(tell, 1000);
-  stage.busy(true);
+  asks++;
+  mark();
   return inTurn(async () => {
     const number = ++page.asked;
     try {
@@ -127,8 +128,12 @@ function ask(name, values, busy = '', asking = () => call(name, values)) {
       clearInterval(clock);
       await wrong(error);
     }
-  }).finally(() => { if (!pending) stage.busy(false); });
+  }).finally(() => { asks--; mark(); });
 }
+
+// The picture is marked while it is not yet that of what was asked for.
+let asks = 0;
+const mark = () => stage.busy(asks > 0 || pending !== null || (job.isRunning() && job.entry() === page.entry));
 
 // What went wrong is said, and the page shows what the program has.
 async function wrong(error) {
@@ -147,7 +152,7 @@ let pending = null;
 function moved(gesture) {
   const first = pending === null;
   pending = {gesture, strengths: sliders.strengths()};
-  stage.busy(true);
+  mark();
   if (!first) return;
   inTurn(async () => {
     while (pending) {
@@ -164,7 +169,7 @@ function moved(gesture) {
         await wrong(error);
       }
     }
-  }).finally(() => stage.busy(false));
+  }).finally(mark);
 }
 
 const step = way => ask('step', {opened: page.opened.number, way, in_photo: page.inPhoto});
@@ -178,16 +183,17 @@ function choose(face) {
 const find = face => ask('invert', {...how(), face}, 'Beginning');
 
 function follow(first) {
-  stage.busy(true);
+  say(first.kind === 'drag' ? 'The face follows the points.' : 'You can edit as soon as this is done.');
   job.follow(first, (values, error) => {
     stage.tag('');
     points.follow([]);
     if (first.kind === 'drag') points.close();
     if (values) apply(values);
     if (error) wrong(error);
-    stage.busy(false);
+    mark();
     free();
   }, () => page.entry);
+  mark();
   free();
 }
 
