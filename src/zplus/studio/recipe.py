@@ -12,6 +12,8 @@ from zplus.studio.opened import Opened
 from zplus.studio.session import SAMPLE_PSI
 from zplus.workflow.options import InvertOptions
 
+ONLY_PYTHON = "A sampled face is edited from Python:"
+
 
 def recipe(models: Models, entry: Entry, opened: Opened) -> dict[str, str]:
     """How to make the edited picture without the page: "shell" and "python"."""
@@ -48,9 +50,6 @@ def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
         lines.append(_line("drag", latent, *ends, *own, *paste, *written, "-o", result))
         latent = written[1]
     return lines
-
-
-ONLY_PYTHON = "A sampled face is edited from Python:"
 
 
 def _python(model: str, entry: Entry, opened: Opened) -> list[str]:

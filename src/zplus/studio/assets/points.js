@@ -61,7 +61,7 @@ function draw() {
   marks.setAttribute('viewBox', '0 0 1 1');
   marks.replaceChildren(paint, ...pairs.flatMap(arrow), ...(start ? [dot(...start, '#d7263d')] : []), ...now.map(one => dot(...one, '#ffd400')));
   if (cursor) marks.append(shape('circle', {cx: cursor[0], cy: cursor[1], r: 0.02, fill: 'none', stroke: '#fff', 'stroke-width': 0.006}));
-  part('go').disabled = !pairs.length;
+  part('go').disabled = !pairs.length || now.length > 0;
   part('clear').disabled = !pairs.length && !start;
   part('unpaint').disabled = !strokes.length;
   const words = start ? 'Now the place where it is to go.' : `${pairs.length} point${pairs.length === 1 ? '' : 's'}`;

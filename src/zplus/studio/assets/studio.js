@@ -91,15 +91,13 @@ function look(view) {
 
 // What can be pressed now: nothing of a face whose points move, or that is just being looked for.
 function free() {
-  const held = job.isRunning() && job.entry() === page.entry;
+  const held = job.isRunning() && job.entry() === page.entry, none = held || !page.opened;
+  const off = {undo: none || !page.canUndo, redo: none || !page.canRedo, reset: none, points: none, whole: none, command: none};
+  for (const [id, value] of Object.entries(off)) part(id).disabled = value;
+  for (const id of ['invert', 'as-it-is', 'invert-all', 'compare']) part(id).disabled = job.isRunning();
+  for (const button of document.querySelectorAll('#saving [data-kind], #boxes button')) button.disabled = held;
   part('editing').disabled = held;
-  for (const id of ['reset', 'points', 'whole', 'command', 'compare']) part(id).disabled = held || !page.opened;
-  part('undo').disabled = held || !page.canUndo;
-  part('redo').disabled = held || !page.canRedo;
-  for (const button of document.querySelectorAll('#saving [data-kind]')) button.disabled = held;
-  for (const id of ['invert', 'as-it-is', 'invert-all', 'compare']) part(id).disabled = job.isRunning() || part(id).disabled && held;
-  for (const button of document.querySelectorAll('#boxes button')) button.disabled = held;
-  part('go').disabled ||= held;
+  if (held) part('go').disabled = true;
 }
 
 function say(words, kind = '') {
