@@ -33,8 +33,7 @@ def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
         how = ["--space", opened.latent.space, "--method", origin.method]
         how += [] if origin.steps is None else ["--steps", origin.steps]
         lines.append(_line("invert", photo, "-o", "out", *own, *how, *face))
-        suffix = f".face{origin.face}" if origin.face > 0 else ""
-        latent, paste = f"out/{Path(photo).stem}{suffix}.latent.safetensors", ["--photo", photo, *face]
+        latent, paste = f"out/{Path(photo).stem}.latent.safetensors", ["--photo", photo, *face]
     result = f"{entry.name}.edited{'.jpg' if photo else '.png'}"
     state = opened.state
     moves = [(x.name, s) for x, s in zip(opened.sliders, state.strengths, strict=True) if s]

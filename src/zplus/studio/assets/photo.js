@@ -29,7 +29,7 @@ export function boxes(photo, choose) {
   part('boxes').replaceChildren(...(photo?.faces || []).map((face, i) => {
     const [left, top, right, bottom] = face.box, button = document.createElement('button');
     button.type = 'button';
-    button.setAttribute('aria-label', `Face ${i + 1} of ${photo.faces.length}${face.open ? ', open' : ''}`);
+    button.setAttribute('aria-label', `${face.open ? 'Edit' : 'Click'} face ${i + 1} of ${photo.faces.length}`);
     button.className = face.open ? 'open' : '';
     const at = {left, top, width: right - left, height: bottom - top};
     for (const [name, value] of Object.entries(at)) button.style[name] = `${value * 100}%`;
