@@ -31,7 +31,7 @@ def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
     latent, lines, paste = f"{entry.name}.latent.safetensors", [], []
     if photo:
         how = ["--space", opened.latent.space, "--method", origin.method]
-        how += [] if origin.steps is None else ["--steps", origin.steps]
+        how += [] if origin.steps is None else ["--steps", str(origin.steps)]
         lines.append(_line("invert", photo, "-o", "out", *own, *how, *face))
         latent, paste = f"out/{Path(photo).stem}.latent.safetensors", ["--photo", photo, *face]
     result = f"{entry.name}.edited{'.jpg' if photo else '.png'}"
