@@ -42,6 +42,8 @@ class Visitor:
             prepare(self.page)
         self.page.goto(studio.address)
         self.says("This is an example", LONG)
+        expect(self.page.locator("#after")).to_have_attribute("src", re.compile("^data:"))
+        self.rests()
 
     def says(self, words: str, timeout: float = SOON):
         expect(self.page.locator("#status")).to_contain_text(re.compile(words), timeout=timeout)

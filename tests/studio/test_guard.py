@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -26,6 +27,12 @@ async def everything(scope, receive, send):
     await send({"type": "http.response.body", "body": str(len(body)).encode()})
 
 
+def run(coroutine):
+    """Run it in a thread of its own, because this one may have the browser's loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()
+
+
 def ask(guard, method="GET", path="/", body=b"", query=b"", pieces=1, **headers):
     """The status, headers and text of an answer."""
     sent = []
@@ -42,7 +49,7 @@ def ask(guard, method="GET", path="/", body=b"", query=b"", pieces=1, **headers)
     async def send(message):
         sent.append(message)
 
-    asyncio.run(guard(scope, receive, send))
+    run(guard(scope, receive, send))
     found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], found, b"".join(m.get("body", b"") for m in sent[1:]).decode()
 
@@ -195,5 +202,5 @@ def test_websockets_are_closed(guard):
     async def send(message):
         sent.append(message["type"])
 
-    asyncio.run(guard({"type": "websocket", "headers": [], "path": "/"}, None, send))
+    run(guard({"type": "websocket", "headers": [], "path": "/"}, None, send))
     assert sent == ["websocket.close"]
