@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from zplus.generators.checkpoints.export import genforce, rosinality
 from zplus.generators.stylegan2 import StyleGAN2
 
 SOURCE = "raise RuntimeError('the source in a checkpoint was run')"
@@ -143,74 +143,6 @@ def _tensorflow(side: int, part: str, kind: str, value: np.ndarray) -> list[tupl
     if kind == "affine.bias":
         return [(f"{path}/mod_bias", value - 1)]
     return [(f"{path}/{kind}", value)]
-
-
-# rosinality and genforce: dictionaries of tensors
-
-
-def rosinality(generator: StyleGAN2) -> dict[str, Tensor]:
-    """The state dict of a generator of stylegan2-pytorch."""
-    found, kernel = {}, 4 * generator.synthesis["b4"].resample_filter.flip((0, 1))
-    for side, part, kind, value in _parts(generator):
-        k = 2 * (side.bit_length() - 4) + (part == "conv1") if side > 4 else -1
-        if part.startswith("fc"):
-            found[f"style.{int(part[2:]) + 1}.{kind}"] = value
-        elif part == "const":
-            found["input.input"] = value[None]
-        elif part == "torgb":
-            path = "to_rgb1" if side == 4 else f"to_rgbs.{side.bit_length() - 4}"
-            names = {"weight": "conv.weight", "bias": "bias"}
-            shaped = {"weight": value[None], "bias": value.view(1, -1, 1, 1) if kind == "bias" else value}
-            found[f"{path}.{names.get(kind, kind.replace('affine', 'conv.modulation'))}"] = shaped.get(kind, value)
-        elif kind == "noise_const":
-            found[f"noises.noise_{k + 1}"] = value[None, None]
-        elif part.startswith("conv") and kind != "resample_filter":
-            path = "conv1" if side == 4 else f"convs.{k}"
-            names = {"weight": "conv.weight", "noise_strength": "noise.weight", "bias": "activate.bias"}
-            shaped = {
-                "weight": value[None] * (value[0].numel() if value.ndim else 1) ** 0.5,
-                "noise_strength": value[None],
-            }
-            name = names.get(kind, kind.replace("affine", "conv.modulation"))
-            found[f"{path}.{name}"] = shaped.get(kind, value)
-            if part == "conv0":
-                found[f"{path}.conv.blur.kernel"] = kernel
-    return found
-
-
-def genforce(generator: StyleGAN2) -> dict[str, Tensor]:
-    """The state dict of a StyleGAN2 of genforce."""
-    found = {"truncation.w_avg": generator.state_dict()["mapping.w_avg"]}
-    kernel = 4 * generator.synthesis["b4"].resample_filter
-    for side, part, kind, value in _parts(generator):
-        k = side.bit_length() - 3
-        path = f"synthesis.output{k}" if part == "torgb" else f"synthesis.layer{2 * k - (part == 'conv0')}"
-        if part.startswith("fc"):
-            found[f"mapping.dense{part[2:]}.{kind}"] = value
-        elif part == "const":
-            found["synthesis.early_layer.const"] = value[None]
-        elif kind == "noise_const":
-            found[f"{path}.noise"] = value[None, None]
-        elif kind == "affine.bias":
-            found[f"{path}.style.bias"] = value - 1
-        elif kind == "weight" and part != "torgb":
-            scaled = value * value[0].numel() ** 0.5
-            found[f"{path}.weight"] = scaled.flip((2, 3)) if part == "conv0" else scaled
-            if part == "conv0":
-                found[f"{path}.filter.kernel"] = kernel[None, None]
-        elif kind != "resample_filter":
-            found[f"{path}.{kind.replace('affine', 'style')}"] = value
-    return found
-
-
-def _parts(generator: StyleGAN2) -> Iterator[tuple[int, str, str, Tensor]]:
-    """(side, part, kind, tensor) of the mapping's layers, under side 0, and of the synthesis."""
-    for name, value in generator.state_dict().items():
-        parts = name.split(".")
-        if parts[0] == "mapping" and parts[1] != "w_avg":
-            yield 0, parts[1], parts[2], value
-        elif parts[0] == "synthesis" and parts[2] != "resample_filter":
-            yield int(parts[1][1:]), parts[2], ".".join(parts[3:]), value
 
 
 # Files

@@ -23,6 +23,7 @@ NAMES = [
     "edit",
     "edit_video",
     "example_photo",
+    "export_generator",
     "find_direction",
     "interpolate",
     "invert",

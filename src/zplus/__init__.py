@@ -39,6 +39,7 @@ _MODULES = {
         "score_prior",
         "solve_strength",
     ),
+    "zplus.workflow.exchange": ("export_generator",),
     "zplus.workflow.film": ("edit_video",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -12,6 +12,7 @@ OPTIONS = {
     "models": "--json",
     "pull": "--json",
     "convert": "--half --json --out -o",
+    "export": "--format --json --label --layer --opset --out -o",
     "align": "--face --json --out --size -o",
     "invert": (
         "--address --batch --device --encoder --engine --face --gpus --json --label --layer --method --model "
@@ -79,6 +80,7 @@ KEYS = {
     "models": "name what licence here megabytes",
     "sample": "model psi results sheet",
     "directions list": "model results",
+    "export": "model format files warnings",
     "latent import": "latent space model rows warnings",
     "latent export": "codes shape warnings",
     "invert": (
@@ -128,6 +130,7 @@ def found(zplus, model, direction, photo, tmp_path, monkeypatch):
         "models": zplus("models", "--json").json["results"][0],
         "sample": zplus("sample", "--seeds", "0", *ours, tmp_path / "samples").json,
         "directions list": zplus("directions", "list", "--model", model, "--json").json,
+        "export": zplus("export", model, "--format", "nvidia", "--json", "-o", tmp_path / "a.pt").json,
         "latent import": zplus("latent", "import", tmp_path / "codes.npy", *ours, latent).json,
         "latent export": zplus("latent", "export", latent, *ours, tmp_path / "b.npy").json,
         "invert": zplus("invert", photo, "--no-align", *ours, tmp_path / "inverted").json,

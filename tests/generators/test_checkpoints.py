@@ -9,19 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
-from checkpoint_files import (
-    FORMATS,
-    SKIP_ONLY,
-    genforce,
-    nvidia_tensorflow,
-    nvidia_torch,
-    rosinality,
-    write,
-)  # fmt: skip
+from checkpoint_files import FORMATS, SKIP_ONLY, nvidia_tensorflow, nvidia_torch, write
 from tiny import tiny_stylegan2
 from zplus.errors import CheckpointError, ZplusError
 from zplus.generators import SynthesisInputs, load_generator, save_generator, statistics
 from zplus.generators.checkpoints.codes import read_codes, write_codes
+from zplus.generators.checkpoints.export import genforce, rosinality
 from zplus.generators.checkpoints.read import read_checkpoint
 
 KINDS = [(kind, case) for kind in FORMATS for case in ("skip", "resnet") if case == "skip" or kind not in SKIP_ONLY]

@@ -22,6 +22,7 @@ from zplus.command.directions import directions
 from zplus.command.distance import distance
 from zplus.command.drag import drag
 from zplus.command.edit import edit
+from zplus.command.export import export
 from zplus.command.interpolate import interpolate
 from zplus.command.invert import invert
 from zplus.command.latent import latent
@@ -123,7 +124,7 @@ def _common(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    models, pull, convert, align, invert, edit, drag, video, sample, mix, interpolate, demo, studio, report,
+    models, pull, convert, export, align, invert, edit, drag, video, sample, mix, interpolate, demo, studio, report,
     distance,
 )  # fmt: skip
 for command in COMMANDS:

@@ -1,13 +1,18 @@
-"""Codes of other programs to latents, and back."""
+"""Codes of other programs to latents, and back; generators for other programs."""
+
+from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import LatentError
 from zplus.generators import Generator
+from zplus.generators.checkpoints.export import write_state_dict
+from zplus.generators.onnx_files import MIN_OPSET, write_onnx
 from zplus.latent import Latent, Point
 from zplus.spaces import latent_of, make_space, shown, space_of
 from zplus.spaces.conversion import convert_code
+from zplus.spaces.registry import default_layer
 
 
 def latent_of_codes(generator: Generator, codes: Float[Tensor, "n k w"], source: str) -> tuple[Latent, list[str]]:
@@ -49,3 +54,29 @@ def codes_of_latent(generator: Generator, latent: Latent) -> tuple[Float[Tensor,
         notes.append(f"The feature map of {space.name} stays behind: the codes alone show less of the photo.")
     where, point = shown(generator, latent)
     return convert_code(where, point.code, make_space("w+", generator)), notes
+
+
+def export_generator(
+    generator: Generator, out: str | Path, kind: str, layer: str | None = None, opset: int = MIN_OPSET
+) -> list[Path]:
+    """Write a generator for another program (docs/models.md).
+
+    Args:
+        generator: Any generator for "onnx", a StyleGAN2 for the others.
+        out: A folder for "onnx", which is made if missing; a .pt file for the others, for "nvidia" also .safetensors.
+        kind: "nvidia", "rosinality", "genforce" or "onnx".
+        layer: For "onnx", where F sits: "32" or "b32.conv1"; None for that of F/Z+.
+        opset: For "onnx", the version of the operators.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        MissingExtraError: onnx or onnxscript is not installed.
+        ZplusError: The format cannot hold the generator.
+    """
+    if kind == "onnx":
+        index = generator.layer(layer) if layer else default_layer(generator)
+        return write_onnx(generator, Path(out), index, opset)
+    write_state_dict(generator, Path(out), kind)
+    return [Path(out)]
