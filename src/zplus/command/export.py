@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from zplus.command import options
+from zplus.command.outputs import output_file, output_folder
 from zplus.command.show import Show
 
 
@@ -19,6 +20,11 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write a generator for another program."""
+    if kind == "onnx":
+        output_folder(out)
+    else:
+        output_file(out, model, picture=False, suffixes=(".pt", ".safetensors") if kind == "nvidia" else (".pt",))
+
     from zplus.generators import MODELS, load_generator
     from zplus.workflow.exchange import export_generator
     from zplus.workflow.models import pull_missing

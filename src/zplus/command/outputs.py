@@ -10,18 +10,25 @@ from zplus.errors import ZplusError
 from zplus.files import make_folder
 
 
-def output_file(path: Path, *sources: Path | str | None, picture: bool = True, animation: bool = False) -> Path:
+def output_file(
+    path: Path,
+    *sources: Path | str | None,
+    picture: bool = True,
+    animation: bool = False,
+    suffixes: tuple[str, ...] = (".safetensors",),
+) -> Path:
     """The path, once it is clear that it can be written and that no source would be lost by it.
 
     Sources may be names of what is no file, such as those of models. animation: whether the name of one will do.
+    suffixes: those of a file that is no picture.
     """
     if picture:
         from zplus.images import is_animation, written_format
 
         if not (animation and is_animation(path)):
             written_format(path)
-    elif path.suffix != ".safetensors":
-        raise ZplusError(f"{path} is no name for this file: end it in .safetensors.")
+    elif path.suffix not in suffixes:
+        raise ZplusError(f"{path} is no name for this file: end it in {' or '.join(suffixes)}.")
     if path.is_dir():
         raise ZplusError(f"{path} is a folder: give the name of a file.")
     for source in (Path(x) for x in sources if x):
