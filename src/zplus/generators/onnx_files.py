@@ -1,4 +1,4 @@
-"""ONNX files of a generator of any architecture, in fp32, for programs without torch."""
+"""ONNX files of a StyleGAN2 or MobileStyleGAN, in fp32, for programs without torch."""
 
 import logging
 import warnings
@@ -13,6 +13,7 @@ from zplus.errors import MissingExtraError, ZplusError, reason
 from zplus.files import atomic, make_folder
 from zplus.generators.checkpoints.export import check_untuned
 from zplus.generators.contract import Generator, State, SynthesisInputs
+from zplus.generators.stylegan3 import StyleGAN3
 
 MIN_OPSET = 18  # the oldest that torch's exporter writes without converting
 
@@ -48,9 +49,11 @@ def write_onnx(generator: Generator, folder: Path, layer: int, opset: int = MIN_
 
     Raises:
         MissingExtraError: onnx or onnxscript is not installed.
-        ZplusError: The generator is tuned, lacks its label, or the opset cannot express it.
+        ZplusError: The generator is a StyleGAN3 or tuned, lacks its label, or the opset cannot express it.
     """
     check_untuned(generator)
+    if isinstance(generator, StyleGAN3):
+        raise ZplusError(f"{generator.name} is a StyleGAN3, whose filters the exporter binds to one number of rows.")
     if opset < MIN_OPSET:
         raise ZplusError(f"The opset {opset} is too old for these networks: use {MIN_OPSET} or newer.")
     make_folder(folder)
@@ -108,6 +111,7 @@ def _write(network: nn.Module, inputs: dict[str, Tensor], outputs: list[str], pa
                 network.eval(), tuple(inputs.values()), input_names=list(inputs), output_names=outputs,
                 opset_version=opset, dynamo=True, dynamic_shapes=(tuple(free),), verbose=False,
             )  # fmt: skip
+            assert program is not None
             program.save(temporary)
     except ImportError as error:
         raise MissingExtraError(error.name or "onnxscript", "export") from error

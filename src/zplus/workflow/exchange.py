@@ -62,7 +62,7 @@ def export_generator(
     """Write a generator for another program (docs/models.md).
 
     Args:
-        generator: Any generator for "onnx", a StyleGAN2 for the others.
+        generator: A StyleGAN2; for "onnx" a MobileStyleGAN too.
         out: A folder for "onnx", which is made if missing; a .pt file for the others, for "nvidia" also .safetensors.
         kind: "nvidia", "rosinality", "genforce" or "onnx".
         layer: For "onnx", where F sits: "32" or "b32.conv1"; None for that of F/Z+.

@@ -72,7 +72,7 @@ def nvidia(generator: StyleGAN2) -> dict[str, Tensor]:
 
 def rosinality(generator: StyleGAN2) -> dict[str, Tensor]:
     """The state dict of the Generator of rosinality's stylegan2-pytorch."""
-    found, kernel = {}, 4 * generator.synthesis["b4"].resample_filter.flip((0, 1)).cpu()
+    found, kernel = {}, _kernel(generator).flip((0, 1))
     for side, part, kind, value in _parts(generator):
         k = 2 * (side.bit_length() - 4) + (part == "conv1") if side > 4 else -1
         if part.startswith("fc"):
@@ -109,7 +109,7 @@ def _rosinality_convolution(kind: str, value: Tensor) -> Iterator[tuple[str, Ten
 
 def genforce(generator: StyleGAN2) -> dict[str, Tensor]:
     """The state dict of the StyleGAN2Generator of genforce."""
-    kernel = 4 * generator.synthesis["b4"].resample_filter[None, None].cpu()
+    kernel = _kernel(generator)[None, None]
     found = {"truncation.w_avg": _w_mean(generator), "synthesis.upsample.kernel": kernel}
     for side, part, kind, value in _parts(generator):
         k = side.bit_length() - 3
@@ -130,6 +130,11 @@ def genforce(generator: StyleGAN2) -> dict[str, Tensor]:
         else:
             found[f"{path}.{kind.replace('affine', 'style')}"] = value
     return found
+
+
+def _kernel(generator: StyleGAN2) -> Tensor:
+    """The filter of upsampling, of gain 4."""
+    return 4 * generator.state_dict()["synthesis.b4.resample_filter"].cpu()
 
 
 def _w_mean(generator: StyleGAN2) -> Tensor:
