@@ -37,8 +37,9 @@ ATTACKS = {
     "a text": of("This is a text", b"import torch\n"),
     "a text with a brace in the place of safetensors": of("This is a text", b"let a = {}\n"),
     "zeros": of("unknown format", b"\0" * 1000),
-    "a stylegan3 of nvidia": of(
-        "StyleGAN3", bare(network({"_modules": {"synthesis": network({"_modules": {"L0_36_512": network({})}})}}))
+    "a stylegan3 of nvidia without its tensors": of(
+        "no StyleGAN generator",
+        bare(network({"_modules": {"synthesis": network({"_modules": {"L0_36_512": network({})}})}})),
     ),
     "a stylegan-xl by its class": of("StyleGAN-XL", bare(network(parts({}), class_name="SuperresGenerator"))),
     "a stylegan-xl by its mapping": of("StyleGAN-XL", bare(network(parts({"embed_proj": network({})})))),

@@ -77,11 +77,11 @@ def test_the_whole_network_is_the_loop(generator, mode):
 
 def test_layers_and_codes(generator):
     assert [tuple(x) for x in generator.layers] == [
-        ("b4.conv1", 4, 16, 0),
-        ("b8.conv0", 8, 16, 1),
-        ("b8.conv1", 8, 16, 2),
-        ("b16.conv0", 16, 8, 3),
-        ("b16.conv1", 16, 8, 4),
+        ("b4.conv1", 4, 16, 0, 0),
+        ("b8.conv0", 8, 16, 1, 0),
+        ("b8.conv1", 8, 16, 2, 0),
+        ("b16.conv0", 16, 8, 3, 0),
+        ("b16.conv1", 16, 8, 4, 0),
     ]
     assert generator.style_codes == (0, 1, 1, 2, 3, 3, 4, 5)
     assert generator.style_sizes == (16, 16, 4, 16, 16, 4, 8, 8)

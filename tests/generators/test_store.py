@@ -66,8 +66,8 @@ def test_files_that_are_no_generator(path, tmp_path):
 
 
 def test_an_unknown_architecture_is_named(path):
-    with pytest.raises(UnknownNameError, match="'stylegan3': did you mean 'stylegan2'"):
-        read_generator(rewrite(path, architecture="stylegan3"))
+    with pytest.raises(UnknownNameError, match="'stylegan22': did you mean 'stylegan2'"):
+        read_generator(rewrite(path, architecture="stylegan22"))
 
 
 @pytest.mark.parametrize(
