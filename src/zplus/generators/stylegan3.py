@@ -165,7 +165,9 @@ class SynthesisLayer(nn.Module):
         x = convolution(x * style[:, :, None, None], self.weight, padding=self.weight.shape[-1] - 1)
         power = F.linear(style.square(), self.weight.square().sum(dim=(2, 3)))  # of the outputs [N, c_out]
         scale = torch.rsqrt(power + 1e-8) * self.magnitude_ema.rsqrt()
-        return self.activation(torch.addcmul(self.bias[:, None, None], x, scale[:, :, None, None]))
+        x = torch.addcmul(self.bias[:, None, None], x, scale[:, :, None, None])
+        with in_fp32(x):  # filters of bfloat16 would let aliases through
+            return self.activation(x.to(self.bias.dtype))
 
 
 class ToRGB(nn.Module):
