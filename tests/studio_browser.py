@@ -21,6 +21,8 @@ MARK = b"compositeWithTrainedAlgorithmicMedia"
 SOON, LONG = 20_000, 120_000  # milliseconds
 
 missing = ""
+if expect is not None:
+    expect.set_options(timeout=SOON)
 if sync_playwright is None:
     missing = "playwright is not installed: pip install playwright"
 elif BROWSER is None:

@@ -46,10 +46,12 @@ def test_they_come_in_order_and_know_their_place():
         until(lambda: len(turns) == len(waiters))
     until(lambda: waiters[1].places and waiters[2].places)
     assert order == ["a"] and waiters[1].places[0] == 1 and waiters[2].places[0] == 2
+    waiters[0].leave.set()
+    until(lambda: waiters[2].places[-1] == 1)
     for waiter in waiters:
         waiter.leave.set()
         waiter.join(5)
-    assert order == ["a", "b", "c"] and waiters[2].places[-1] == 1 and len(turns) == 0
+    assert order == ["a", "b", "c"] and len(turns) == 0
 
 
 def test_who_gives_up_holds_nobody_up():

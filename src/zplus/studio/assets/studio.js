@@ -8,7 +8,7 @@ import * as sliders from './sliders.js';
 import * as stage from './stage.js';
 
 const part = id => document.getElementById(id);
-const page = {opened: null, photo: null, entry: null, inPhoto: false, files: new Map(), asked: 0, shown: 0};
+const page = {opened: null, built: null, photo: null, entry: null, inPhoto: false, files: new Map(), asked: 0, shown: 0};
 
 // What the program told last. Each answer has the number of its question; one that is older than what is shown is dropped.
 function apply(values, number = ++page.asked) {
@@ -33,7 +33,8 @@ function whole(values) {
   photo.spaces([]);
   if (page.opened?.number !== old) { points.close(); stage.zoomTo(1); stage.wipeTo(0); }
   if (page.opened) {
-    sliders.build(page.opened, moved);
+    if (page.opened.number !== page.built) sliders.build(page.opened, moved);  // else a slider in use stays as it is
+    page.built = page.opened.number;
     part('model').value = page.opened.model;
     part('space').value = page.opened.space;
     stage.name(page.opened.is_sample ? 'a face of nobody' : page.opened.name);
@@ -137,10 +138,10 @@ const mark = () => stage.busy(asks > 0 || pending !== null || (job.isRunning() &
 async function wrong(error) {
   if (error instanceof Lost) return;
   say(error.message, 'error');
+  pending = null;  // what is moved from now on counts
   try {
     const values = await call('hello');
     delete values.words;
-    pending = null;
     apply(values);
   } catch { /* it is said already */ }
 }
@@ -250,6 +251,7 @@ async function recover() {
   const {opened, entry} = page, file = page.files.get(entry);
   job.stop();
   page.files.clear();
+  page.built = null;  // another face may have the same number now
   const began = await ask('hello', {}, 'Beginning anew');
   if (opened?.kept && began?.gallery?.some(one => one.key === opened.kept)) return ask('reopen', {key: opened.kept}, 'Opening');
   if (file) return send([file]);
