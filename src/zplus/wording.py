@@ -21,7 +21,6 @@ WORDS = {
     "gender": Words("perceived more as a woman", "perceived more as a man", "Gender, perceived", "Looks"),
     "eyeglasses": Words("glasses off", "glasses on", "Glasses", "Looks"),
 }
-GROUPS = ("Expression", "Head", "Looks", "More")
 
 
 def words_of(name: str) -> Words:

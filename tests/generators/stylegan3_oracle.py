@@ -6,6 +6,7 @@ sliced away afterwards. Sizes and filters are those of the formulas, not those o
 
 import numpy as np
 from scipy import signal, special
+from stylegan2_oracle import correlate
 
 
 def plan(resolution, layers):
@@ -28,17 +29,6 @@ def radial(taps, cutoff, half_width, rate):
     window = np.kaiser(taps, signal.kaiser_beta(signal.kaiser_atten(taps, 4 * half_width / rate)))
     plane = special.j1(2 * np.pi * cutoff * r) / r * np.outer(window, window)
     return plane / plane.sum()
-
-
-def correlate(x, weight):
-    """The valid correlation of x [C,H,W] with weight [O,C,k,k]."""
-    size = weight.shape[-1]
-    height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
-    out = np.zeros((len(weight), height, width))
-    for i in range(size):
-        for j in range(size):
-            out += np.einsum("oc,chw->ohw", weight[:, :, i, j], x[:, i : i + height, j : j + width])
-    return out
 
 
 def filtered(x, taps):

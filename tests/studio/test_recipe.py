@@ -29,6 +29,15 @@ def assert_same(made: Path, session):
     assert np.abs(read_image(made) - expected).mean() < 0.05
 
 
+def inverted(models, file: str) -> Session:
+    """The example photo as a file of this name, found in avatars64."""
+    Path(file).write_bytes(ASTRONAUT.read_bytes())
+    session = Session(models)
+    session.take(ASTRONAUT.read_bytes(), file)
+    invert(session, "avatars64", "f/z+", "quick").wait(120.0)
+    return session
+
+
 @pytest.fixture
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -47,10 +56,7 @@ def test_the_python_of_a_sample_draws_the_same_picture(session, tiny):
 @needs_lpips
 @pytest.mark.usefixtures("_here")
 def test_the_commands_of_a_photo_make_the_same_picture(models, tmp_path):
-    session = Session(models)
-    (tmp_path / "her photo.png").write_bytes(ASTRONAUT.read_bytes())
-    session.take(ASTRONAUT.read_bytes(), "her photo.png")
-    invert(session, "avatars64", "f/z+", "quick").wait(120.0)
+    session = inverted(models, "her photo.png")
     opened = session.opened
     hair = [slider.name for slider in opened.sliders].index("long_hair")
     opened.move([1.5 if i == hair else 0.0 for i in range(len(opened.sliders))], "moved")
@@ -66,10 +72,7 @@ def test_the_commands_of_a_photo_make_the_same_picture(models, tmp_path):
 @needs_lpips
 @pytest.mark.usefixtures("_here")
 def test_the_python_of_a_photo_makes_the_same_picture(models, tmp_path):
-    session = Session(models)
-    (tmp_path / "me.png").write_bytes(ASTRONAUT.read_bytes())
-    session.take(ASTRONAUT.read_bytes(), "me.png")
-    invert(session, "avatars64", "f/z+", "quick").wait(120.0)
+    session = inverted(models, "me.png")
     session.opened.move([1.5] + [0.0] * (len(session.opened.sliders) - 1), "added")
     exec(told(session)["python"], {"zplus": zplus})
     assert_same(tmp_path / "me.edited.jpg", session)

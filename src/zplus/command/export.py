@@ -20,15 +20,15 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write a generator for another program."""
-    if kind == "onnx":
-        output_folder(out)
-    else:
-        output_file(out, model, picture=False, suffixes=(".pt", ".safetensors") if kind == "nvidia" else (".pt",))
-
     from zplus.generators import MODELS, load_generator
+    from zplus.generators.checkpoints.export import suffixes
     from zplus.workflow.exchange import export_generator
     from zplus.workflow.models import pull_missing
 
+    if kind == "onnx":
+        output_folder(out)
+    else:
+        output_file(out, model, picture=False, suffixes=suffixes(kind))
     show = Show(as_json)
     pull_missing([model] if model in MODELS else [], show.callbacks)
     generator = load_generator(model, "cpu", label)

@@ -14,7 +14,11 @@ from zplus.generators.contract import Generator, pixel_norm
 
 @runtime_checkable
 class MappingSizes(Protocol):
-    """What a configuration says of its mapping network."""
+    """What a configuration says of its mapping network, and of the image."""
+
+    @property
+    def resolution(self) -> int:
+        """Pixels a side of the image."""
 
     @property
     def z_dim(self) -> int:
@@ -84,6 +88,12 @@ class LabelledGenerator(Generator):
     """A generator whose mapping is a MappingNetwork: it may know the mean of w, and may be conditional."""
 
     mapping: MappingNetwork
+
+    def __init__(self, config: MappingSizes, name: str):
+        super().__init__()
+        self.config, self.name = config, name
+        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
+        self.mapping = MappingNetwork(config)
 
     @property
     def w_mean(self) -> Tensor | None:  # type: ignore[override]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
 from zplus.generators.contract import Layer, State, SynthesisInputs, by_side, check_sizes, in_fp32
-from zplus.generators.mapping import FullyConnected, LabelledGenerator, MappingNetwork
+from zplus.generators.mapping import FullyConnected, LabelledGenerator
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
 
@@ -152,10 +152,7 @@ class StyleGAN2(LabelledGenerator):
     architecture = "stylegan2"
 
     def __init__(self, config: StyleGAN2Config, name: str = "StyleGAN2"):
-        super().__init__()
-        self.config, self.name = config, name
-        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
-        self.mapping = MappingNetwork(config)
+        super().__init__(config, name)
         self.synthesis = nn.ModuleDict({f"b{side}": Block(side, config) for side in config.channels})
         self._name_operations()
 

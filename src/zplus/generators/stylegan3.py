@@ -20,7 +20,7 @@ from zplus.errors import ZplusError
 from zplus.generators.contract import Layer, State, SynthesisInputs, check_sizes, in_fp32
 from zplus.generators.filtered import FilteredLeakyReLU
 from zplus.generators.filters import lowpass, radial_lowpass
-from zplus.generators.mapping import FullyConnected, LabelledGenerator, MappingNetwork
+from zplus.generators.mapping import FullyConnected, LabelledGenerator
 from zplus.generators.noise import noise_maps
 from zplus.generators.transform import checked_transform
 from zplus.generators.winograd import convolution
@@ -201,10 +201,7 @@ class StyleGAN3(LabelledGenerator):
     architecture = "stylegan3"
 
     def __init__(self, config: StyleGAN3Config, name: str = "StyleGAN3"):
-        super().__init__()
-        self.config, self.name = config, name
-        self.resolution, self.z_dim, self.w_dim = config.resolution, config.z_dim, config.w_dim
-        self.mapping = MappingNetwork(config)
+        super().__init__(config, name)
         sampled, counts = samplings(config.resolution, len(config.channels)), config.channels
         parts: dict[str, Any] = {"input": SynthesisInput(counts[0], config.w_dim, sampled[0])}
         layers = []

@@ -46,9 +46,8 @@ class EncoderOutput:
             raise ZplusError(
                 f"This encoder has no codes in {space.encoder_head}: choose another space, or train one that has."
             )
-        plain = (
-            replace(space.decoding, psi=1.0, cutoff=None) if space.decoding.psi else space.decoding
-        )  # 0 shows no code
+        decoding = space.decoding
+        plain = replace(decoding, psi=1.0, cutoff=None) if decoding.psi else decoding  # at psi 0 no code shows
         return make_space(space.encoder_head, space.generator, decoding=plain)
 
     @torch.no_grad()

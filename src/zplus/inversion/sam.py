@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from zplus.errors import ZplusError
 from zplus.generators import Feature, Generator, State, SynthesisInputs
+from zplus.generators.contract import Layer
 from zplus.generators.prior import feature_std
 from zplus.inversion.minimizer import minimize
 from zplus.inversion.objective import penalties
@@ -51,14 +52,7 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
         first = [torch.zeros_like(generator.head(inputs, k).features) for k in layers]
         error = error_map(problem.distance.lpips, generator.synthesize(inputs), problem.target)
     chosen = choose(error, len(layers), settings.sam_threshold)
-    masks = [
-        generator.layers[k].with_margin(
-            F.interpolate(
-                (chosen == depth).float(), [generator.layers[k].resolution] * 2, mode="bilinear", antialias=True
-            )
-        )
-        for depth, k in enumerate(layers, start=1)
-    ]
+    masks = [_mask((chosen == depth).float(), generator.layers[k]) for depth, k in enumerate(layers, start=1)]
     free_code = FreeCode(problem, code)
     free = [FreeMap(problem, x, std) for x, std in zip(first, stds, strict=True)]
     synthesis = problem.execution.compile(partial(_synthesis, space, layers))
@@ -89,6 +83,12 @@ def adapt(problem: Problem, latent: Latent) -> Latent:
         figures=latent.figures | shares,
         added={generator.layers[k].name: (mask * x).detach() for k, mask, x in added},
     )
+
+
+def _mask(where: Tensor, layer: Layer) -> Tensor:
+    """A part of the image [N, 1, s, s] as a soft mask of a layer's map."""
+    wide = F.interpolate(where, (layer.resolution, layer.resolution), mode="bilinear", antialias=True)
+    return layer.with_margin(wide)
 
 
 def _synthesis(space: Space, layers: list[int], styles: tuple[Tensor, ...], added: list[Tensor]) -> Tensor:

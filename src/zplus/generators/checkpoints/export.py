@@ -29,17 +29,21 @@ def write_state_dict(generator: Generator, path: Path, kind: str) -> None:
         UnknownNameError: There is no such format.
         ZplusError: The format cannot hold this generator, or has no such suffix.
     """
-    if kind not in STATE_DICTS:
-        raise UnknownNameError("format", kind, STATE_DICTS)
-    suffixes = (".safetensors", ".pt") if kind == "nvidia" else (".pt",)
-    if path.suffix not in suffixes:
-        raise ZplusError(f"{path} is no name for this file: end it in {' or '.join(suffixes)}.")
+    if path.suffix not in (allowed := suffixes(kind)):
+        raise ZplusError(f"{path} is no name for this file: end it in {' or '.join(allowed)}.")
     tree = STATE_DICTS[kind](_checked(generator, kind))
     if path.suffix == ".safetensors":
         write_tensors(path, tree)
     else:
         with atomic(path) as temporary, temporary.open("wb") as file:
             torch.save(tree, file)
+
+
+def suffixes(kind: str) -> tuple[str, ...]:
+    """How a file of a format ends. Raises UnknownNameError where there is no such format."""
+    if kind not in STATE_DICTS:
+        raise UnknownNameError("format", kind, STATE_DICTS)
+    return (".safetensors", ".pt") if kind == "nvidia" else (".pt",)
 
 
 def _checked(generator: Generator, kind: str) -> StyleGAN2:
