@@ -42,7 +42,7 @@ def write_state_dict(generator: Generator, path: Path, kind: str) -> None:
 def suffixes(kind: str) -> tuple[str, ...]:
     """How a file of a format ends. Raises UnknownNameError where there is no such format."""
     if kind not in STATE_DICTS:
-        raise UnknownNameError("format", kind, STATE_DICTS)
+        raise UnknownNameError("format", kind, (*STATE_DICTS, "onnx"))
     return (".safetensors", ".pt") if kind == "nvidia" else (".pt",)
 
 
