@@ -125,10 +125,8 @@ class Lab:
         if condition.name != "default":
             place = self.work / "methods" / condition.name.replace(" ", "-") / place.name
         place.mkdir(parents=True, exist_ok=True)
-        path = place / f"{name}.latent.safetensors"
-        if not path.exists():
-            save_latent(self.inverted(condition, name), path)
-        latent = load_latent(path)
+        latent = self.inverted(condition, name)
+        save_latent(latent, place / f"{name}.latent.safetensors")
         image = render(self.generator, latent)
         write_image(place / f"{name}.reconstruction.png", to_pixels(image[0]))
         row = {key: latent.figures.get(key, [None])[0] for key in ("seconds", "steps", "strangeness")}

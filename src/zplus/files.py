@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TextIO
 from zplus.errors import ZplusError
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+TEMPORARY = ".zplus-"  # how the names of files begin that are being written
+ABANDONED = 24 * 60 * 60  # seconds after which nobody is writing one any more
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -41,7 +44,7 @@ def atomic(path: str | Path, error: type[ZplusError] = ZplusError) -> Iterator[P
         error: The class that an OSError is turned into.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".zplus-{secrets.token_hex(6)}{target.suffix}")
+    temporary = target.with_name(f"{TEMPORARY}{secrets.token_hex(6)}{target.suffix}")
     try:
         _check(target, path, error)
         temporary.touch(mode=0o600, exist_ok=False)
@@ -62,7 +65,9 @@ def appended(path: Path) -> Iterator[TextIO]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner alone; one that is there stays as it is.
+    """Make a folder, and those above it that are missing, for their owner alone.
+
+    One that is there stays as it is, without the temporary files that killed programs left in it a day ago or earlier.
 
     Raises:
         OSError: It cannot be made.
@@ -70,6 +75,10 @@ def make_folder(path: Path) -> None:
     if path.parent != path and not path.parent.is_dir():
         make_folder(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
+    with suppress(OSError):  # another program may sweep it too, or it may be another account's
+        for left in path.glob(f"{TEMPORARY}*"):
+            if not left.is_dir() and time.time() - left.lstat().st_mtime > ABANDONED:
+                left.unlink()
 
 
 def _check(target: Path, path: str | Path, error: type[ZplusError]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import zplus
 from command_line import ASTRONAUT
-from zplus.files import appended, atomic, make_folder
+from zplus.files import ABANDONED, appended, atomic, make_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
 ONE = "long_hair=1"  # a direction that comes with avatars64
@@ -114,6 +114,16 @@ def test_an_open_file_is_private_once_it_is_written_anew_and_a_folder_that_was_t
     with atomic(tmp_path / "open" / "file") as temporary:
         temporary.write_text("new")
     assert modes(tmp_path) == {"open": "0o755", "open/file": "0o600"}
+
+
+def test_what_killed_programs_left_is_swept_a_day_later(tmp_path):
+    old, fresh, own = (tmp_path / name for name in (".zplus-1a.png", ".zplus-2b.png", "a.png"))
+    for path in (old, fresh, own):
+        path.touch()
+    for path in (old, own):
+        os.utime(path, (path.stat().st_mtime - ABANDONED - 60,) * 2)
+    make_folder(tmp_path)
+    assert sorted(modes(tmp_path)) == [fresh.name, own.name]
 
 
 def test_a_folder_below_a_file_cannot_be_made(tmp_path):

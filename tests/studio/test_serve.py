@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from studio_program import Studio, watched
 from zplus.errors import MissingExtraError, ZplusError
+from zplus.studio import serve as serving
 from zplus.studio.serve import PORT, checked_models, listening, serve
 
 
@@ -127,6 +129,20 @@ def test_a_token_lets_in(tmp_path):
         assert ask(studio, "GET", "/", Cookie=headers["set-cookie"].partition(";")[0])[0] == 200
     finally:
         studio.end()
+
+
+def test_a_token_is_not_in_the_command_that_starts_a_browser(monkeypatch):
+    opened = []
+
+    def browser(address):
+        file = Path(unquote(urlsplit(address).path))
+        opened.append((address, file.read_text(encoding="utf-8"), file.parent.stat().st_mode & 0o077))
+
+    monkeypatch.setattr(serving.webbrowser, "open", browser)
+    monkeypatch.setattr(serving, "READ_BY_THEN", 0.0)
+    serving._open("http://localhost:1/?token=secret")
+    [(address, page, others)] = opened
+    assert "secret" not in address and "http://localhost:1/?token=secret" in page and not others
 
 
 def test_help_and_the_page_itself_need_no_torch():

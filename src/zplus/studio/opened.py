@@ -92,6 +92,8 @@ class Opened:
         first, rest = _split(latent, self.sliders)
         latent = replace(latent, edits=rest, edited=None)
         quick = None if latent.added or latent.offsets else models.execution(model)
+        if quick is not None and target is None:  # compiled code takes ten seconds to load: too long for a first look
+            quick = replace(quick, compiled=False)
         self._editor, self.lock = Editor(self.generator, latent, quick), RLock()
         self.latent, bare = self._editor.edit({}) if rest else latent, replace(latent, edits=())
         self.reconstruction = self._editor.image(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
