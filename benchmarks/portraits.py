@@ -40,7 +40,7 @@ from zplus.generators import load_generator
 from zplus.images import read_image, to_pixels, to_tensor, write_image
 from zplus.inversion import invert
 from zplus.inversion.encoder import load_encoder
-from zplus.latent import Latent, load_latent, save_latent
+from zplus.latent import Latent, save_latent
 from zplus.perception.attributes import Scorers
 from zplus.perception.identity import Identity, rank
 from zplus.perception.quality import measure_quality

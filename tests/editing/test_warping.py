@@ -4,7 +4,7 @@ import torch
 from torch.testing import assert_close
 
 from points import generator_of
-from zplus.editing.warping import motion, warp_detail, with_code
+from zplus.editing.warping import UNEXPLAINED, motion, moved_detail, with_code
 from zplus.generators import State
 from zplus.latent import Point
 from zplus.spaces import make_space
@@ -43,13 +43,21 @@ def test_detail_travels_with_the_flow():
     after = before.roll(2, dims=3)
     flow = torch.zeros(2, 2, SIDE, SIDE)
     flow[:, 0] = -2.0
-    moved = warp_detail(before + detail, before, after, flow)
-    assert_close(moved[..., 2:], (after + detail.roll(2, dims=3))[..., 2:], atol=1e-4, rtol=1e-4)
+    moved = moved_detail(detail, before, after, flow)
+    assert_close(moved[..., 4:], detail.roll(2, dims=3)[..., 4:], atol=1e-4, rtol=1e-4)
 
 
-def test_without_a_flow_the_change_is_added():
-    before, after, features = field(6), field(7), field(8)
-    assert_close(warp_detail(features, before, after, torch.zeros(2, 2, SIDE, SIDE)), features + after - before)
+def test_detail_fades_where_no_motion_explains_the_change():
+    """A head that changes by `ratio` times the detail, in mean square, keeps 1/(1 + (ratio/UNEXPLAINED)^2) of it."""
+    before, detail, still = field(6), torch.ones(2, 32, SIDE, SIDE), torch.zeros(2, 2, SIDE, SIDE)
+    for ratio in (0.0, 0.25, UNEXPLAINED, 100.0):
+        kept = moved_detail(detail, before, before + ratio**0.5, still)
+        assert_close(kept, detail / (1 + (ratio / UNEXPLAINED) ** 2), atol=1e-4, rtol=1e-4)
+
+
+def test_where_there_is_no_detail_none_appears():
+    nothing, still = torch.zeros(2, 32, SIDE, SIDE), torch.zeros(2, 2, SIDE, SIDE)
+    assert torch.equal(moved_detail(nothing, field(7), field(8), still), nothing)
 
 
 def test_a_large_map_moves_as_its_reduction_does_in_little_time():

@@ -50,8 +50,9 @@ def edit(
             sum beyond 10, of either sign, acts as 10, with a warning.
         layers: The codes first..last-1 that move; None for all.
         feature: How F follows in F/X spaces. "moved" is head(edited code) + the detail of F, warped along the motion
-            between the heads; "added" the same without the warp; "fixed" leaves F as it is (the papers' form, where
-            edits of codes below F have no effect). None keeps the latent's mode, "moved" at first.
+            between the heads, and faded where no motion explains their difference. "added" is all of the detail, in
+            its place. "fixed" leaves F as it is (the papers' form, where edits of codes below F have no effect). None
+            keeps the latent's mode, "moved" at first.
         mask: Where the edits show, float [1 or N, 1, s, s] in [0, 1], of any side s; the reconstruction shows
             elsewhere. None keeps the latent's mask; without one, edits show in the regions of their directions.
         move: "straight" adds the direction in W or W+, so codes leave the sphere. "sphere" keeps codes of Z and Z+ on

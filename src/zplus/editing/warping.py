@@ -2,7 +2,8 @@
 
 F = head(code) + detail. An edit turns head(code) into head(code'). Detail that stayed in place would leave ghosts of
 the old outline beside a turned head. So the motion between the two heads is estimated, and the detail is warped along
-it: F' = head(code') + warp(F - head(code)).
+it. Where no motion explains what the head became, as lips where there were teeth, the detail is of what is gone, and
+fades: F' = head(code') + kept * warp(F - head(code)).
 """
 
 import torch
@@ -19,6 +20,8 @@ SEARCH_FRACTION = 1 / 6  # motions up to a sixth of the picture's side are looke
 WINDOW = 5  # cells over which similarity is averaged: a single cell is ambiguous on skin and background
 TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine similarity
 DISPLACEMENT_PENALTY = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
+UNEXPLAINED = 4.0  # times the detail, in mean square, that a head changes by where half of the detail is kept
+TINY = 1e-12
 
 
 def with_code(
@@ -38,29 +41,36 @@ def with_code(
     if point.state is None or feature == "fixed":
         return point._replace(code=code)
     before, after = head or space.head(point.code), space.head(code)
-    flow = torch.zeros_like(before.features[:, :2])
-    if feature == "moved":
-        with torch.no_grad():
-            flow = motion(before.features, after.features)
-    return Point(code, point.state.map(lambda x, a, b: warp_detail(x, a, b, flow), before, after))
+    if feature == "added":
+        return Point(code, point.state.map(lambda x, a, b: x - a + b, before, after))
+    with torch.no_grad():
+        flow = motion(before.features, after.features)
+    return Point(code, point.state.map(lambda x, a, b: b + moved_detail(x - a, a, b, flow), before, after))
 
 
-def warp_detail(
-    features: Float[Tensor, "n c r r"], before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"], flow: Tensor
+def moved_detail(
+    detail: Float[Tensor, "n c r r"], before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"], flow: Tensor
 ) -> Float[Tensor, "n c r r"]:
-    """`after` plus the detail of `features`, features - before, moved along `flow`.
+    """Detail moved along `flow`, and faded where the flow does not explain `after`.
 
     Args:
-        features: F.
+        detail: F - head(inverted code).
         before: head(inverted code).
         after: head(edited code).
         flow: [N, 2, r, r], offsets (x, y) in cells.
     """
+    detail = _warped(detail, flow)
+    change, own = (_smooth(x.square().mean(1, keepdim=True), 3) for x in (after - _warped(before, flow), detail))
+    return detail / (1 + (change / (UNEXPLAINED * own).clamp(min=TINY)).square())
+
+
+def _warped(features: Tensor, flow: Tensor) -> Tensor:
+    """What comes to each cell along the flow."""
     side = features.shape[-1]
     centres = torch.arange(side, device=flow.device, dtype=flow.dtype) + 0.5
     x, y = centres[None, None, :] + flow[:, 0], centres[None, :, None] + flow[:, 1]  # [N, r, r]
     grid = torch.stack([x, y], -1) * (2 / side) - 1
-    return after + F.grid_sample(features - before, grid, padding_mode="border", align_corners=False)
+    return F.grid_sample(features, grid, padding_mode="border", align_corners=False)
 
 
 def motion(before: Float[Tensor, "n c r r"], after: Float[Tensor, "n c r r"]) -> Float[Tensor, "n 2 r r"]:
