@@ -1,7 +1,7 @@
 """Edits of the portraits that `portraits.py` inverted: 1.5 deviations away from each photo's present state.
 
     python benchmarks/edits.py FOLDER --work WORK --faceres FACERES [--space f/z+] [--move sphere] [--strength 1.5]
-                                                                    [--keep-identity]
+                                                                    [--keep-identity] [--first N]
 
 `judges.py` says what a success is. A smile and a turned head go away from the prior's mean; age goes older where the
 trainer and the judge see less than 40 years in the mean, else younger; gender to the other; glasses are put on. Writes
@@ -20,7 +20,7 @@ from PIL import Image
 
 from judges import JUDGES, TRAINERS, Judges, Reading, verdict
 from machine import RESULTS, save_result
-from portraits import gallery, portraits
+from portraits import FIRST, gallery, portraits
 from zplus.editing import edit, keep_identity
 from zplus.execution import best_execution
 from zplus.generators import load_generator
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--space", default="f/z+")
     parser.add_argument("--move", choices=["straight", "sphere"])
     parser.add_argument("--strength", type=float, default=1.5)
+    parser.add_argument("--first", type=int, default=FIRST, help="as in portraits.py: other portraits than the default")
     parser.add_argument("--keep-identity", action="store_true", help="correct every edit by its likeness")
     given = parser.parse_args()
 
@@ -87,7 +88,7 @@ def main() -> None:
     execution = best_execution(generator)
     names, galleries = people(given.folder, given.work, judges)
     rows, sheet = [], []
-    for name, pixels in portraits(given.folder, given.work).items():
+    for name, pixels in portraits(given.folder, given.work, given.first).items():
         latent = load_latent(given.work / given.space.replace("/", "-") / f"{name}.latent.safetensors")
         plain = to_pixels(render(generator, latent)[0])
         before = judges.read(plain)
@@ -107,6 +108,7 @@ def main() -> None:
         sheet.append(np.concatenate([np.array(Image.fromarray(p).resize((256, 256))) for p in pictures], 1))
         print(name, row["jointly"], {d: e["success"] for d, e in row["edits"].items()}, flush=True)
     tag = f"{given.space.replace('/', '-')}-{given.move or 'default'}{'-kept' * given.keep_identity}"
+    tag += f"-{given.first}" * (given.first != FIRST)
     Image.fromarray(np.concatenate(sheet)).save(given.work / f"edits-{tag}.png")
     result = {
         "strength": given.strength, "judges": JUDGES, "trainers": TRAINERS,

@@ -20,7 +20,7 @@ SEARCH_FRACTION = 1 / 6  # motions up to a sixth of the picture's side are looke
 WINDOW = 5  # cells over which similarity is averaged: a single cell is ambiguous on skin and background
 TEMPERATURE = 0.02  # of the soft choice among motions, in units of cosine similarity
 DISPLACEMENT_PENALTY = 0.002  # similarity that a motion must gain per squared cell, so that plain background stays
-UNEXPLAINED = 4.0  # times the detail, in mean square, that a head changes by where half of the detail is kept
+UNEXPLAINED = 8.0  # times the detail, in mean square, that a head changes by where half of the detail is kept
 TINY = 1e-12
 
 
