@@ -28,6 +28,7 @@ NAMES = [
     "interpolate",
     "invert",
     "keep_identity",
+    "list_models",
     "load_direction",
     "load_encoder",
     "load_generator",
