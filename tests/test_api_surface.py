@@ -46,6 +46,7 @@ NAMES = [
     "save_generator",
     "save_latent",
     "score_prior",
+    "sliders",
     "solve_strength",
     "to_pixels",
     "write_image",

@@ -41,6 +41,7 @@ _MODULES = {
     ),
     "zplus.workflow.exchange": ("export_generator",),
     "zplus.workflow.film": ("edit_video",),
+    "zplus.workflow.notebook": ("sliders",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = list(_HOME)
