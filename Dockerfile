@@ -19,4 +19,4 @@ ARG PULL=""
 RUN test -z "$PULL" || zplus pull $PULL
 VOLUME /cache
 EXPOSE 7860
-CMD ["sh", "-c", "exec zplus studio --host 0.0.0.0 --port 7860 --no-open --token \"${ZPLUS_TOKEN-}\""]
+CMD ["sh", "-c", "[ -n \"$ZPLUS_TOKEN\" ] || set -- --token ''; exec zplus studio --host 0.0.0.0 --port 7860 --no-open \"$@\""]

@@ -50,13 +50,14 @@ def comfy(tmp_path, monkeypatch):
 @pytest.fixture
 def package():
     """The folder as ComfyUI imports it."""
-    spec = importlib.util.spec_from_file_location("custom_nodes.zplus", FOLDER / "__init__.py")
+    name = str(FOLDER).replace(".", "_x_")
+    spec = importlib.util.spec_from_file_location(name, FOLDER / "__init__.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     yield module
-    for name in ("custom_nodes.zplus", "custom_nodes.zplus.nodes"):
-        del sys.modules[name]
+    for imported in (name, f"{name}.nodes"):
+        del sys.modules[imported]
 
 
 @pytest.fixture
