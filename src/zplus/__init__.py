@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "zplus.errors": ("ZplusError",),
     "zplus.images": ("example_photo", "read_image", "to_pixels", "write_image"),
-    "zplus.generators": ("MODELS", "Generator", "load_generator", "pull", "save_generator"),
+    "zplus.generators": ("MODELS", "Generator", "list_models", "load_generator", "pull", "save_generator"),
     "zplus.direction": ("Direction", "load_direction", "save_direction"),
     "zplus.latent": ("Latent", "load_latent", "save_latent"),
     "zplus.spaces": ("SPACES", "render", "sample"),
@@ -41,6 +41,7 @@ _MODULES = {
     ),
     "zplus.workflow.exchange": ("export_generator",),
     "zplus.workflow.film": ("edit_video",),
+    "zplus.workflow.notebook": ("sliders",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = list(_HOME)

@@ -22,7 +22,9 @@ def studio(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="By default 7860, or a free one.")
     ] = None,
-    token: Annotated[str | None, typer.Option("--token", help="What visitors must know; '' makes one up.")] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", envvar="ZPLUS_TOKEN", help="What visitors must know; '' makes one up.")
+    ] = None,
     device: options.Device = options.InvertOptions.device,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page in a browser.")] = False,
 ) -> None:

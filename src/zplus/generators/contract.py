@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -138,6 +139,49 @@ class Generator(nn.Module):
     w_mean: Tensor | None
     label: Tensor | None = None
     transform: Tensor | None = None
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path,
+        device: str | torch.device = "cpu",
+        label: int | Sequence[float] | None = None,
+        revision: str | None = None,
+    ) -> "Generator":
+        """Load a generator from wherever it is. What is not on this machine is fetched; nothing in a file is executed.
+
+        Args:
+            name: A name of `MODELS`; a folder of `save_pretrained`; a file of any known format (docs/models.md); or
+                "owner/name" on a hub, whose two files come through huggingface_hub into its cache.
+            device: "cpu", "cuda", "mps" or a torch device.
+            label: What a conditional generator is bound to: an index or a vector [c_dim].
+            revision: A branch, tag or commit on the hub; None for the newest.
+
+        Raises:
+            CheckpointError: A file is missing or damaged, or config.json tells of other weights.
+            DownloadError: It cannot be fetched.
+            MissingExtraError: huggingface_hub is not installed (extra `hub`).
+            UnknownNameError: There is no such model.
+            ZplusError: There is no such device or label.
+        """
+        from zplus.generators.pretrained import from_pretrained  # noqa: PLC0415  # which needs every architecture
+
+        return from_pretrained(name, device, label, revision)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors, as `from_pretrained` reads them and a hub takes them.
+
+        model.safetensors is what `save_generator` writes, and can be given to `--model` by itself. A label and a
+        transform are not kept: give them again. A tuned generator (PTI) becomes one with a fingerprint of its own.
+
+        Args:
+            folder: It is made if missing; the two files in it are replaced.
+
+        Raises:
+            CheckpointError: Weights are not finite, or the folder cannot be written.
+        """
+        from zplus.generators.pretrained import save_pretrained  # noqa: PLC0415
+
+        save_pretrained(self, folder)
 
     @property
     def base(self) -> "Generator":
