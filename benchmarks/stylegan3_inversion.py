@@ -42,7 +42,7 @@ def drawn(generator: Generator) -> torch.Tensor:
 def found(generator: Generator, photos: torch.Tensor, space: str, steps: int) -> dict[str, float]:
     latent = invert(generator, photos, space, steps=steps)
     errors = measure_images(render(generator, latent), photos, METRICS)
-    figures = {name: round(mean(values), 5) for name, values in errors.items()}
+    figures = {name: round(float(values.mean()), 5) for name, values in errors.items()}
     return figures | {"seconds": round(mean(latent.figures["seconds"]), 1)}
 
 

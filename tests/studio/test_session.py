@@ -90,6 +90,16 @@ def test_a_photo_becomes_an_edited_photo(session, how, photo):
 
 @needs_faces
 @needs_lpips
+def test_the_crop_of_a_photo_is_shown_in_its_light(session, how, photo):
+    session.take(photo, "me.png")
+    finish(invert(session, **how))
+    opened = session.opened
+    wanted, bare = (x.mean((0, 1)) for x in (opened.before(), to_pixels(opened.reconstruction)))
+    assert abs(opened.after().mean((0, 1)) - wanted).max() < 0.7 * abs(bare - wanted).max()
+
+
+@needs_faces
+@needs_lpips
 def test_progress_is_seen_and_true(session, how, photo, monkeypatch):
     seen, step = [], Job.step
     monkeypatch.setattr(Job, "step", lambda job, progress: (step(job, progress), seen.append(job.seen))[0])
@@ -97,7 +107,7 @@ def test_progress_is_seen_and_true(session, how, photo, monkeypatch):
     finish(invert(session, **how))
     assert [(one.step, one.steps) for one in seen] == [(1, 3), (2, 3), (3, 3)]
     assert {one.seconds_left for one in seen} == {None}  # three steps say nothing of the pace
-    assert all(one.image.shape == (3, 32, 32) and one.stage == "Finding the face in F/Z+" for one in seen)
+    assert all(one.image.shape == (3, 32, 32) and one.stage == "Preparing the face" for one in seen)
 
 
 @needs_faces

@@ -98,7 +98,7 @@ def _shown(image: Picture) -> Picture:
 def paste_maps(aligned: Aligned, reconstruction: Picture, edited: Picture) -> Maps:
     """What `paste` finds out about the same pictures."""
     reconstruction, edited = _shown(reconstruction), _shown(edited)
-    return Maps(_tone(aligned, reconstruction), *_moved(edited - reconstruction))
+    return Maps(tone(aligned, reconstruction), *_moved(edited - reconstruction))
 
 
 def steady(maps: Sequence[Maps]) -> Maps:
@@ -124,8 +124,8 @@ def _change(maps: Maps, reconstruction: Picture, edited: Picture, replace: bool)
     return Change(change * _resized(maps.seen, size), basis, _resized(maps.moved, size))
 
 
-def _tone(aligned: Aligned, reconstruction: Picture) -> Float[Tensor, "3 c c"]:
-    """The low frequencies of photo - reconstruction."""
+def tone(aligned: Aligned, reconstruction: Picture) -> Float[Tensor, "3 c c"]:
+    """The low frequencies of photo - reconstruction: light and colour that the reconstruction lacks."""
     coarse = min(COARSE, reconstruction.shape[-1])
     lacking = _averaged(to_tensor(aligned.pixels)[0], coarse) - _averaged(reconstruction, coarse)
     return blur(lacking, TONE * coarse).clamp(-TONE_LIMIT, TONE_LIMIT)

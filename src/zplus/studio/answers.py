@@ -4,7 +4,6 @@ Each answer takes a session and values by name, whose types the page's call must
 showing.py tells of the session. torch comes with the first of them, when the page is up.
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 COMPARED = ("w+", "z+", "f/z+")
 EXAMPLE_SEED = 9
 MOST_POINTS = 32
+POINTS_MOVED = " If more changed than it should, undo it and paint what may move."
 
 
 def hello(session: "Session") -> Values:
@@ -117,7 +117,7 @@ def stopped(session: "Session", how: Literal["keep", "drop"]) -> Values:
 
 def moved(session: "Session", opened: int, gesture: str, strengths: list[Any], feature: str, in_photo: bool) -> Values:
     """Sliders were moved, or the way that F follows was changed."""
-    began, one = time.perf_counter(), _check(session, opened)
+    one = _check(session, opened)
     if feature not in get_args(Feature):
         raise UnknownNameError("move of F", feature, get_args(Feature))
     one.move(*_rows([strengths], len(one.sliders)), feature, gesture)
@@ -125,7 +125,7 @@ def moved(session: "Session", opened: int, gesture: str, strengths: list[Any], f
     values = moves(session) | {"view": view(session, in_photo, only_after=True)}
     if session.trouble:
         return values | said(session.trouble, "error")
-    return values | said(f"{_edit(one)} Shown after {time.perf_counter() - began:.2f} s.")
+    return values | said(_edit(one))
 
 
 def viewed(session: "Session", opened: int, in_photo: bool) -> Values:
@@ -221,7 +221,7 @@ def _ended(session: "Session", job: "Job") -> str:
     if job.kind == "compare":
         return "The same edit in several spaces is below."
     if job.kind == "drag":
-        return "The points were moved." + (" Stopped early." if job.stopped else "")
+        return "The points were moved." + (" Stopped early." if job.stopped else "") + POINTS_MOVED
     opened = session.opened
     if opened is None:
         return "Done."
@@ -239,4 +239,4 @@ def _found(session: "Session") -> str:
     count = len(entry.faces)
     if not count:
         return f"{entry.why_no_face} A picture that is cut as the model expects it can be used as it is."
-    return "One face was found: click it." if count == 1 else f"{count} faces were found: click one."
+    return "One face was found." if count == 1 else f"{count} faces were found."

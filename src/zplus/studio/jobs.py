@@ -140,8 +140,8 @@ def _inverted(
     with session.models.turns.turn(job.waits):
         inverter = session.models.inverter(model, space, quality)
         ready = inverter.execution.is_ready(inverter.generator)
-        job.stage("Finding the face", "" if ready else f"Compiling for this machine, once: {COMPILING}.")
-        latent = inverter.invert(target, job.callbacks, f"Finding the face in {space.upper()}")
+        job.stage("Preparing the face", "" if ready else f"Compiling for this machine, once: {COMPILING}.")
+        latent = inverter.invert(target, job.callbacks, "Preparing the face")
         session.models.runs += inverter.settings.all_steps
     if not job.stopped:
         entry.found[key] = latent

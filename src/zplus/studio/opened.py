@@ -9,12 +9,13 @@ from threading import RLock
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from zplus.direction import Direction
 from zplus.editing import Editor
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, whole
-from zplus.faces.paste import paste
+from zplus.faces.paste import paste, tone
 from zplus.images import fitted, to_pixels
 from zplus.latent import Edit, Latent
 from zplus.studio.history import History
@@ -146,13 +147,20 @@ class Opened:
         return fitted(self.target.pixels, PREVIEW)
 
     def after(self) -> Pixels:
-        """The edited crop, as large as the page shows it."""
-        return fitted(to_pixels(self.picture(self.state)), PREVIEW)
+        """The edited crop, as large as the page shows it; of a photo in its light and colours, as it is pasted."""
+        return fitted(to_pixels(self.picture(self.state) + self._tone), PREVIEW)
 
     def pasted(self, onto: Pixels, others: Sequence[Aligned]) -> Pixels:
         """A photo as large as the page shows it, with the edit pasted in. See `zplus.paste`."""
         image = self.picture(self.state)
         return onto if image is self._inverted else paste(self.small, self._inverted, image, "keep", others, onto)
+
+    @cached_property
+    def _tone(self) -> Tensor:
+        if not self.has_photo:
+            return torch.zeros(())
+        lacking = tone(self.target, self._inverted)
+        return F.interpolate(lacking[None], self._inverted.shape[-2:], mode="bilinear")[0]
 
     @cached_property
     def small(self) -> Aligned:

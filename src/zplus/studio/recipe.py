@@ -68,7 +68,9 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
     strengths = {x.name: s for x, s in zip(opened.sliders, state.strengths, strict=True) if s}
     lines.append(f"edited = zplus.edit(generator, latent, {strengths!r}, feature={state.feature!r})")
     for drag in state.drags:
-        lines.append(f"edited = zplus.drag(generator, edited, {[tuple(x) for x in _pairs(drag)]!r})")
+        lines.append(
+            f"edited = zplus.drag(generator, edited, {_pairs(drag)!r})"
+        )
     if entry.file and origin.seed is None and origin.face != AS_IT_IS:
         return [
             *lines,
@@ -82,9 +84,8 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
 
 
 def _pairs(drag: Edit) -> list[list[float]]:
-    """The points of a drag, as its card tells them."""
-    found: list[list[float]] = drag.direction.card.get("points", [])
-    return found
+    """The points of a drag, as its card tells them, to a tenth of a pixel."""
+    return [[round(x, 1) for x in pair] for pair in drag.direction.card.get("points", [])]
 
 
 def _line(*words: object) -> str:

@@ -70,7 +70,7 @@ function tell(job, shown) {
 function tellTime() {
   if (!running) return;
   const left = running.left === null ? '' : `, about ${time(running.left)} left`;
-  part('time').textContent = `${time((performance.now() - began) / 1000)}${left}`;
+  part('time').textContent = `${time((performance.now() - began) / 1000)} so far${left}`;
 }
 
 export function listen(failed) {

@@ -51,13 +51,23 @@ export function entries(list, choose) {
   }));
 }
 
-export function gallery(items, open) {
+// shown(item): whether it is open now.
+export function gallery(items, open, shown) {
   part('shelf').hidden = !items;
   if (!items) return;
   const nothing = document.createElement('p');
   nothing.textContent = 'Faces that you find in photos are kept here.';
-  part('gallery').replaceChildren(...(items.length ? items.map(one =>
-    small(one.look, one.name, `Open ${one.name}, ${one.space.toUpperCase()} of ${one.model}, ${one.day}`, () => open(one))) : [nothing]));
+  part('gallery').replaceChildren(...(items.length ? items.map(one => {
+    const button = small(one.look, `${one.name} ${one.day.slice(-5)}`, `Open ${one.name}, ${one.space.toUpperCase()} of ${one.model}, ${one.day}`, () => open(one));
+    button.setAttribute('aria-pressed', shown(one));
+    return button;
+  }) : [nothing]));
+}
+
+// The small picture of what is open becomes that of its edit.
+export function refresh(address) {
+  const look = part('gallery').querySelector('[aria-pressed=true] img');
+  if (look) look.src = address;
 }
 
 export function spaces(list) {

@@ -28,6 +28,7 @@ export function name(words) {
 }
 
 export const busy = on => stage.setAttribute('aria-busy', on);
+export const picture = () => after.src;
 export const tag = words => { part('tag').textContent = words; };
 
 function draw() {

@@ -29,7 +29,7 @@ function whole(values) {
   Object.assign(page, {opened: values.opened, photo: values.photo, entry: values.entries.find(one => one.shown)?.number});
   models(values.models);
   photo.entries(values.entries, one => ask('show', {entry: one.number, face: -2, in_photo: false}, 'Opening'));
-  if (values.gallery !== undefined) photo.gallery(values.gallery, one => ask('reopen', {key: one.key}, 'Opening'));
+  if (values.gallery !== undefined) photo.gallery(values.gallery, one => ask('reopen', {key: one.key}, 'Opening'), one => one.key === page.opened?.kept);
   photo.spaces([]);
   if (page.opened?.number !== old) { points.close(); stage.zoomTo(1); stage.wipeTo(0); }
   if (page.opened) {
@@ -62,9 +62,9 @@ function arrange(waiting) {
   part('invert').className = 'main';
   part('as-it-is').className = faces ? '' : 'main';
   part('invert-all').hidden = waiting < 2;
-  part('invert-all').textContent = `Find all ${waiting} waiting`;
-  part('invert').textContent = faces > 1 ? 'Find the largest face' : 'Find this face';
-  if (found) part('found').textContent = faces ? 'Click a face in the photo. It takes a little while.' : page.photo.why;
+  part('invert-all').textContent = `Prepare all ${waiting} waiting`;
+  part('invert').textContent = faces > 1 ? 'Edit the largest face' : 'Edit this face';
+  if (found) part('found').textContent = faces ? `${faces > 1 ? 'Choose a face in the photo' : 'It'} is prepared once, which takes about a minute.` : page.photo.why;
   free();
 }
 
@@ -87,13 +87,13 @@ function look(view) {
   photo.boxes(view.in_photo ? page.photo : null, choose);
   stage.tag('');
   if (view.in_photo && points.isOn()) points.close();
-  return stage.show(view);
+  return stage.show(view).then(() => view.in_photo || photo.refresh(stage.picture()));
 }
 
 // What can be pressed now: nothing of a face whose points move, or that is just being looked for.
 function free() {
   const held = job.isRunning() && job.entry() === page.entry, none = held || !page.opened;
-  const off = {undo: none || !page.canUndo, redo: none || !page.canRedo, reset: none, points: none, whole: none, command: none};
+  const off = {undo: none || !page.canUndo, redo: none || !page.canRedo, reset: none || !sliders.strengths().some(Boolean) && !page.drags, points: none, whole: none, command: none};
   for (const [id, value] of Object.entries(off)) part(id).disabled = value;
   for (const id of ['invert', 'as-it-is', 'invert-all', 'compare']) part(id).disabled = job.isRunning();
   for (const button of document.querySelectorAll('#saving [data-kind], #boxes button')) button.disabled = held;
