@@ -10,15 +10,16 @@ from safetensors.torch import load_file
 
 from command_line import picture
 from networks import random_lpips, wide_lpips
-from tiny import tiny_stylegan2
+from tiny import tiny_stylegan2, tiny_stylegan3
 from zplus.command.app import run as run_line
 from zplus.errors import ZplusError
 from zplus.execution import EAGER
 from zplus.generators import save_generator
 from zplus.images import read_image
+from zplus.inversion import invert
 from zplus.inversion.encoder import config_for, load_encoder, vgg_features
 from zplus.inversion.encoding import EncoderOutput
-from zplus.spaces import make_space
+from zplus.spaces import make_space, render, sample
 from zplus.training import encoder as training
 from zplus.training import pairs as pairing
 from zplus.training.data import Pictures
@@ -62,6 +63,16 @@ def photos(n=6, side=32):
 
 def output(encoder, target, lpips=random_lpips):
     return EncoderOutput(encoder, lpips("vgg"), EAGER.autocast(torch.device("cpu")), target)
+
+
+def test_a_stylegan3_gets_an_encoder_that_inverts_with_it(tmp_path):
+    """No noise, no RGB beside F and a padded canvas: what the encoder predicts must fit all the same."""
+    generator = tiny_stylegan3()
+    run(tmp_path, generator)
+    encoder = load_encoder(tmp_path / "encoder.safetensors", generator)
+    image = render(generator, sample(generator, 2, seed=5))
+    latent = invert(generator, image, "f/z+", method="default", steps=2, encoder=encoder)
+    assert torch.isfinite(render(generator, latent)).all() and latent.settings["init"] == "encoder"
 
 
 # Pairs
