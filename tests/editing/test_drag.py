@@ -107,8 +107,22 @@ def test_the_mask_weighs_the_cells_of_the_map():
     above[..., 4, 4] += 1
     below[..., 28, 4] += 1
     base = goal.loss(first)
-    assert float(goal.loss(below) - base) == pytest.approx(21 / 1024, rel=1e-3)
-    assert float(goal.loss(above) - base) == pytest.approx(1 / 1024, rel=1e-2)
+    mean = dragging.COMPLEXION / 1024  # of the picture's features, which a change of one cell moves as well
+    assert float(goal.loss(below) - base) == pytest.approx(21 / 1024 + mean, rel=1e-3)
+    assert float(goal.loss(above) - base) == pytest.approx(1 / 1024 + mean, rel=1e-2)
+
+
+def test_another_light_costs_more_than_shapes_that_move():
+    """Features that are rolled keep their means; the same change in one direction everywhere does not."""
+    generator, before = latent("skip", "w+")
+    course, goal = goal_of(generator, before)
+    first = course.features().detach()
+    rolled = first.roll(5, dims=3)
+    lighter = first + (rolled - first).abs().mean()
+    handles = goal.points.loss(rolled) - goal.points.loss(lighter)
+    assert float(goal.loss(lighter) - goal.loss(rolled) + handles) == pytest.approx(
+        float(dragging.COMPLEXION * (rolled - first).abs().mean()), rel=1e-3
+    )
 
 
 def test_a_face_follows():

@@ -338,7 +338,7 @@ def test_an_inversion_can_be_cancelled_and_stopped(visit, photo):
     me.clicks("Use the whole picture")
     expect(me.page.locator("#doing")).to_contain_text(re.compile(r"step \d+ of 300"), timeout=LONG)
     expect(me.page.locator("#tag")).to_have_text("so far")
-    expect(me.page.locator("#time")).to_contain_text(re.compile(r"\d+ s, about .* left"), timeout=LONG)
+    expect(me.page.locator("#time")).to_contain_text(re.compile(r"\d+ s so far, about .* left"), timeout=LONG)
     me.clicks("Cancel")
     me.says("Cancelled")
     assert me.page.locator("#editing").is_hidden() and me.page.locator("#work").is_hidden()

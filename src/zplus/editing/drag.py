@@ -38,6 +38,7 @@ RADIUS = 1 / 32  # of a patch, as a part of the picture's side
 SEARCH = 1 / 24  # half a side of the square in which a handle is looked for, as a part of the picture's side
 COARSE, LEAST = 16, 32  # the feature map has 1/16 of the picture's side, and 32 cells at least
 KEPT, FIXED = 1.0, 20.0  # weights of features that stay: everywhere, and outside the mask (the paper's)
+COMPLEXION = 1.0  # weight of the mean of each feature: shapes that move keep it, another light or skin does not
 REACHED = 1 / 256  # of the picture's side: a handle this near to its target has arrived
 
 Pair = tuple[float, float, float, float]  # x and y of a handle, x and y of its target
@@ -177,8 +178,10 @@ class _Goal:
             self.weight += FIXED * (1 - layer.with_margin(F.interpolate(free, (self.side, self.side), mode="area")))
 
     def loss(self, features: Float[Tensor, "1 c r r"]) -> Float[Tensor, ""]:
-        """Of the handles' motion, and of features that leave the first ones (equation 1)."""
-        return self.points.loss(features) + ((features - self.first).abs() * self.weight).mean()
+        """Of the handles' motion, and of features that leave the first ones (equation 1), in place and on average."""
+        change = features - self.first
+        kept = (change.abs() * self.weight).mean() + COMPLEXION * change.mean((2, 3)).abs().mean()
+        return self.points.loss(features) + kept
 
     @property
     def distance(self) -> float:

@@ -68,9 +68,7 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
     strengths = {x.name: s for x, s in zip(opened.sliders, state.strengths, strict=True) if s}
     lines.append(f"edited = zplus.edit(generator, latent, {strengths!r}, feature={state.feature!r})")
     for drag in state.drags:
-        lines.append(
-            f"edited = zplus.drag(generator, edited, {_pairs(drag)!r})"
-        )
+        lines.append(f"edited = zplus.drag(generator, edited, {_pairs(drag)!r})")
     if entry.file and origin.seed is None and origin.face != AS_IT_IS:
         return [
             *lines,
