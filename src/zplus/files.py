@@ -12,9 +12,9 @@ from typing import TextIO
 from zplus.errors import ZplusError
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 TEMPORARY = ".zplus-"  # how the names of files begin that are being written
 ABANDONED = 24 * 60 * 60  # seconds after which nobody is writing one any more
-REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def regular(path: str | Path) -> Path:

@@ -26,7 +26,9 @@ def studio(
         str | None, typer.Option("--token", envvar="ZPLUS_TOKEN", help="What visitors must know; '' makes one up.")
     ] = None,
     device: options.Device = options.InvertOptions.device,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page in a browser.")] = False,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Do not open the page in a browser; never with a token.")
+    ] = False,
 ) -> None:
     """Edit photos on a page in the browser.
 

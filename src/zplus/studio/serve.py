@@ -4,12 +4,9 @@ import os
 import secrets
 import socket
 import string
-import tempfile
 import threading
-import time
 import webbrowser
 from collections.abc import Callable, Sequence
-from html import escape
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote
@@ -31,7 +28,6 @@ PORT = 7860  # where none is asked for; another free one where it is taken
 SHORTEST_TOKEN = 16  # characters
 TOKEN_FILE = "page.token"  # in the folder that is kept, for its owner alone
 TOKEN_CHARACTERS = set(string.ascii_letters + string.digits + "._-~+/=")  # which a cookie can hold, whoever reads it
-READ_BY_THEN = 60.0  # seconds after which a browser has read the file that leads to the page
 EVERYWHERE = ("0.0.0.0", "::")  # hosts that stand for all addresses of this machine
 
 
@@ -69,19 +65,9 @@ def serve(
         if keep is not None:
             say(f"Inversions are kept in {keep}: they are biometric data, delete them when you are done.")
         threading.Thread(target=visitors.warm_up, daemon=True).start()  # loads torch
-        if open_page:
-            threading.Thread(target=_open, args=(address,), daemon=True).start()
+        if open_page and not token:  # which other accounts would read in the list of processes
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run(sockets=[bound])
-
-
-def _open(address: str) -> None:
-    """Open the page through a file that this account alone can read: all accounts can list how programs are started,
-    and would see the token."""
-    with tempfile.TemporaryDirectory(prefix="zplus-") as folder:
-        file = Path(folder) / "studio.html"
-        file.write_text(f'<meta http-equiv="refresh" content="0; url={escape(address)}">', encoding="utf-8")
-        webbrowser.open(file.as_uri())
-        time.sleep(READ_BY_THEN)
 
 
 def checked_token(host: str, token: str | None, keep: Path | None = None) -> str:
