@@ -97,9 +97,7 @@ def main() -> None:
     print(f"{total} files in {seconds} s, all refused in one line or read")
     limits = {"seconds": SECONDS, "kilobytes": MEMORY}
     found = {"files": total, "seconds": seconds, "seed": options.seed, "limits": limits, "formats": formats}
-    if options.formats:
-        save_result("fuzz_files", found)
-    else:
+    if not options.formats:
         save_result("fuzz_checkpoints", found)
 
 
