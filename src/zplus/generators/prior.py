@@ -42,8 +42,8 @@ class Statistics:
     @cached_property
     def whitening(self) -> Tensor:
         """C / sqrt(lambda) [w,w], columns by component, for the P-norm (Zhu et al. 2020, arXiv 2012.09036)."""
-        values, vectors = torch.linalg.eigh(self.p_cov)
-        return vectors / values.clamp(min=1e-6 * values.max().item()).sqrt()
+        values, vectors = torch.linalg.eigh(self.p_cov.cpu().double())  # fp32 loses the smallest
+        return (vectors / values.clamp(min=1e-6 * values.max().item()).sqrt()).to(self.p_cov)
 
 
 def statistics(generator: Generator) -> Statistics:
