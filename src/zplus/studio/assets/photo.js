@@ -58,7 +58,7 @@ export function gallery(items, open, shown) {
   const nothing = document.createElement('p');
   nothing.textContent = 'Faces that you find in photos are kept here.';
   part('gallery').replaceChildren(...(items.length ? items.map(one => {
-    const button = small(one.look, `${one.name} ${one.day.slice(-5)}`, `Open ${one.name}, ${one.space.toUpperCase()} of ${one.model}, ${one.day}`, () => open(one));
+    const button = small(one.look, `${one.day.slice(-5)} ${one.name}`, `Open ${one.name}, ${one.space.toUpperCase()} of ${one.model}, ${one.day}`, () => open(one));
     button.setAttribute('aria-pressed', shown(one));
     return button;
   }) : [nothing]));
