@@ -40,6 +40,7 @@ function draw() {
   wipe.setAttribute('aria-valuenow', Math.round(at));
   wipe.setAttribute('aria-valuetext', at ? `${Math.round(at)} % original` : 'edited');
   stage.classList.toggle('zoomed', scale > 1);
+  stage.classList.toggle('wiped', at > 0);
   part('zoom').textContent = `${Math.round(scale * 100)} %`;
   part('zoom').setAttribute('aria-label', `Zoom ${Math.round(scale * 100)} %, press to fit`);
 }
