@@ -318,7 +318,8 @@ def main() -> None:
         "crop_jitter": crop_jitter(work, films["film"]),
         "seconds_per_frame": read_json(given.work / "time.json"),
     }
-    save_result(f"video-{given.model}", result | {"run": read_json(given.work / "ours.json")})
+    run = read_json(given.work / "ours.json") or {}
+    save_result(f"video-{given.model}", result | {"run": run | {"video": "ours.mp4"}})
 
 
 if __name__ == "__main__":
