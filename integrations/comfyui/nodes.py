@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 import zplus
+from zplus.direction import UNMEASURED
 from zplus.editing.builtin import builtin_directions
 from zplus.faces.align import Aligned, whole
 from zplus.faces.detector import FaceDetector
 from zplus.workflow.editing import finished
 
 GENERATOR, LATENT, FACES = "ZPLUS_GENERATOR", "ZPLUS_LATENT", "ZPLUS_FACES"
-UNMEASURED = (-1.5, 1.5)  # deviations: the ends of a slider whose card has no range
 SUFFIX = ".latent.safetensors"
 
 

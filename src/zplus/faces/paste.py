@@ -118,10 +118,10 @@ def _lasting(maps: Float[Tensor, "t 1 c c"]) -> Float[Tensor, "1 c c"]:
 def _change(maps: Maps, reconstruction: Picture, edited: Picture, replace: bool) -> Change:
     size = reconstruction.shape[-1]
     change = edited - reconstruction
-    basis = reconstruction + _resized(maps.tone, size)
+    basis = reconstruction + resized(maps.tone, size)
     if replace:
         return Change(change, basis, torch.ones(1, size, size))
-    return Change(change * _resized(maps.seen, size), basis, _resized(maps.moved, size))
+    return Change(change * resized(maps.seen, size), basis, resized(maps.moved, size))
 
 
 def tone(aligned: Aligned, reconstruction: Picture) -> Float[Tensor, "3 c c"]:
@@ -227,5 +227,6 @@ def _averaged(image: Float[Tensor, "c r r"], size: int) -> Float[Tensor, "c s s"
     return F.adaptive_avg_pool2d(image, size)
 
 
-def _resized(image: Float[Tensor, "c s s"], size: int) -> Float[Tensor, "c r r"]:
+def resized(image: Float[Tensor, "c s s"], size: int) -> Float[Tensor, "c r r"]:
+    """A coarse map at the size of a picture."""
     return F.interpolate(image[None], (size, size), mode="bilinear", align_corners=False)[0]

@@ -9,13 +9,12 @@ from threading import RLock
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from zplus.direction import Direction
 from zplus.editing import Editor
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, whole
-from zplus.faces.paste import paste, tone
+from zplus.faces.paste import paste, resized, tone
 from zplus.images import fitted, to_pixels
 from zplus.latent import Edit, Latent
 from zplus.studio.history import History
@@ -159,8 +158,7 @@ class Opened:
     def _tone(self) -> Tensor:
         if not self.has_photo:
             return torch.zeros(())
-        lacking = tone(self.target, self._inverted)
-        return F.interpolate(lacking[None], self._inverted.shape[-2:], mode="bilinear")[0]
+        return resized(tone(self.target, self._inverted), self.generator.resolution)
 
     @cached_property
     def small(self) -> Aligned:

@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from zplus.direction import Direction
+from zplus.direction import UNMEASURED, Direction
 from zplus.errors import LatentError
 from zplus.wording import words_of
 
 REACH = 3.0  # standard deviations to either side, more only where a latent has more
-HELD = (-1.5, 1.5)  # of a direction that was not measured: what most faces bear
 
 
 def described(slider: Direction, strength: float, ends: Sequence[str]) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def described(slider: Direction, strength: float, ends: Sequence[str]) -> dict[s
 
 def held(slider: Direction) -> tuple[float, float]:
     """Between which strengths faces held."""
-    return _measured(slider) or HELD
+    return _measured(slider) or UNMEASURED
 
 
 def limits(slider: Direction, strength: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from zplus.direction import Direction
+from zplus.direction import UNMEASURED, Direction
 from zplus.editing import Editor, directions_of, find_direction
 from zplus.errors import MissingExtraError
 from zplus.execution import Execution
@@ -14,7 +14,6 @@ from zplus.images import image_bytes, to_pixels
 from zplus.latent import Latent
 from zplus.wording import words_of
 
-UNMEASURED = (-1.5, 1.5)  # deviations: the ends of a slider whose card has no range
 STEP = 0.05
 
 
