@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from itertools import product
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from zplus.benchmark.conditions import BENCHES, Condition
+from zplus.benchmark.conditions import BENCHES, Condition, Way, codes_of
 from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Trial
-from zplus.benchmark.samples import ORACLES, Samples, oracle
+from zplus.benchmark.samples import ORACLES, Images, Kinds, Samples, oracle
 from zplus.benchmark.trial import (
     Edited,
     Goals,
@@ -27,19 +27,20 @@ from zplus.benchmark.trial import (
     reconstruction_rows,
 )
 from zplus.direction import Direction
-from zplus.errors import UnknownNameError
+from zplus.errors import UnknownNameError, ZplusError
+from zplus.execution import best_execution
 from zplus.files import make_folder
 from zplus.generators import Generator
 from zplus.images import to_pixels, write_image
 from zplus.spaces import render
 
-RATES = (0.03, 0.06, 0.12)  # of codes, tried in every space: the default's half, itself and its double
+RATES = (0.03, 0.06, 0.12)  # of codes, tried in every space: the default's half, itself and its double, and beyond,
+WIDEST = 6  # until the best has a worse one on both sides; so many doublings or halvings at most
 TUNING_SEED, TUNING_COUNT = 1000, 2  # of each source of the oracle: pictures of which no figure is reported
 ROOM = 32 * 64**2  # pixels that are inverted at once where nothing else is asked for
 SHOWN = 4  # subjects of each source whose pictures are kept for the contact sheets
 AMOUNT = 1.5  # deviations by which codes are truly moved
 CLOSE = 0.2  # of the distortion that was asked for: so much more or less counts as it
-WANTED = 1.0  # deviations by which edits of photos move the matching scorer
 ARMS = ("space", "variant")  # what rows of sources and truths lack
 
 
@@ -61,21 +62,29 @@ class Plan:
 
     @property
     def conditions(self) -> list[Condition]:
-        """Those of the bench in these spaces; of the bench of spaces, those of these names."""
+        """Those of the bench in these spaces; of the bench of spaces, those of these names, with the ways named."""
         known = BENCHES[self.bench]()
-        names = [one.name if self.bench == "spaces" else one.space for one in known]
+        names = {self.arm(one, way)["space"] for one in known for way in one.ways}
         for space in self.spaces:
             if space not in names:
-                raise UnknownNameError("space of this bench", space, set(names))
-        return [one for one, name in zip(known, names, strict=True) if not self.spaces or name in self.spaces]
+                raise UnknownNameError("space of this bench", space, names)
+        named = (replace(one, ways=tuple(x for x in one.ways if self._is_asked(one, x))) for one in known)
+        return [one for one in named if one.ways]
+
+    def arm(self, condition: Condition, way: Way) -> Row:
+        """What rows name a condition by; spaces, and controls and ways to edit that count as spaces, by one name."""
+        if self.bench == "spaces":
+            return {"space": f"{condition.name} {way.name}".rstrip(), "variant": "default"}
+        return {"space": condition.space, "variant": condition.name}
+
+    def _is_asked(self, condition: Condition, way: Way) -> bool:
+        return not self.spaces or self.arm(condition, way)["space"] in self.spaces
 
 
 class Bench:
     """What the trials of a bench share; `rates` are learning rates of codes, by the label of a condition."""
 
-    def __init__(
-        self, generator: Generator, plan: Plan, directions: Sequence[Direction], measure: Metrics, folder: Path
-    ):
+    def __init__(self, generator: Generator, plan: Plan, directions: Kinds, measure: Metrics, folder: Path):
         self.generator, self.plan, self.directions, self.measure = generator, plan, directions, measure
         self.folder, self.rates = folder, dict[str, float]()
         self.batch = plan.batch or max(1, ROOM // generator.resolution**2)
@@ -134,7 +143,15 @@ class Bench:
         samples, asked = read()
         changes = self._changes(condition)
         latent = inverted(self.generator, samples.images, condition, **changes)
-        image, edited = render(self.generator, latent), Edited(self.generator, latent, condition)
+        execution = best_execution(self.generator) if samples.real else None  # what users of photos get
+        ways = [
+            Edited(self.generator, latent, condition, way, execution)
+            for way in condition.ways
+            if self._by(condition, way)
+        ]
+        if not ways:
+            raise ZplusError(f"There are no directions of its own kind for {self._label(condition)}: give some.")
+        image = ways[0].reconstruction()
         facts = [self._facts(samples, condition, seed, i) for i in range(len(latent))]
         rows = list(reconstruction_rows(self.generator, latent, image, samples, self.measure))
         near = [self._stopped_in_time(row["lpips_vgg"]) for row in rows]
@@ -142,21 +159,9 @@ class Bench:
             yield known | {"table": "reconstruction", "reached": in_time if self.plan.distortion else None} | row
         shown = [Made("source", samples.images), Made("reconstruction", image)]
         shown += [Made("truth", images, *key) for key, images in samples.truths.items()]
-        wanted = _side(seed) * WANTED
-        for i, row in edit_rows(edited, image, samples, self.directions, self.measure, wanted, asked, shown):
-            if "reached" in row:  # which is what rows of a single strength have not
-                row["reached"] &= near[i]
-            yield facts[i] | {"table": "edit", "feature": condition.feature if latent.layer else None} | row
-        if samples.source == "z":
-            direction, strength = self.directions[0], _side(seed) * AMOUNT
-            lec = loss_of_editing(edited, image, direction, strength, self.measure, **changes)
-            for i, value in enumerate(lec.tolist()):
-                row = {"direction": direction.name, "what": "there and back", "lec": value, "reached": near[i]}
-                yield facts[i] | {"table": "edit"} | row
-        still, _ = edited.image(self.directions[0], 0.0)
-        difference = float((still - image).abs().max())
-        sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
-        yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane
+        for edited in ways:
+            arms = [x | self.plan.arm(condition, edited.way) for x in facts]
+            yield from self._edited(edited, image, samples, asked, arms, near, shown, changes)
         for (name, _), images in samples.truths.items():
             if lost := float(images.isnan().flatten(1).any(1).sum()):
                 check = f"codes of {samples.source} that cannot follow {name} and so have no true edit"
@@ -164,29 +169,60 @@ class Bench:
         if seed == 0:
             yield from self._kept(facts[: max(0, SHOWN - first)], shown)
 
+    def _edited(
+        self, edited: Edited, image: Images, samples: Samples, asked: Goals, facts: Sequence[Row],
+        near: Sequence[bool], shown: list[Made], changes: Mapping[str, Any],
+    ) -> Iterator[Row]:  # fmt: skip
+        """The rows of one way to edit a batch; `facts` are what they begin with, `shown` gathers pictures."""
+        directions = self._by(edited.condition, edited.way)
+        feature = edited.condition.feature if edited.latent.layer else None
+        made: list[Made] = []
+        for i, row in edit_rows(edited, image, samples, directions, self.measure, asked, made):
+            if "reached" in row:  # which is what rows of a single strength have not
+                row["reached"] &= near[i]
+            yield facts[i] | {"table": "edit", "feature": feature} | row
+        shown += [one._replace(arm=self.plan.arm(edited.condition, edited.way)) for one in made]
+        if samples.source == "z":
+            strength = samples.side * AMOUNT
+            lec = loss_of_editing(edited, image, directions[0], strength, self.measure, **changes)
+            for i, value in enumerate(lec.tolist()):
+                row = {"direction": directions[0].name, "what": "there and back", "lec": value, "reached": near[i]}
+                yield facts[i] | {"table": "edit"} | row
+        still, _ = edited.image(directions[0], 0.0)
+        difference = float((still - image).abs().max())
+        sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
+        yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane
+
+    def _by(self, condition: Condition, way: Way) -> Sequence[Direction]:
+        """The directions of a way to edit; none if there are none of the space's own kind."""
+        return self.directions.get(codes_of(condition.space) if way.own else "w", ())
+
     def _kept(self, facts: Sequence[Row], shown: Sequence[Made]) -> Iterator[Row]:
         """The pictures of these subjects, written, and a row for each."""
         make_folder(self.folder / "pictures")
-        for what, images, direction, truth, strengths in shown:
+        for what, images, direction, truth, strengths, arm in shown:
             for i, known in enumerate(facts):
                 if images[i].isnan().any():  # a truth that there is not
                     continue
                 row = {key: x for key, x in known.items() if what in ("reconstruction", "edit") or key not in ARMS}
-                row |= {"table": "picture", "what": what, "direction": direction, "truth": truth}
+                row |= {"table": "picture", "what": what, "direction": direction, "truth": truth} | (arm or {})
                 name = hashlib.sha256(json.dumps(row).encode()).hexdigest()[:16]  # which tells nobody what it is
                 write_image(self.folder / "pictures" / f"{name}.png", to_pixels(images[i]), "benchmark")
-                yield row | {"file": f"pictures/{name}.png", "strength": strengths[i] if strengths else None}
+                yield row | {"file": f"pictures/{name}.png", "strength": None if strengths is None else strengths[i]}
 
     def _tuned(self, condition: Condition) -> Iterator[Row]:
         """How near each rate comes, on a few pictures of every source."""
-        parts = [oracle(self.generator, source, TUNING_COUNT, TUNING_SEED, (), 0.0).images for source in ORACLES]
-        for rate in RATES:
+        parts = [oracle(self.generator, source, TUNING_COUNT, TUNING_SEED, {}, 0.0).images for source in ORACLES]
+
+        def near(rate: float) -> float:
             missed = []
             for images in torch.cat(parts).split(self.batch):
                 latent = inverted(self.generator, images, condition, steps=self.plan.steps, code_lr=rate)
                 missed.append(self.measure.distance(render(self.generator, latent), images))
-            near = float(torch.cat(missed).mean())
-            yield {"table": "rate", "what": self._label(condition), "value": rate, "lpips_vgg": near}
+            return float(torch.cat(missed).mean())
+
+        for rate, found in widened(near).items():
+            yield {"table": "rate", "what": self._label(condition), "value": rate, "lpips_vgg": found}
 
     def _changes(self, condition: Condition) -> dict[str, Any]:
         """The settings that all conditions share, and the rate of this one."""
@@ -201,14 +237,28 @@ class Bench:
     def _facts(self, samples: Samples, condition: Condition, seed: int, i: int) -> Row:
         """What the rows of a picture begin with."""
         facts = {"subject": samples.names[i], "source": samples.source, "seed": seed, "real": samples.real}
-        facts |= {"space": condition.space, "variant": condition.name}
-        if self.plan.bench == "spaces":  # whose conditions are spaces, and controls that count as spaces
-            facts |= {"space": condition.name, "variant": "default"}
+        facts |= self.plan.arm(condition, Way())
         return facts | ({"groups": dict(samples.groups[i])} if samples.groups[i] else {})
 
     def _label(self, condition: Condition) -> str:
         """What names a condition among those of its bench."""
         return condition.name if self.plan.bench == "spaces" else f"{condition.name} in {condition.space}"
+
+
+def widened(near: Callable[[float], float], rates: Sequence[float] = RATES) -> dict[float, float]:
+    """The distances at some rates, and at double or half of them as long as the best lies at the edge.
+
+    >>> sorted(widened(lambda rate: (rate - 0.2) ** 2))
+    [0.03, 0.06, 0.12, 0.24, 0.48]
+    """
+    found = {rate: near(rate) for rate in rates}
+    for _ in range(WIDEST):
+        best = min(found, key=found.__getitem__)
+        beyond = {max(found): best * 2, min(found): best / 2}
+        if best not in beyond:
+            break
+        found[beyond[best]] = near(beyond[best])
+    return found
 
 
 def _side(seed: int) -> int:

@@ -9,14 +9,36 @@ from zplus.latent import FeatureMove, Move
 from zplus.spaces import SPACES
 
 
+def codes_of(space: str) -> str:
+    """The kind of codes of a space: "z" for "z+" and "f/z+".
+
+    >>> codes_of("f/z+")
+    'z'
+    """
+    return space.removeprefix("f/").removesuffix("+")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to edit a latent.
+
+    name: follows the condition's in what it is compared as. own: whether directions are those found in the space's own
+    kind of codes, instead of those of W. move: how codes go.
+    """
+
+    name: str = ""
+    own: bool = False
+    move: Move = "sphere"
+
+
 @dataclass(frozen=True)
 class Condition:
-    """One way to invert and edit.
+    """One way to invert, and the ways to edit what it found.
 
     name: what it is compared as. settings: those of `invert` that differ from its defaults. psi: truncation.
     depth: the side of F, as a multiple of the usual one. into: the space that the latent is converted to before it is
-    edited. feature: how F goes along with an edit. move: how codes go, by default within the space itself. keep_norm:
-    whether an edit keeps the length of w - mean(w) of every code, as a move on a sphere around it would.
+    edited. feature: how F goes along with an edit. keep_norm: whether an edit keeps the length of w - mean(w) of every
+    code, as a move on a sphere around it would.
     """
 
     name: str
@@ -26,8 +48,8 @@ class Condition:
     psi: float = 1.0
     into: str | None = None
     feature: FeatureMove = "moved"
-    move: Move = "sphere"
     keep_norm: bool = False
+    ways: tuple[Way, ...] = (Way(),)
 
 
 # codes that stay at the mean face: what F alone can do
@@ -37,7 +59,9 @@ CONTROLS = (
     Condition("f/w+ norm kept", "f/w+", keep_norm=True),
     Condition("F only", "f/w+", F_ONLY),
 )
-EVERY_SPACE = tuple(Condition(name, name) for name in SPACES)
+OWN_WAY, IN_W = Way("own directions", own=True), Way("moved in W", move="straight")
+WAYS = {"z": (Way(), OWN_WAY, IN_W), "s": (Way(), OWN_WAY), "w": (Way(),)}  # by the kind of codes
+EVERY_SPACE = tuple(Condition(name, name, ways=WAYS[codes_of(name)]) for name in SPACES)
 
 METHOD_SPACES = {"sam": ("w+", "z+"), "bdinvert": ("f/w+", "f/z+"), "ii2s": ("w+",)}  # the others have all three
 METHODS = ("e4e", "hybrid", "default", "idinvert", "bdinvert", "ii2s", "sam", "pti")
@@ -67,12 +91,14 @@ ABLATIONS = (
     Condition("F at twice the size", "f/z+", depth=2.0),
     Condition("F fixed", "f/z+", feature="fixed"),
     Condition("F added", "f/z+", feature="added"),
-    Condition("moved straight", "f/z+", move="straight"),
+    Condition("moved straight", "f/z+", ways=(Way(move="straight"),)),
     Condition("as it is", "f/w+"),
+    Condition("truncation .7", "f/w+", psi=0.7),
     Condition("P-norm .01", "f/w+", {"p_norm_weight": 0.01}),
+    Condition("F held 10 times as much", "f/w+", {"consistency_weight": 11.5}),
     Condition("onto f(sphere)", "f/w+", into="f/z+"),
     Condition("as it is", "z+"),
-    Condition("moved straight", "z+", move="straight"),
+    Condition("moved straight", "z+", ways=(Way(move="straight"),)),
     Condition("as it is", "w+"),
     Condition("P-norm .01", "w+", {"p_norm_weight": 0.01}),
     Condition("onto f(sphere)", "w+", into="z+"),

@@ -1,17 +1,19 @@
 """What a bench needs before its first trial: directions, photos and drawings, calibrated scorers, people."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from zplus.benchmark.bench import Bench, Plan
+from zplus.benchmark.conditions import OWN_WAY, codes_of
 from zplus.benchmark.people import People
 from zplus.benchmark.rows import Row
-from zplus.benchmark.run import Recorder, Trial
+from zplus.benchmark.run import PRIMARY, Recorder, Trial
 from zplus.benchmark.samples import Images, Samples, drawn, photos
 from zplus.benchmark.scorers import Scorer, face_scorers, learnt_scorer
 from zplus.benchmark.statistics import MINIMUM
@@ -25,10 +27,11 @@ from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
 from zplus.perception.lpips import LPIPS
 from zplus.perception.metrics import LPIPS_SIDE, MetricNetworks
-from zplus.spaces import space_class
+from zplus.spaces import make_space
 
+KINDS = ("w", "z", "s")  # of codes that directions are found in
 FACES = ("smile", "age", "yaw")  # directions whose scorers have a held-out counterpart
-COMPONENTS = 3  # principal components of W, for generators without directions that can be scored
+COMPONENTS = 3  # principal components, for generators without directions that can be scored
 PRIOR, SAMPLES = 100, 2000  # samples that measure the scorers' deviation, and that a scorer learns from
 PAIRS = 32
 MIN_QUALITY = 0.5  # correlation with which a scorer is trusted
@@ -61,11 +64,19 @@ class Prepared:
             raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
         self.generator, self.plan, self.options = generator, plan, options
         self.directions = bench_directions(generator, options.directions)
-        self.others = list(_others(generator, self.directions, options, note))
-        self.scorers, self.people = _scorers(generator, self.directions, note), _people(self.others, note)
+        of_w = self.directions["w"]
+        self.others = list(_others(generator, of_w, options, note))
+        self.scorers, self.people = _scorers(generator, of_w, note), _people(self.others, note)
         lpips = {net: LPIPS(net).to(generator.device) for net in ("vgg", "alex")}
         networks = MetricNetworks(lpips.__getitem__, lpips_side=min(LPIPS_SIDE, generator.resolution))
         self.measure = Metrics(*self.scorers, networks, self.people)
+
+    @property
+    def primary(self) -> dict[str, str]:
+        """The primary contrast; of spaces, each is edited by directions of its own kind where there are some."""
+        planned = PRIMARY[self.plan.bench]
+        own = self.plan.bench == "spaces" and self.directions[codes_of(planned["a"])]
+        return planned | ({"a": f"{planned['a']} {OWN_WAY.name}"} if own else {})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -73,7 +84,10 @@ class Prepared:
         return asdict(self.plan) | {
             "tune": self.options.tune, "device": self.generator.device.type,
             "others": {x.source: x.digest for x in self.others},
-            "directions": {x.name: _digest(x, bool(self.options.directions)) for x in self.directions},
+            "directions": {
+                kind: {x.name: _digest(x, bool(self.options.directions)) for x in found}
+                for kind, found in self.directions.items()
+            },
             "gauges": [x.meaning for x in self.scorers], "identity": self.people is not None,
         }  # fmt: skip
 
@@ -105,16 +119,40 @@ class Prepared:
             yield {"table": "photo", "subject": name, "real": True, "seen": self.measure.seen(image)[0]}
 
 
-def bench_directions(generator: Generator, names: Sequence[str] = ()) -> list[Direction]:
-    """Those that were asked for; else those of faces that have a held-out scorer; else principal components."""
+def bench_directions(generator: Generator, names: Sequence[str] = ()) -> dict[str, list[Direction]]:
+    """By the kind of codes: those that were asked for; else those of faces; else principal components of W and Z.
+
+    Those of z and s must have the name of one of w, which reaches every space. Raises ZplusError. Components have none
+    of S: the regression of s on them is what the affine layers make of them.
+    """
     known = directions_of(generator)
     found = [find_direction(name, generator) for name in names]
-    found = found or [known[name] for name in FACES if name in known]
-    found = found or FINDERS["principal"](generator, Search(count=COMPONENTS))
+    found = found or [known[name] for name in FACES if name in known] or _components(generator)
+    kinds = {kind: [one for one in found if codes_of(one.space) == kind] for kind in KINDS}
+    shared = {one.name for one in kinds["w"]}
     for one in found:
-        if not space_class(one.space).has_w_vectors:
-            raise ZplusError(f"{one.name} is of {one.space}: only directions of w and w+ reach every space.")
-    return found
+        if one.name not in shared:
+            raise ZplusError(f"{one.name} is of {one.space}: name a direction of w of the same name beside it.")
+    return kinds
+
+
+def _components(generator: Generator) -> list[Direction]:
+    """Principal components of W, and what moves z along them (GANSpace, equation 4).
+
+    A unit of z moves w by a standard deviation along its component on average, as a unit of w does.
+    """
+    w, z = (FINDERS["principal"](generator, Search(space=kind, count=COMPONENTS)) for kind in ("w", "z"))
+    space = make_space("z", generator)
+    code = space.sample(SAMPLES, seed=4)
+
+    def scaled(one: Direction, along: Direction) -> Direction:
+        vector = one.vector.to(code)[None]
+        moved = space.to_w(space.move(code, vector)) - space.to_w(space.move(code, -vector))
+        axis = along.vector.to(code)[0]
+        return replace(one, vector=one.vector / float((moved @ axis).mean() / 2 / axis.square().sum()))
+
+    with torch.no_grad():
+        return [*w, *map(scaled, z, w)]
 
 
 def _digest(direction: Direction, given: bool) -> str:
@@ -130,7 +168,8 @@ def _scorers(generator: Generator, directions: Sequence[Direction], note: Note) 
             return face_scorers(generator, directions, Scorers(), PRIOR)
         except (MissingExtraError, DownloadError) as error:
             note(f"The scorers of faces are not here, so scorers were learnt instead: {error}")
-    one, other = (learnt_scorer(generator, directions, net, SAMPLES, seed) for net, seed in (("vgg", 11), ("alex", 12)))
+    nets = (("alex", 11), ("pixels", 12))  # not VGG: it is the loss of inversions and the measure of errors
+    one, other = (learnt_scorer(generator, directions, net, SAMPLES, seed) for net, seed in nets)
     return one, other
 
 

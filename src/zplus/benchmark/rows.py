@@ -23,6 +23,7 @@ BENCHES = ("spaces", "methods", "ablations", "speed")
 FACTS = {  # what run.json may say, and of which kind
     "bench": str, "zplus": str, "versions": dict, "machine": dict, "model": str, "fingerprint": str, "settings": dict,
     "started": str, "command": str, "seconds": float, "skipped": list, "plan": dict, "finished": bool,
+    "sittings": list,
 }  # fmt: skip
 TEXT = (
     "table", "trial", "subject", "source", "space", "variant", "direction", "truth", "feature", "check", "what", "file",
@@ -31,7 +32,8 @@ FLAGS = ("real", "reached", "passed")
 MEASURES = {  # what a row may have measured, and how a reader calls it
     "lpips_vgg": "LPIPS-VGG", "lpips_alex": "LPIPS-Alex", "mse": "MSE", "ssim": "SSIM",
     "ms_ssim": "MS-SSIM", "error_lpips": "LPIPS to truth", "base_lpips": "LPIPS to truth, no edit",
-    "error_mse": "MSE to truth", "change": "change", "judge_change": "change by the held-out scorer",
+    "error_alex": "LPIPS-Alex to truth", "error_ssim": "1 - SSIM to truth", "error_mse": "MSE to truth",
+    "change": "change", "judge_change": "change by the held-out scorer",
     "identity_distance": "identity distance", "rank": "rank", "off_target": "off-target change",
     "sharpness": "sharpness", "kernel": "kernel distance", "lec": "image LEC", "pn_norm": "PN norm",
     "layer_angle": "angle between layers", "seconds": "seconds",

@@ -29,6 +29,7 @@ PRIMARY = {  # contrasts, by bench; that of the spaces is the one of docs/eviden
     "ablations": {**EDITED, "a": "as it is", "b": "common start", "space": "f/z+"},
 }
 PACKAGES = ("torch", "numpy", "scikit-learn", "scipy")
+SITTING = ("started", "machine", "versions", "command")  # of each sitting; those of the first stand for the run
 SAID = {"others": "photos or drawings", "gauges": "scorers"}  # settings by the names that users know
 Told = Callable[[str], None]
 
@@ -59,17 +60,20 @@ class Recorder:
         settings: Mapping[str, Any],
         command: str = "",
         minutes: float = math.inf,
+        primary: Mapping[str, str] | None = None,
     ):
         self.folder, self.path, self.done = folder, unlinked(folder / "rows.jsonl"), set[str]()
         self.minutes, self.ends = minutes, math.nan  # the first trial starts the clock
         self.notes, self.failed = list[str](), Counter[tuple[str, str]]()
+        planned = PRIMARY.get(bench, {}) if primary is None else primary
         self.facts: dict[str, Any] = {
             "zplus_run": VERSION, "bench": bench, "zplus": version("zplus"), "model": generator.name,
             "fingerprint": generator.fingerprint, "settings": json.loads(json.dumps(settings)), "machine": machine(),
-            "versions": {name: version(name) for name in PACKAGES}, "plan": {"primary": PRIMARY.get(bench, {})},
+            "versions": {name: version(name) for name in PACKAGES}, "plan": {"primary": planned},
             "command": command, "started": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": 0.0,
             "skipped": [], "finished": False,
         }  # fmt: skip
+        self.facts["sittings"] = [{key: self.facts[key] for key in SITTING}]
         make_folder(folder)
         if (folder / "run.json").exists():
             self._go_on(read_run(folder))
@@ -130,7 +134,8 @@ class Recorder:
         other = [SAID.get(key, key) for key in {**old, **new} if old.get(key) != new.get(key)]
         if other:
             raise ZplusError(f"{self.folder} holds a run with other {', '.join(other)}: give another folder with -o.")
-        self.facts |= {key: run.facts[key] for key in ("started", "seconds", "machine", "versions", "command")}
+        self.facts |= {key: run.facts[key] for key in (*SITTING, "seconds")}
+        self.facts["sittings"] = [*run.facts["sittings"], *self.facts["sittings"]]
         self.done = {row["trial"] for row in run.table("end") if row.get("trial")}
         whole = [row for row in run.rows if row.get("trial") in self.done]
         with atomic(self.path) as temporary:

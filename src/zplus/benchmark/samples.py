@@ -1,8 +1,8 @@
 """The pictures of a benchmark, and the truth of their edits where it is known.
 
 Oracle pictures are made by the generator, from codes of several spaces and off its manifold, so that no space is at
-home in all of them; each is truly edited twice, straight in W and along the geodesic in Z. Drawings come with their
-truth, and no latent space made it. Photos have none.
+home in all of them. Each is truly edited three ways: straight in W, along the geodesic in Z, and along one whose
+direction was found in Z. Drawings come with their truth, and no latent space made it. Photos have none.
 """
 
 import csv
@@ -38,14 +38,22 @@ FIRST_SEED = 10_000  # of codes, beyond those that scorers learn from
 ROOM = 50 * 128**2  # pixels of the pictures that are made at once
 OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
 
+TRUTHS = {  # of the oracle's edits: the space in which the codes move, and in which the direction was found
+    "w": ("w+", "w"),  # straight
+    "z": ("z+", "w"),  # along the geodesic of the direction's pull-back
+    "z own": ("z+", "z"),  # along the geodesic of a direction that was found in Z
+}
+
 Images = Float[Tensor, "n 3 r r"]
+Kinds = Mapping[str, Sequence[Direction]]  # directions of the same names, by the kind of codes that they were found in
 
 
 @dataclass(frozen=True)
 class Samples:
     """N pictures of one source, truths of their edits by (direction, how it was defined), groups to report them by.
 
-    A truth is nan where a code cannot follow. Photos are bytes until some are taken.
+    A truth is nan where a code cannot follow. Photos are bytes until some are taken. side: to which the codes of truths
+    moved, 1 or -1.
     """
 
     source: str
@@ -53,12 +61,13 @@ class Samples:
     images: Images | UInt8[Tensor, "n 3 r r"]
     truths: Mapping[tuple[str, str], Images]
     groups: Sequence[Mapping[str, str]]
+    side: int = 1
 
     def __getitem__(self, rows: slice) -> "Samples":
         truths = {key: x[rows] for key, x in self.truths.items()}
         images = self.images[rows]
         images = images if images.is_floating_point() else images.float() / 127.5 - 1
-        return Samples(self.source, self.names[rows], images, truths, self.groups[rows])
+        return Samples(self.source, self.names[rows], images, truths, self.groups[rows], self.side)
 
     @property
     def digest(self) -> str:
@@ -73,9 +82,7 @@ class Samples:
         return self.source == "photo"
 
 
-def oracle(
-    generator: Generator, source: str, count: int, seed: int, directions: Sequence[Direction], amount: float
-) -> Samples:
+def oracle(generator: Generator, source: str, count: int, seed: int, directions: Kinds, amount: float) -> Samples:
     """Pictures of the generator from one of `ORACLES`, and of the same codes moved by `amount` deviations."""
     names = [f"{source}-{seed}-{i:03d}" for i in range(count)]
     seed = FIRST_SEED + seed * len(ORACLES) + ORACLES.index(source)  # other faces in every source
@@ -90,13 +97,14 @@ def oracle(
         latents[kind] = [latent_of(space, Point(part)) for part in codes.split(size)]
     images = _moved(generator, latents[kinds[0]], {})
     truths = {
-        (direction.name, "z" if kind == "z+" else "w"): _moved(generator, latent, {direction: amount})
-        for direction in directions
-        for kind, latent in latents.items()
+        (direction.name, truth): _moved(generator, latents[kind], {direction: amount})
+        for truth, (kind, found_in) in TRUTHS.items()
+        if kind in latents
+        for direction in directions.get(found_in, ())
     }
     if source == "occluder":
         images, truths = _covered(images, seed), {key: _covered(x, seed) for key, x in truths.items()}
-    return Samples(source, names, images, truths, [{}] * count)
+    return Samples(source, names, images, truths, [{}] * count, 1 if amount >= 0 else -1)
 
 
 def _moved(generator: Generator, latents: Sequence[Latent], moves: Mapping[Direction, float]) -> Images:

@@ -1,6 +1,5 @@
 """One condition on one set of pictures: inverted, edited at many strengths, matched, and told in rows."""
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zplus.benchmark.conditions import Condition, norm_kept
+from zplus.benchmark.conditions import Condition, Way, norm_kept
 from zplus.benchmark.people import People, sharpness
 from zplus.benchmark.rows import Row
 from zplus.benchmark.samples import Images, Samples
@@ -20,13 +19,14 @@ from zplus.direction import Direction
 from zplus.editing import Editor
 from zplus.editing.warping import with_code
 from zplus.errors import LatentError
+from zplus.execution import Execution
 from zplus.generators import Generator
 from zplus.inversion import invert
 from zplus.inversion.problem import Callback
 from zplus.latent import Latent
 from zplus.perception.lpips import at
 from zplus.perception.metrics import LPIPS_SIDE, METRICS, MetricNetworks, measure_images
-from zplus.spaces import convert, latent_of, make_space, render, space_of
+from zplus.spaces import convert, latent_of, make_space, space_of
 from zplus.spaces.penalties import p_norm
 from zplus.spaces.registry import default_layer
 from zplus.spaces.sphere import angles
@@ -35,8 +35,9 @@ from zplus.training.distance import seen
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)  # deviations, tried for every picture
 RECONSTRUCTION = ("lpips_vgg", "lpips_alex", "mse", "ssim", "ms_ssim")  # metrics; of the people there is more to say
 NEAR = 0.25  # of the wanted change: nearer than this, it was reached
+WANTED = 1.0  # deviations by which edits of photos move the matching scorer
 
-Goals = Mapping[tuple[str, str], Float[np.ndarray, " n"]]  # wanted changes, by direction and how the truth was defined
+Truth = str | None  # how a true edit was defined; None for photos, which have none
 
 
 class Made(NamedTuple):
@@ -47,6 +48,18 @@ class Made(NamedTuple):
     direction: str | None = None
     truth: str | None = None
     strengths: Sequence[float] | None = None  # of edits, one for each
+    arm: Row | None = None  # of edits: what names the way to edit
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What is asked of a batch: by direction the `side` to which codes move (1 or -1), by direction and truth `change`.
+
+    Changes are those that the matching scorer measures, in deviations; nan where there is no truth.
+    """
+
+    side: Mapping[str, Float[np.ndarray, " n"]]
+    change: Mapping[tuple[str, Truth], Float[np.ndarray, " n"]]
 
 
 @dataclass(frozen=True)
@@ -100,21 +113,35 @@ def inverted(
 
 
 class Edited:
-    """A latent opened under a condition: its picture along a direction at any strength."""
+    """A latent opened under a condition: its picture along a direction at any strength.
 
-    def __init__(self, generator: Generator, latent: Latent, condition: Condition):
+    execution: how networks run; None is eager fp32, as for the truths.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        latent: Latent,
+        condition: Condition,
+        way: Way | None = None,
+        execution: Execution | None = None,
+    ):
         self.generator, self.latent, self.condition = generator, latent, condition
-        self.editor = Editor(generator, latent)
+        self.way = way or condition.ways[0]
+        self.editor = Editor(generator, latent, execution)
+
+    def reconstruction(self) -> Images:
+        """The pictures without an edit."""
+        return self.editor.image(self.latent)
 
     def image(self, direction: Direction, strength: float) -> tuple[Images, list[bool]]:
         """The pictures, and whether each row could follow the direction; one that could not stays as it is."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that rows cannot follow is told by `followed`
-                how = self.condition
-                edited = self.editor.edit({direction: strength}, feature=how.feature, move=how.move)
+                edited = self.editor.edit({direction: strength}, feature=self.condition.feature, move=self.way.move)
         except LatentError:
-            return render(self.generator, self.latent), [False] * len(self.latent)
+            return self.reconstruction(), [False] * len(self.latent)
         return self._image(edited), self.editor.followed(edited)
 
     def _image(self, edited: Latent) -> Images:
@@ -150,20 +177,23 @@ def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
 
 
 class StrengthSweep:
-    """The images of a batch at every strength of a direction, and the change that the matching scorer measures."""
+    """The images of a batch at every strength of a direction, and the change that the matching scorer measures.
+
+    side: to which each row moves, 1 or -1.
+    """
 
     def __init__(
         self,
         edited: Edited,
         reconstruction: Images,
         direction: Direction,
-        sign: float,
+        side: Float[np.ndarray, " n"],
         start: Readings,
         measure: Metrics,
     ):
-        self.strengths = [sign * strength or 0.0 for strength in STRENGTHS]  # without -0.0
+        self.sides, self.strengths = side, np.outer(STRENGTHS, side) + 0.0  # [S, N], without -0.0
         tried = [(reconstruction, [True] * len(reconstruction))]  # at 0
-        tried += [edited.image(direction, strength) for strength in self.strengths[1:]]
+        tried += [_to_sides(edited, direction, strengths) for strengths in self.strengths[1:]]
         self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
         self.followed = np.array([followed for _, followed in tried])  # [S, N]
         readings = [start, *map(measure.matching.read, self.images[1:])]
@@ -181,20 +211,36 @@ class StrengthSweep:
         change = self.changes[self.name][best, rows]
         others = [np.abs(x[best, rows]) for key, x in self.changes.items() if key != self.name]
         told: dict[str, Any] = {
-            "strength": [self.strengths[s] for s in best], "wanted": goal, "change": change,
+            "strength": self.strengths[best, rows], "wanted": goal, "change": change,
             "reached": self.followed[best, rows] & (np.abs(change - goal) <= NEAR * np.abs(goal)),
         }  # fmt: skip
         return self.images[best, rows], told | ({"off_target": np.mean(others, 0)} if others else {})
 
 
+def _to_sides(edited: Edited, direction: Direction, strengths: Float[np.ndarray, " n"]) -> tuple[Images, list[bool]]:
+    """The pictures of a batch whose rows move by as much, but not to the same side."""
+    first, *more = [edited.image(direction, strength) for strength in np.unique(strengths).tolist()]
+    for images, followed in more:  # of the higher of two strengths
+        up = strengths > 0
+        shown = torch.where(torch.from_numpy(up).to(images.device)[:, None, None, None], images, first[0])
+        first = shown, np.where(up, followed, first[1]).tolist()
+    return first
+
+
 def goals(samples: Samples, measure: Metrics) -> Goals:
-    """The change of each image in its truths by the matching scorer, nan where there is no truth."""
-    source = measure.matching.read(samples.images) if samples.truths else {}
-    found = {}
+    """What is asked of these pictures: the changes of their truths; for photos one that leads away from what they show.
+
+    A face that smiles more than the mean of the prior is to smile less by `WANTED` deviations, any other to smile more.
+    """
+    start = measure.matching.read(samples.images)
+    if not samples.truths:
+        side = {name: np.where(reading > 0, -1.0, 1.0) for name, reading in start.items()}
+        return Goals(side, {(name, None): WANTED * x for name, x in side.items()})
+    change: dict[tuple[str, Truth], np.ndarray] = {}
     for (name, truth), images in samples.truths.items():
-        change = measure.matching.read(images.nan_to_num())[name] - source[name]
-        found[name, truth] = np.where(_known(images), change, np.nan)
-    return found
+        moved = measure.matching.read(images.nan_to_num())[name] - start[name]
+        change[name, truth] = np.where(_known(images), moved, np.nan)
+    return Goals({name: np.full(len(samples.names), float(samples.side)) for name in start}, change)
 
 
 def _known(images: Images) -> Bool[np.ndarray, " n"]:
@@ -208,22 +254,21 @@ def edit_rows(
     samples: Samples,
     directions: Sequence[Direction],
     measure: Metrics,
-    wanted: float,
     asked: Goals,
     made: list[Made],
 ) -> Iterator[tuple[int, Row]]:
     """Rows by index of the picture: for each direction and truth, the edit whose change is closest to that `asked` for.
 
-    Pictures without truth want a change of `wanted` deviations; `made` gathers what was chosen.
+    `made` gathers what was chosen.
     """
     start, before = measure.matching.read(reconstruction), measure.held_out.read(reconstruction)
     for direction in directions:
-        name, side = direction.name, math.copysign(1, wanted)
-        sweep = StrengthSweep(edited, reconstruction, direction, side, start, measure)
+        name = direction.name
+        sweep = StrengthSweep(edited, reconstruction, direction, asked.side[name], start, measure)
         if measure.people is not None and samples.real:
             yield from _curve(sweep, samples, measure)
         for truth, true in _truths(samples, name):
-            goal = np.full(len(reconstruction), wanted) if truth is None else asked[name, truth]
+            goal = asked.change[name, truth]
             images, told = sweep.chosen(sweep.nearest(goal), goal)
             made.append(Made("edit", images, name, truth, told["strength"]))
             judged = measure.held_out.read(images)
@@ -243,12 +288,14 @@ def _compared(
         return {"sharpness": sharpness(images, reconstruction, source)}
     return {
         "error_lpips": measure.distance(images, true),
+        "error_alex": METRICS["lpips_alex"](images, true, measure.networks),
+        "error_ssim": 1 - METRICS["ssim"](images, true),
         "error_mse": METRICS["mse"](images, true),
         "base_lpips": measure.distance(reconstruction, true),
     }
 
 
-def _truths(samples: Samples, name: str) -> list[tuple[str | None, Images | None]]:
+def _truths(samples: Samples, name: str) -> list[tuple[Truth, Images | None]]:
     """How the truth of this direction was defined, and its pictures; (None, None) for pictures that have no truth."""
     if not samples.truths:
         return [(None, None)]
@@ -257,9 +304,11 @@ def _truths(samples: Samples, name: str) -> list[tuple[str | None, Images | None
 
 def _curve(sweep: StrengthSweep, samples: Samples, measure: Metrics) -> Iterator[tuple[int, Row]]:
     """What each strength does to the people of photos."""
-    for strength, images, changes in zip(sweep.strengths, sweep.images, sweep.changes[sweep.name], strict=True):
+    for strengths, images, changes in zip(sweep.strengths, sweep.images, sweep.changes[sweep.name], strict=True):
         for i in range(len(images)):
-            row: Row = {"table": "strength", "direction": sweep.name, "strength": strength, "change": float(changes[i])}
+            side = sweep.sides[i]
+            told = {"strength": float(strengths[i] * side), "change": float(changes[i] * side)}
+            row: Row = {"table": "strength", "direction": sweep.name} | told
             yield i, row | measure.who(images[i], samples, i)
 
 
@@ -277,7 +326,7 @@ def loss_of_editing(
     """
     images, followed = edited.image(direction, strength)
     generator, condition = edited.generator, edited.condition
-    again = Edited(generator, inverted(generator, images, condition, **changes), condition)
+    again = Edited(generator, inverted(generator, images, condition, **changes), condition, edited.way)
     back, returned = again.image(direction, -strength)
     both = torch.tensor(followed) & torch.tensor(returned)
     return torch.where(both.to(reconstruction.device), measure.distance(back, reconstruction), torch.nan)

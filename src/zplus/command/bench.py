@@ -29,7 +29,8 @@ Batch = Annotated[
     int | None, typer.Option("--batch", min=1, help="Pictures inverted at once, by default as many as suit their size.")
 ]
 Spaces = Annotated[
-    list[str] | None, typer.Option("--space", help="Only this space (or control, by its name); repeat it for several.")
+    list[str] | None,
+    typer.Option("--space", help="Only this space, control or way to edit, by its name in the report; repeatable."),
 ]
 Distortion = Annotated[
     float | None,
@@ -87,7 +88,7 @@ def _run(name: str, summary: str) -> None:
         generator = load_generator(model, device, label)
         with show.stage("Calibrating what measures"):
             prepared = Prepared(generator, plan, asked, notes.append)
-        recorder = Recorder(output_folder(out), name, generator, prepared.settings, _typed(), budget)
+        recorder = Recorder(output_folder(out), name, generator, prepared.settings, _typed(), budget, prepared.primary)
         for note in notes:
             recorder.note(note)
         _end(recorder, prepared.record(recorder, show.say), show)
@@ -95,7 +96,7 @@ def _run(name: str, summary: str) -> None:
     bench.command(name, help=summary)(command)
 
 
-_run("spaces", "The ten latent spaces and three controls, each with the same directions, steps and pictures.")
+_run("spaces", "The ten latent spaces and three controls, with the same steps and pictures.")
 _run("methods", "The methods of inversion, each in the spaces that it has a form in.")
 _run("ablations", "Which part of F/Z+ does what: one setting changed at a time.")
 
@@ -118,7 +119,7 @@ def bench_speed(
     show, generator = Show(as_json), load_generator(model, device, label)
     settings = {"repeats": repeats, "device": device}
     recorder = Recorder(output_folder(out), "speed", generator, settings, _typed())
-    trials = SpeedBench(generator, bench_directions(generator), repeats).trials()
+    trials = SpeedBench(generator, bench_directions(generator)["w"], repeats).trials()
     _end(recorder, recorder.record(trials, show.say), show)
 
 

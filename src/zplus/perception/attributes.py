@@ -114,9 +114,11 @@ class Scorers:
         Returns:
             Scores by name, in the units of `ATTRIBUTES`; all nan where there is no face.
         """
-        scores = self._load(names)
-        face = largest_face(pixels, self.detector)
-        return {name: nan if face is None else score(face) for name, score in scores.items()}
+        return self.score(largest_face(pixels, self.detector), names)
+
+    def score(self, face: FaceInput | None, names: Iterable[str]) -> dict[str, float]:
+        """The scores of a face by name; all nan for None."""
+        return {name: nan if face is None else score(face) for name, score in self._load(names).items()}
 
     def measure_many(
         self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], names: Iterable[str], threads: int = 2
