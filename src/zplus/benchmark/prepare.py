@@ -1,7 +1,7 @@
 """What a bench needs before its first trial: directions, photos and drawings, calibrated scorers, people."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from zplus.spaces import make_space
 KINDS = ("w", "z", "s")  # of codes that directions are found in
 FACES = ("smile", "age", "yaw")  # directions whose scorers have a held-out counterpart
 COMPONENTS = 3  # principal components, for generators without directions that can be scored
+REGRESSED, CALIBRATED = 20_000, 1000  # samples whose z is regressed on a position in W, and that measure a unit
 PRIOR, SAMPLES = 100, 2000  # samples that measure the scorers' deviation, and that a scorer learns from
 PAIRS = 32
 MIN_QUALITY = 0.5  # correlation with which a scorer is trusted
@@ -120,44 +121,50 @@ class Prepared:
 
 
 def bench_directions(generator: Generator, names: Sequence[str] = ()) -> dict[str, list[Direction]]:
-    """By the kind of codes: those that were asked for; else those of faces; else principal components of W and Z.
+    """By the kind of codes: those that were asked for; else those of faces; else principal components.
 
-    Those of z and s must have the name of one of w, which reaches every space. Raises ZplusError. Components have none
-    of S: the regression of s on them is what the affine layers make of them.
+    Those of z and s must have the name of one of w, which reaches every space; those of z that are missing are
+    `regressed`. Raises ZplusError.
     """
     known = directions_of(generator)
     found = [find_direction(name, generator) for name in names]
-    found = found or [known[name] for name in FACES if name in known] or _components(generator)
-    kinds = {kind: [one for one in found if codes_of(one.space) == kind] for kind in KINDS}
-    shared = {one.name for one in kinds["w"]}
+    found = found or [known[name] for name in FACES if name in known]
+    found = found or FINDERS["principal"](generator, Search(count=COMPONENTS))
+    kinds = {kind: {one.name: one for one in found if codes_of(one.space) == kind} for kind in KINDS}
     for one in found:
-        if one.name not in shared:
+        if one.name not in kinds["w"]:
             raise ZplusError(f"{one.name} is of {one.space}: name a direction of w of the same name beside it.")
-    return kinds
+    kinds["z"] = {name: kinds["z"].get(name) or regressed(generator, one) for name, one in kinds["w"].items()}
+    return {kind: list(of.values()) for kind, of in kinds.items()}
 
 
-def _components(generator: Generator) -> list[Direction]:
-    """Principal components of W, and what moves z along them (GANSpace, equation 4).
+@torch.no_grad()
+def regressed(generator: Generator, one: Direction) -> Direction:
+    """The direction of Z for one of W: the regression of z on the position of w along it (GANSpace, equation 4).
 
-    A unit of z moves w by a standard deviation along its component on average, as a unit of w does.
+    It moves the same codes. One unit moves w by one unit along the direction of W, on average over the prior.
     """
-    w, z = (FINDERS["principal"](generator, Search(space=kind, count=COMPONENTS)) for kind in ("w", "z"))
-    space = make_space("z", generator)
-    code = space.sample(SAMPLES, seed=4)
-
-    def scaled(one: Direction, along: Direction) -> Direction:
-        vector = one.vector.to(code)[None]
-        moved = space.to_w(space.move(code, vector)) - space.to_w(space.move(code, -vector))
-        axis = along.vector.to(code)[0]
-        return replace(one, vector=one.vector / float((moved @ axis).mean() / 2 / axis.square().sum()))
-
-    with torch.no_grad():
-        return [*w, *map(scaled, z, w)]
+    space, vectors = make_space("z", generator), one.vector.to(generator.device)
+    z = space.sample(REGRESSED, seed=4)
+    moving = vectors.abs().amax(1) > 0
+    axes = vectors[moving] / vectors[moving].square().sum(1, keepdim=True)  # [M, w], to positions in units
+    place = space.to_w(z)[:, 0] @ axes.T  # [N, M]
+    found = torch.zeros(len(vectors), z.shape[2], device=z.device)
+    found[moving] = (place - place.mean(0)).T @ z[:, 0] / len(z)
+    for row, axis in zip(moving.nonzero()[:, 0].tolist(), axes, strict=True):
+        vector = found[row] / found[row].norm()
+        gone = [space.to_w(space.move(z[:CALIBRATED], sign * vector[None, None]))[:, 0] @ axis for sign in (1, -1)]
+        found[row] = vector / float((gone[0] - gone[1]).mean() / 2)
+    kind = "z" if len(found) == 1 else "z+"
+    card = one.card | {"method": "regression"}
+    return Direction(one.name, kind, found.cpu(), make_space(kind, generator).required_fingerprint, card)
 
 
 def _digest(direction: Direction, given: bool) -> str:
     """What tells a direction from others of its name; components have last bits of their own in every run."""
-    computed = direction.card.get("method") == "principal" and not given
+    computed = direction.card.get("method") == "regression" or (
+        direction.card.get("method") == "principal" and not given
+    )
     return "computed" if computed else fingerprint({"": direction.vector})
 
 
