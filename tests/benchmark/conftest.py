@@ -4,6 +4,7 @@ import pytest
 
 from networks import random_lpips
 from tiny import tiny_stylegan2
+from zplus.benchmark.prepare import regressed
 from zplus.benchmark.scorers import Scorer
 from zplus.benchmark.trial import Metrics
 from zplus.editing import FINDERS, Search
@@ -18,6 +19,12 @@ def generator():
 @pytest.fixture(scope="package")
 def directions(generator):
     return FINDERS["principal"](generator, Search(count=2))
+
+
+@pytest.fixture(scope="package")
+def kinds(generator, directions):
+    """Directions by the kind of codes that they were found in."""
+    return {"w": directions, "z": [regressed(generator, one) for one in directions]}
 
 
 @pytest.fixture(scope="package")

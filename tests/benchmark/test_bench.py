@@ -3,7 +3,7 @@
 import json
 import zipfile
 from dataclasses import replace
-from itertools import islice
+from itertools import combinations, islice
 from types import SimpleNamespace
 from unittest.mock import create_autospec
 
@@ -15,20 +15,23 @@ from PIL import Image
 from command_line import needs_faces, needs_lpips, picture
 from zplus.benchmark import bench as bench_module
 from zplus.benchmark import samples as samples_module
-from zplus.benchmark.bench import Bench, Plan
-from zplus.benchmark.conditions import BENCHES, Condition, norm_kept
+from zplus.benchmark.bench import Bench, Plan, widened
+from zplus.benchmark.conditions import BENCHES, Condition, Way, norm_kept
 from zplus.benchmark.contrasts import others
 from zplus.benchmark.people import People, sharpness
+from zplus.benchmark.prepare import regressed
 from zplus.benchmark.rows import read_run
 from zplus.benchmark.run import Recorder, Trial
-from zplus.benchmark.samples import FIRST_SEED, ORACLES, _codes, drawn, oracle, photos
-from zplus.benchmark.scorers import learnt_scorer
-from zplus.benchmark.trial import STRENGTHS, Edited, edit_rows, goals
+from zplus.benchmark.samples import FIRST_SEED, ORACLES, TRUTHS, Samples, _codes, drawn, oracle, photos
+from zplus.benchmark.scorers import JUDGES, face_scorers, learnt_scorer
+from zplus.benchmark.trial import STRENGTHS, Edited, StrengthSweep, edit_rows, goals
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.prior import statistics
 from zplus.latent import Point
+from zplus.perception.attributes import ATTRIBUTES, Scorers, independent
 from zplus.perception.identity import Identity
 from zplus.spaces import latent_of, make_space, render
+from zplus.spaces.conversion import convert_code
 
 SETTINGS = {"settings": 1}
 
@@ -38,29 +41,31 @@ def quiet(_):
 
 
 @pytest.mark.parametrize("source", ORACLES)
-def test_an_oracle_is_the_same_again_and_moves(source, generator, directions):
-    one, again = (oracle(generator, source, 3, 5, directions, 1.5) for _ in range(2))
+def test_an_oracle_is_the_same_again_and_moves(source, generator, kinds):
+    one, again = (oracle(generator, source, 3, 5, kinds, 1.5) for _ in range(2))
     assert torch.equal(one.images, again.images) and len(set(one.names)) == 3
-    kinds = {"w"} if source in ("s", "perturbed") else {"w", "z"}
-    assert {truth for _, truth in one.truths} == kinds
+    truths = {"w"} if source in ("s", "perturbed") else {*TRUTHS}
+    assert {truth for _, truth in one.truths} == truths
     for true in one.truths.values():
         assert (true - one.images).abs().amax((1, 2, 3)).min() > 0.01
 
 
-def test_both_truths_of_a_direction_differ(generator, directions):
-    found = oracle(generator, "z", 2, 0, directions, 1.5)
+def test_the_truths_of_a_direction_differ(generator, directions, kinds):
+    found = oracle(generator, "z", 2, 0, kinds, 1.5)
     name = directions[0].name
-    assert (found.truths[name, "w"] - found.truths[name, "z"]).abs().max() > 0.01
+    for one, other in combinations(TRUTHS, 2):
+        assert (found.truths[name, one] - found.truths[name, other]).abs().max() > 0.01
 
 
-def test_an_occluder_covers_the_same_place_in_picture_and_truth(generator, directions):
-    covered = oracle(generator, "occluder", 2, 3, directions, 1.5)
+def test_an_occluder_covers_the_same_place_in_picture_and_truth(generator, kinds):
+    covered = oracle(generator, "occluder", 2, 3, kinds, 1.5)
     same = torch.stack([(true == covered.images).all(1) for true in covered.truths.values()]).all(0)  # [N, R, R]
     assert same.float().mean((1, 2)).tolist() == pytest.approx([100 / 32**2] * 2, abs=0.01)
 
 
 def test_codes_that_cannot_follow_cost_only_their_own_truth(generator, directions, measure, monkeypatch):
-    whole = oracle(generator, "z", 3, 0, directions[:1], 1.5)
+    first = {"w": directions[:1]}
+    whole = oracle(generator, "z", 3, 0, first, 1.5)
     stuck, edit = whole.images[1], samples_module.edit
 
     def follows(generator, latent, moves, **how):
@@ -69,25 +74,25 @@ def test_codes_that_cannot_follow_cost_only_their_own_truth(generator, direction
         return edit(generator, latent, moves, **how)
 
     monkeypatch.setattr(samples_module, "edit", follows)
-    found = oracle(generator, "z", 3, 0, directions[:1], 1.5)
+    found = oracle(generator, "z", 3, 0, first, 1.5)
     for key, true in found.truths.items():
         assert torch.allclose(true[[0, 2]], whole.truths[key][[0, 2]], atol=1e-4) and true[1].isnan().all()
     latent = latent_of(make_space("z", generator), Point(_codes(generator, "z", "z", 3, FIRST_SEED)))
     edited, asked = Edited(generator, latent, Condition("z", "z")), goals(found, measure)
-    rows = edit_rows(edited, found.images, found, directions[:1], measure, 1.0, asked, [])
+    rows = edit_rows(edited, found.images, found, directions[:1], measure, asked, [])
     assert [i for i, _ in rows] == [0, 2, 0, 2]
 
 
-def test_an_oracle_is_rendered_in_parts(generator, directions, monkeypatch):
-    whole = oracle(generator, "occluder", 3, 0, directions, 1.5)
+def test_an_oracle_is_rendered_in_parts(generator, kinds, monkeypatch):
+    whole = oracle(generator, "occluder", 3, 0, kinds, 1.5)
     monkeypatch.setattr(samples_module, "ROOM", 32**2)
-    parts = oracle(generator, "occluder", 3, 0, directions, 1.5)
+    parts = oracle(generator, "occluder", 3, 0, kinds, 1.5)
     assert torch.allclose(parts.images, whole.images, atol=1e-4)
     assert all(torch.allclose(parts.truths[key], true, atol=1e-4) for key, true in whole.truths.items())
 
 
 def test_every_source_shows_other_faces(generator):
-    images = torch.cat([oracle(generator, source, 2, 0, (), 0.0).images for source in ORACLES]).flatten(1)
+    images = torch.cat([oracle(generator, source, 2, 0, {}, 0.0).images for source in ORACLES]).flatten(1)
     alike = torch.corrcoef(images) - torch.eye(len(images))
     assert alike.max() < 0.9
 
@@ -105,18 +110,96 @@ def test_a_learnt_scorer_reads_how_far_codes_moved(generator, directions):
         assert np.mean(after[one.name] - before[one.name]) == pytest.approx(1.5, abs=0.6)
 
 
-def test_the_edit_of_a_perfect_inversion_is_matched_and_true(generator, directions, measure):
-    samples = oracle(generator, "perturbed", 4, 0, directions, 1.0)
+def test_the_edit_of_a_perfect_inversion_is_matched_and_true(generator, directions, kinds, measure):
+    samples = oracle(generator, "perturbed", 4, 0, kinds, 1.0)
     space = make_space("w+", generator)
     latent = latent_of(space, Point(_codes(generator, "perturbed", "w+", 4, FIRST_SEED + ORACLES.index("perturbed"))))
     edited = Edited(generator, latent, Condition("w+", "w+"))
-    rows = list(edit_rows(edited, samples.images, samples, directions, measure, 1.0, goals(samples, measure), []))
+    rows = list(edit_rows(edited, samples.images, samples, directions, measure, goals(samples, measure), []))
     assert len(rows) == 4 * len(directions)
     for _, row in rows:
         assert row["strength"] == 1.0 and row["reached"]
         assert row["change"] == pytest.approx(row["wanted"], abs=1e-4)
         assert row["error_lpips"] < 1e-6
         assert row["base_lpips"] > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("space", "way", "home"), [("w+", Way(), "w"), ("z+", Way(), "z"), ("z+", Way(own=True), "z own")]
+)
+def test_every_way_to_edit_is_right_at_home_and_wrong_abroad(space, way, home, generator, directions, kinds, measure):
+    """A home advantage, planted: codes that are known are edited as the truth was."""
+    samples, where = oracle(generator, "z", 4, 0, kinds, 1.0), make_space(space, generator)
+    code = convert_code(make_space("z", generator), _codes(generator, "z", "z", 4, FIRST_SEED), where)
+    edited = Edited(generator, latent_of(where, Point(code)), Condition(space, space), way)
+    by = kinds["z"] if way.own else directions
+    rows = list(edit_rows(edited, samples.images, samples, by, measure, goals(samples, measure), []))
+    error = {truth: np.mean([row["error_lpips"] for _, row in rows if row["truth"] == truth]) for truth in TRUTHS}
+    assert error.pop(home) < 1e-6 and min(error.values()) > 1e-4
+
+
+def test_photos_are_edited_away_from_what_they_show(generator, directions, measure):
+    bright = torch.stack([torch.full((3, 32, 32), x) for x in (-0.5, 0.5)])
+    asked = goals(Samples("photo", ["dark", "bright"], bright, {}, [{}, {}]), measure)
+    for one in directions:  # which are scored by how bright a colour is
+        assert asked.side[one.name].tolist() == asked.change[one.name, None].tolist() == [1.0, -1.0]
+
+
+def test_the_rows_of_a_batch_may_move_to_different_sides(generator, directions, measure):
+    space = make_space("w+", generator)
+    latent = latent_of(space, Point(space.broadcast_sample(2, 0)))
+    edited = Edited(generator, latent, Condition("w+", "w+"))
+    image, start = edited.reconstruction(), measure.matching.read(edited.reconstruction())
+    both = StrengthSweep(edited, image, directions[0], np.array([1.0, -1.0]), start, measure)
+    up, down = (StrengthSweep(edited, image, directions[0], np.full(2, x), start, measure) for x in (1.0, -1.0))
+    assert torch.equal(both.images[:, 0], up.images[:, 0]) and torch.equal(both.images[:, 1], down.images[:, 1])
+
+
+def test_rates_are_widened_until_the_best_lies_inside():
+    for best in (0.01, 0.06, 0.4):
+        found = widened(lambda rate, best=best: abs(np.log(rate / best)))
+        nearest = min(found, key=found.__getitem__)
+        assert min(found) < nearest < max(found) and abs(np.log2(nearest / best)) <= 0.5
+    assert len(widened(lambda rate: -rate)) == 3 + 6
+
+
+def test_directions_of_z_move_w_by_a_unit(generator, directions, kinds):
+    space = make_space("z", generator)
+    z = space.sample(500, 9)
+    for w, own in zip(directions, kinds["z"], strict=True):
+        assert own.name == w.name and own.space == "z"
+        moved = space.to_w(space.move(z, own.vector[None])) - space.to_w(z)
+        along = (moved @ w.vector[0]) / w.vector.square().sum()
+        assert float(along.mean()) == pytest.approx(1, abs=0.25)
+
+
+def test_directions_of_z_move_the_codes_of_w(generator, directions):
+    vector = directions[0].vector * torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])[: generator.num_codes, None]
+    one = regressed(generator, replace(directions[0], space="w+", vector=vector))
+    assert one.space == "z+" and (one.vector.abs().amax(1) > 0).tolist() == (vector.abs().amax(1) > 0).tolist()
+
+
+def test_no_judge_reads_the_identity_that_edits_must_keep():
+    assert JUDGES and all(ATTRIBUTES[other].source != "identity network" for other in JUDGES.values())
+    assert all(independent(score, other) for score, other in JUDGES.items())
+
+
+def test_a_broken_face_has_no_reading(generator, directions, monkeypatch):
+    fits = [1.0, 9.0, None]  # mm by which faces differ from a rigid one; None: no face
+    faces = [x and SimpleNamespace(pose=SimpleNamespace(residual=x)) for x in fits]
+    found = iter([*faces[:1] * 8, *faces])  # the prior first, by both scorers
+    monkeypatch.setattr("zplus.benchmark.scorers.largest_face", lambda pixels, detector: next(found))
+    values = iter([*[1.0, 2.0, 3.0, 6.0] * 2, 5.0])
+
+    def score(face, names):
+        return {name: np.nan if face is None else next(values) for name in names}
+
+    smile = replace(directions[0], card={"attribute": "yaw"})
+    scorers = create_autospec(Scorers, instance=True, detector=None)
+    scorers.score = score
+    matching, _ = face_scorers(generator, [smile], scorers, 4)
+    read = matching.read(torch.zeros(3, 3, 32, 32))[smile.name]
+    assert read[0] == pytest.approx((5 - 3) / np.std([1, 2, 3, 6])) and np.isnan(read[1:]).all()
 
 
 def test_keeping_the_norm_keeps_it(generator):
@@ -196,7 +279,7 @@ def test_drawings_lie_beside_their_truth(tmp_path, generator, monkeypatch):
 
 
 @pytest.fixture
-def tiny_bench(generator, directions, measure, monkeypatch):
+def tiny_bench(generator, kinds, measure, monkeypatch):
     """A bench of three conditions, one of which was made worse on purpose."""
     fine = {"feature_lr": 0.06}  # steps, so that an inversion can be stopped near any distortion
     others = Condition("w+", "w+"), Condition("z+", "z+"), Condition("worse", "z+", psi=0.0)
@@ -206,14 +289,14 @@ def tiny_bench(generator, directions, measure, monkeypatch):
     monkeypatch.setattr(bench_module, "SHOWN", 1)
 
     def bench(folder, count=2, steps=6, **plan):
-        return Bench(generator, Plan("spaces", count, 1, steps, **plan), directions, replace(measure), folder)
+        return Bench(generator, Plan("spaces", count, 1, steps, **plan), kinds, replace(measure), folder)
 
     return bench
 
 
 @needs_lpips
 def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
-    whole, cut = (Recorder(tmp_path / name, "spaces", generator, SETTINGS) for name in ("whole", "cut"))
+    whole, cut = (Recorder(tmp_path / name, "spaces", generator, SETTINGS, "first") for name in ("whole", "cut"))
     assert whole.record(tiny_bench(whole.folder, batch=1).trials(()), quiet)
     first = list(islice(tiny_bench(cut.folder, batch=1).trials(()), 5))  # all of the first picture, one of the second
     assert cut.record(first, quiet)
@@ -222,7 +305,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
     assert "budget of 0 minutes" in read_run(cut.folder).facts["skipped"][0]
     with (cut.path).open("a", encoding="utf-8") as file:  # killed in the middle of the second trial
         file.write('{"table": "reconstruction", "trial": "second"}\n{"table": "rec')
-    again = Recorder(cut.folder, "spaces", generator, SETTINGS)
+    again = Recorder(cut.folder, "spaces", generator, SETTINGS, "again")
     assert again.done == {trial.name for trial in first}
     assert again.record(tiny_bench(cut.folder, batch=1).trials(()), quiet)
     timed = [
@@ -230,6 +313,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
     ]
     assert timed[0] == timed[1]
     assert again.facts["skipped"] == []
+    assert [sitting["command"] for sitting in read_run(cut.folder).facts["sittings"]] == ["first", "", "again"]
     with pytest.raises(ZplusError, match="other settings"):
         Recorder(cut.folder, "spaces", generator, {"settings": 2})
     with pytest.raises(ZplusError, match="other photos or drawings:"):
@@ -308,11 +392,13 @@ def test_people_of_photos_are_followed_along_every_strength(tiny_bench, generato
     bench.measure = replace(bench.measure, people=People(faces.names, faces[:].images, identity))
     assert recorder.record(bench.trials([faces]), quiet)
     along = [row for row in recorder.rows("strength") if row["space"] == "z+" and row["subject"] == "0.png"]
-    assert len(along) == len(STRENGTHS) * len(bench.directions) and {row["strength"] for row in along} == {*STRENGTHS}
+    assert len(along) == len(STRENGTHS) * len(bench.directions["w"]) and {row["strength"] for row in along} == {
+        *STRENGTHS
+    }
     assert all(row["rank"] in (1, 2) and row["identity_distance"] >= 0 for row in along)
     edits = [row for row in recorder.rows("edit") if row["space"] == "z+"]
     assert all(np.var(row["seen"]) > 0 for row in (*edits, *recorder.rows("reconstruction")))
-    assert len(edits) == 2 * len(bench.directions) and all("reached" in row for row in edits)
+    assert len(edits) == 2 * len(bench.directions["w"]) and all("reached" in row for row in edits)
 
 
 @needs_lpips

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from zplus.benchmark.statistics import MINIMUM, compare, effect, holm, interval, sign_flip
+from zplus.benchmark.statistics import MINIMUM, compare, effect, holm, interval, sign_flip, student_interval
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
@@ -36,11 +36,19 @@ def test_p_is_uniform_without_effect():
 
 
 def test_holm_by_hand():
-    found = holm(np.array([0.01, 0.04, math.nan, 0.03, 0.005]))
+    found, number = holm(np.array([0.01, 0.04, math.nan, 0.03, 0.005]))
     assert found[[0, 1, 3, 4]] == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert math.isnan(found[2])
-    assert holm(np.array([0.5, 0.9])).tolist() == [1.0, 1.0]
-    assert not len(holm(np.empty(0)))
+    assert number[[0, 1, 3, 4]].tolist() == [3, 1, 2, 4]
+    assert math.isnan(found[2]) and math.isnan(number[2])
+    assert holm(np.array([0.5, 0.9]))[0].tolist() == [1.0, 1.0]
+    assert not len(holm(np.empty(0))[0])
+
+
+def test_students_interval_is_that_of_the_bootstrap_and_wider_at_a_corrected_level():
+    values = np.random.default_rng(4).normal(0.3, 1.0, 100)
+    assert student_interval(values, 0.95) == pytest.approx(interval(values), abs=0.02)
+    low, high = student_interval(values, 1 - 0.05 / 50)
+    assert (high - low) / np.ptp(student_interval(values, 0.95)) == pytest.approx(3.39 / 1.98, abs=0.02)
 
 
 def test_effect_sizes():

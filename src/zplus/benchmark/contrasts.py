@@ -1,13 +1,14 @@
 """From rows to paired contrasts: two spaces (or two methods within a space) on the same subjects.
 
-Rows are matched in all that was asked for (direction, truth, wanted change), averaged over what was drawn (seeds), and
-then to one difference a subject. Where the truth was defined twice, a win counts only under both: p is the larger of
-the two. The primary contrast of the plan stands alone; the others are corrected together by Holm's method.
+Rows are matched in all that was asked for (direction, truth, wanted change), and averaged to one difference a subject.
+A win counts only under all definitions of the truth, and both with every task at its nearest strength and with the
+tasks alone that both arms reached: p is the largest of all. The primary contrasts of the plan stand alone; the others
+are corrected together by Holm's method, their intervals too.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -16,19 +17,26 @@ import numpy as np
 from jaxtyping import Float
 
 from zplus.benchmark.rows import MEASURES, Row, Run
-from zplus.benchmark.statistics import ALPHA, MINIMUM, RESAMPLES, Comparison, compare, holm
+from zplus.benchmark.statistics import ALPHA, MINIMUM, RESAMPLES, Comparison, compare, holm, student_interval
 from zplus.errors import ZplusError
 from zplus.perception.metrics import METRICS
 from zplus.spaces.registry import CODES
 
-HIGHER = {name for name, metric in METRICS.items() if metric.higher_is_better} | {"judge_change"}  # else lower
+HIGHER = {name for name, metric in METRICS.items() if metric.higher_is_better} | {
+    "judge_change",
+    "reached",
+}  # else lower
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
 CONTRASTED = {
     "reconstruction": ("lpips_vgg", "identity_distance", "kernel"),
-    "edit": ("error_lpips", "judge_change", "identity_distance", "off_target", "kernel"),
-}
+    "edit": (
+        "error_lpips", "error_alex", "error_ssim", "reached", "judge_change", "identity_distance", "off_target",
+        "kernel",
+    ),
+}  # fmt: skip
 SETTINGS = {"oracle": "generated pictures", "drawn": "drawn pairs", "photo": "photos"}  # where a truth comes from
-TRUTHS = ("w", "z")  # of the oracle's edits: straight in W, along the geodesic in Z
+TRUTHS = ("w", "z", "z own")  # of the oracle's edits, see `samples`; runs of the first edition have the first two
+OF_PHOTOS = "identity_distance"  # what the primary contrast is about where there is no truth
 NO_EDIT = "no edit"
 KINDS = ("without F", "with F")  # groups of spaces
 ORDER = [*KINDS, "default", "as it is", *(f + name for f in ("", "f/") for name in CODES)]
@@ -46,9 +54,20 @@ class Arm(NamedTuple):
         return self.name if self.group in ("", *KINDS) else f"{self.name} in {self.group}"
 
 
+class Part(NamedTuple):
+    """What a comparison is made of: a definition of the truth ("" if there is but one), every task or those reached."""
+
+    truth: str = ""
+    reached: bool = False
+
+
 @dataclass(frozen=True)
 class Contrast:
-    """Arm a against arm b by one measure in one setting; a comparison for each truth ("" where there is but one)."""
+    """Arm a against arm b by one measure in one setting.
+
+    gains: by part, a number a subject, positive where a is better; parts: what they say. The part of the reached tasks
+    is missing where both arms reached all, or too few.
+    """
 
     table: str
     measure: str
@@ -56,9 +75,11 @@ class Contrast:
     a: str
     b: str
     setting: str
-    parts: dict[str, Comparison]
+    gains: dict[Part, Float[np.ndarray, " _"]]
+    parts: dict[Part, Comparison]
     p: float  # the largest of the parts, 1 if they disagree in sign, nan if one has too few subjects
-    unreached: int  # tasks excluded, because not both arms reached the wanted change
+    tasks: int  # that both arms were given
+    unreached: int  # those whose wanted change not both arms reached
     family: int = 1  # p is corrected for so many contrasts
 
     @property
@@ -76,41 +97,66 @@ class Contrast:
         return "not significant"
 
 
-def primary(run: Run, resamples: int = RESAMPLES) -> Contrast | None:
-    """The contrast that the plan named before the run, if it names one.
-
-    It is that of the first setting that has rows; where arms are variants, the plan may give their "space".
+def primaries(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
+    """The contrast that the plan named before the run, in each setting that has rows; where arms are variants, the plan
+    may give their "space". Photos have no truth, so there it is about the person.
     """
     plan = _plan(run)
     if not plan:
-        return None
-    table, measure, names = plan["table"], plan["measure"], (plan["a"], plan["b"])
+        return []
+    table, names = plan["table"], (plan["a"], plan["b"])
     if not _by_variant(run) and kind(names[0]) != kind(names[1]):
         raise ZplusError(f"The plan compares {' with '.join(names)}, of which one has F: name two spaces of one kind.")
-    there = {setting_of(row) for row in run.table(table) if row.get(measure) is not None}
-    setting = next((name for name in SETTINGS if name in there), "oracle")
+    there = {setting_of(row) for row in run.table(table)} or {"oracle"}
     group = plan.get("space") or "" if _by_variant(run) else kind(names[0])
-    return _contrast(run, table, measure, group, names, setting, resamples)
+    return [
+        _contrast(run, table, _planned(plan, setting), group, names, setting, resamples)
+        for setting in SETTINGS
+        if setting in there
+    ]
+
+
+def _planned(plan: dict[str, str], setting: str) -> str:
+    """The measure of the primary contrast in a setting."""
+    return OF_PHOTOS if setting == "photo" and plan["measure"].startswith("error_") else plan["measure"]
 
 
 def others(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
-    """The reference of each group against the other arms of it, by the measures of `CONTRASTED`, corrected by Holm."""
+    """The reference of each group against the other arms of it, and its other ways to edit against the plan's b.
+
+    All by the measures of `CONTRASTED`, corrected by Holm.
+    """
     found, plan = [], _plan(run)
-    planned = plan.get("table"), plan.get("measure"), {plan.get("a"), plan.get("b")}
     for table, setting in product(CONTRASTED, SETTINGS):
         known = list(by_arm(run, _rows(run, table, setting)))
-        for measure, arm in product(CONTRASTED[table], known):
-            reference = _reference(run, known, arm.group)
-            names = reference.name, arm.name
-            if arm != reference and (table, measure, set(names)) != planned:
-                found.append(_contrast(run, table, measure, arm.group, names, setting, resamples))
+        planned = plan and (plan["table"], _planned(plan, setting), {plan["a"], plan["b"]})
+        for measure, (group, a, b) in product(CONTRASTED[table], _pairs(run, known)):
+            if (table, measure, {a, b}) != planned:
+                found.append(_contrast(run, table, measure, group, (a, b), setting, resamples, bootstrap=False))
     return _corrected(found)
+
+
+def _pairs(run: Run, known: Sequence[Arm]) -> Iterator[tuple[str, str, str]]:
+    """Which arms are compared: a group and two names of it."""
+    b = _plan(run).get("b", "").removeprefix("f/")
+    for arm in known:
+        reference = _reference(run, known, arm.group)
+        if arm != reference:
+            yield arm.group, reference.name, arm.name
+        other = Arm(arm.group, b if arm.group == KINDS[0] else f"f/{b}")
+        if other in known and arm not in (reference, other) and _space(arm.name) == _space(reference.name):
+            yield arm.group, arm.name, other.name
+
+
+def _space(name: str) -> str:
+    """The space of an arm, without its way to edit."""
+    return name.partition(" ")[0]
 
 
 def baselines(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
     """Each arm's edits against no edit, by the distance to the truth, corrected by Holm among themselves."""
     found = [
-        _contrast(run, "edit", "error_lpips", group, (name, NO_EDIT), setting, resamples)
+        _contrast(run, "edit", "error_lpips", group, (name, NO_EDIT), setting, resamples, bootstrap=False)
         for setting in SETTINGS
         for group, name in by_arm(run, _rows(run, "edit", setting))
     ]
@@ -134,9 +180,13 @@ def arm_of(run: Run, row: Row) -> Arm:
 def by_arm(run: Run, rows: Iterable[Row]) -> dict[Arm, list[Row]]:
     """The rows of each arm, arms in the order of tables: known names first, others as they come."""
     rank, found = {name: i for i, name in enumerate(ORDER)}, defaultdict(list)
+
+    def place(arm: Arm) -> list[int]:
+        return [rank.get(name, rank.get(_space(name), len(rank))) for name in arm]
+
     for row in rows:
         found[arm_of(run, row)].append(row)
-    return dict(sorted(found.items(), key=lambda item: [rank.get(name, len(rank)) for name in item[0]]))
+    return dict(sorted(found.items(), key=lambda item: place(item[0])))
 
 
 def kind(space: str) -> str:
@@ -188,28 +238,39 @@ def _rows(run: Run, table: str, setting: str) -> list[Row]:
 
 def _contrast(
     run: Run, table: str, measure: str, group: str, names: tuple[str, str], setting: str,
-    resamples: int, rows: Sequence[Row] | None = None,
+    resamples: int, rows: Sequence[Row] | None = None, bootstrap: bool = True,
 ) -> Contrast:  # fmt: skip
     rows = _rows(run, table, setting) if rows is None else rows
     rows = [row for row in rows if group in ("", arm_of(run, row).group)]
     a, b = ([row for row in rows if arm_of(run, row).name == name] for name in names)
     b, other = (a, "base_lpips") if names[1] == NO_EDIT else (b, measure)
-    first, second = _tasks(run, a, measure, True), _tasks(run, b, other, True)
-    given = _tasks(run, a, measure).keys() & _tasks(run, b, other).keys()
-    truths = TRUTHS if table == "edit" and setting == "oracle" else ("",)
-    gains = _gains(first, second, 1 if measure in HIGHER else -1)
-    parts = {truth: compare(gains[truth], resamples) for truth in truths}
-    unreached = len(given) - len(first.keys() & second.keys())
-    return Contrast(table, measure, group, *names, setting, parts, _joint(list(parts.values())), unreached)
+    truths: tuple[str, ...] = ("",)
+    if table == "edit" and setting == "oracle":
+        truths = tuple(x for x in TRUTHS if x != "z own" or any(row.get("truth") == x for row in rows))
+    gains, tasks = dict[Part, np.ndarray](), list[int]()
+    for reached in (False, True):
+        first, second = _tasks(run, a, measure, reached), _tasks(run, b, other, reached)
+        both = {task: first[task] - second[task] for task in sorted(first.keys() & second.keys())}
+        tasks.append(len(both))
+        found = {Part(x, reached): _gains(both, x, 1 if measure in HIGHER else -1) for x in truths}
+        if not reached:
+            gains |= found
+        elif measure != "reached" and tasks[1] < tasks[0]:
+            gains |= {part: x for part, x in found.items() if len(x) >= MINIMUM}
+    parts = {part: compare(x, resamples, bootstrap=bootstrap) for part, x in gains.items()}
+    unreached = tasks[0] - tasks[1]
+    return Contrast(
+        table, measure, group, *names, setting, gains, parts, _joint(list(parts.values())), tasks[0], unreached
+    )
 
 
-def _gains(first: dict[Task, float], second: dict[Task, float], sign: int) -> dict[str, Float[np.ndarray, " _"]]:
-    """The mean gain of the first over the second, a number a subject, for each truth and for all together ("")."""
-    found: dict[str, dict[str, list[float]]] = {truth: defaultdict(list) for truth in ("", *TRUTHS)}
-    for task in sorted(first.keys() & second.keys()):
-        for truth in {"", task[1]} & found.keys():
-            found[truth][task[0]].append(sign * (first[task] - second[task]))
-    return {truth: np.array([np.mean(x) for x in of.values()], dtype=np.float64) for truth, of in found.items()}
+def _gains(differences: dict[Task, float], truth: str, sign: int) -> Float[np.ndarray, " _"]:
+    """The mean gain under a truth ("" is all of them), a number a subject."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for task, difference in differences.items():
+        if truth in ("", task[1]):
+            found[task[0]].append(sign * difference)
+    return np.array([np.mean(x) for x in found.values()], dtype=np.float64)
 
 
 def _joint(parts: list[Comparison]) -> float:
@@ -219,15 +280,29 @@ def _joint(parts: list[Comparison]) -> float:
 
 
 def _corrected(found: list[Contrast]) -> list[Contrast]:
-    """Those that share any task, with p by Holm."""
-    found = [contrast for contrast in found if any(part.n for part in contrast.parts.values())]
-    p = holm(np.array([contrast.p for contrast in found], dtype=np.float64))
+    """Those that share any task, with p by Holm, and with intervals of the level that p was corrected to."""
+    found = [contrast for contrast in found if contrast.tasks]
+    p, number = holm(np.array([contrast.p for contrast in found], dtype=np.float64))
     family = int(np.isfinite(p).sum())
-    return [replace(contrast, p=float(value), family=family) for contrast, value in zip(found, p, strict=True)]
+    return [
+        replace(one, p=float(value), family=family, parts=_widened(one, float(n)))
+        for one, value, n in zip(found, p, number, strict=True)
+    ]
+
+
+def _widened(contrast: Contrast, number: float) -> dict[Part, Comparison]:
+    """Its parts with intervals that are corrected for a number of contrasts."""
+    if not math.isfinite(number):
+        return contrast.parts
+    found = {}
+    for part, said in contrast.parts.items():
+        low, high = student_interval(contrast.gains[part], 1 - ALPHA / number)
+        found[part] = said._replace(low=low, high=high)
+    return found
 
 
 def _tasks(run: Run, rows: Iterable[Row], measure: str, reached: bool = False) -> dict[Task, float]:
-    """The mean over seeds for each task, of all rows or of those that reached the wanted change."""
+    """The mean for each task, of all rows or of those that reached the wanted change."""
     kept = (row for row in rows if not reached or row.get("reached") is not False)
     return _means(kept, measure, lambda row: _task(run, row))
 

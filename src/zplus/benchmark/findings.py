@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from zplus.benchmark.contrasts import CONTRASTED, HIGHER, KINDS, NO_EDIT, Arm, Contrast
+from zplus.benchmark.contrasts import CONTRASTED, HIGHER, KINDS, NO_EDIT, Arm, Contrast, Part
 from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import MINIMUM, Comparison
 
@@ -14,13 +14,20 @@ BETTER = {
     ("reconstruction", "identity_distance"): "the reconstruction keeps the person better",
     ("reconstruction", "kernel"): "reconstructions as a set are closer to the originals",
     ("edit", "error_lpips"): "the edited image is closer to the truth",
+    ("edit", "error_alex"): "the edited image is closer to the truth",
+    ("edit", "error_ssim"): "the edited image is closer to the truth",
+    ("edit", "reached"): "more of the wanted changes are reached",
     ("edit", "judge_change"): "the held-out scorer measures more of the wanted change",
     ("edit", "identity_distance"): "the edit keeps the person better",
     ("edit", "kernel"): "edits as a set are closer to the originals",
     ("edit", "off_target"): "the edit changes less of what was not asked for",
 }
 WHERE = {"oracle": "", "drawn": " on drawn pairs", "photo": " on photos"}
-TRUTH = {"w": "truth straight in W", "z": "truth along the geodesic in Z"}
+TRUTH = {
+    "w": "truth straight in W",
+    "z": "truth along the geodesic in Z",
+    "z own": "truth along the geodesic in Z by a direction found in Z",
+}
 
 
 class Finding(NamedTuple):
@@ -30,9 +37,10 @@ class Finding(NamedTuple):
     text: str
 
 
-def findings(run: Run, main: Contrast | None, rest: Sequence[Contrast]) -> list[Finding]:
-    """All that can be said of a run: the primary contrast, the others, what to be careful of, what is missing."""
-    said = [Finding("primary", sentence(main) if main else "The run was not planned with a primary contrast.")]
+def findings(run: Run, main: Sequence[Contrast], rest: Sequence[Contrast]) -> list[Finding]:
+    """All that can be said of a run: the primary contrasts, the others, what to be careful of, what is missing."""
+    said = [Finding("primary", sentence(contrast)) for contrast in main]
+    said = said or [Finding("primary", "The run was not planned with a primary contrast.")]
     for contrast in rest:
         significant = contrast.verdict in (contrast.a, contrast.b)
         said.append(Finding("significant" if significant else "not significant", sentence(contrast)))
@@ -94,21 +102,22 @@ def p_written(p: float) -> str:
 def _figures(contrast: Contrast, flipped: bool) -> str:
     way = "higher" if contrast.measure in HIGHER else "lower"
     texts = []
-    for truth, part in contrast.parts.items():
+    said = "95 % interval" if contrast.family == 1 else "corrected interval"
+    for name, part in contrast.parts.items():
         mean, low, high = (-part.mean, -part.high, -part.low) if flipped else (part.mean, part.low, part.high)
         n = places(high - low)
-        span = f"95 % interval {written(low, n)} to {written(high, n)}"
-        texts.append(f"{_under(truth)}{_label(contrast)} {way} by {written(mean, n)}, {span}, {part.n} subjects")
+        span = f"{said} {written(low, n)} to {written(high, n)}"
+        texts.append(f"{_under(name)}{_label(contrast)} {way} by {written(mean, n)}, {span}, {part.n} subjects")
     return "; ".join(texts)
 
 
 def _not_significant(contrast: Contrast) -> str:
     parts = contrast.parts.items()
-    text = "; ".join(f"{_under(truth)}the interval {_span(part)}, {part.n} subjects" for truth, part in parts)
+    text = "; ".join(f"{_under(name)}the interval {_span(part)}, {part.n} subjects" for name, part in parts)
     if all(part.low > 0 or part.high < 0 for _, part in parts):
         alike = len({part.mean > 0 for _, part in parts}) == 1
         corrected = f" after correction for {contrast.family} contrasts" if contrast.family > 1 else ""
-        text += f", but {p_written(contrast.p)}{corrected}" if alike else ", but the two truths disagree in sign"
+        text += f", but {p_written(contrast.p)}{corrected}" if alike else ", but these disagree in sign"
     return text
 
 
@@ -121,12 +130,13 @@ def _span(part: Comparison) -> str:
 def _too_few(contrast: Contrast) -> str:
     if not any(part.n for part in contrast.parts.values()):
         return f"too few subjects: none has {MEASURES[contrast.measure]} in both, at least {MINIMUM} are needed"
-    short = [(truth, part.n) for truth, part in contrast.parts.items() if part.n < MINIMUM]
-    return "; ".join(f"{_under(truth)}too few subjects: {n}, at least {MINIMUM} are needed" for truth, n in short)
+    short = [(name, part.n) for name, part in contrast.parts.items() if part.n < MINIMUM]
+    return "; ".join(f"{_under(name)}too few subjects: {n}, at least {MINIMUM} are needed" for name, n in short)
 
 
-def _under(truth: str) -> str:
-    return f"{TRUTH[truth]}: " if truth else ""
+def _under(part: Part) -> str:
+    names = TRUTH.get(part.truth), "what both reached" if part.reached else None
+    return f"{', '.join(filter(None, names))}: " if any(names) else ""
 
 
 def _label(contrast: Contrast) -> str:
@@ -139,13 +149,16 @@ def _in(contrast: Contrast, name: str) -> str:
     return f"{'in' if contrast.group in KINDS else 'with'} {Arm(contrast.group, name)}"
 
 
-def _cautions(run: Run, main: Contrast | None) -> Iterator[str]:
+def _cautions(run: Run, main: Sequence[Contrast]) -> Iterator[str]:
     if not run.facts["finished"]:
         yield "The run was not finished: all figures are those of the rows that there are."
     if run.cut:
         yield "The last line of rows.jsonl is cut off and was ignored."
-    if main and main.unreached:
-        yield f"{main.unreached} tasks are not in the primary contrast, because an arm did not reach the wanted change."
+    for contrast in main:
+        if contrast.unreached:
+            there = f"{contrast.unreached} of {contrast.tasks} tasks of the primary contrast{WHERE[contrast.setting]}"
+            how = "they count at the nearest strength, and are left out of what both reached"
+            yield f"In {there} an arm did not reach the wanted change: {how}."
     for check, rows in checks(run).items():
         failed = [row for row in rows if not row.get("passed")]
         if failed:

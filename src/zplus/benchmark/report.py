@@ -27,7 +27,7 @@ from zplus.files import atomic, unlinked
 
 SHEETS = 8  # subjects whose pictures are shown
 SAID = {  # kinds of findings: their title and how they look
-    "primary": ("The primary contrast", "lead"),
+    "primary": ("What was planned", "lead"),
     "caution": ("Cautions", "words"),
     "significant": ("Significant", "words"),
     "not significant": ("Not significant", "folded"),  # so many that they wait to be opened
@@ -72,16 +72,22 @@ def made(row: Row) -> bool:
 
 
 def _sections(run: Run, public: bool, resamples: int) -> Sections:
-    main, rest = compared.primary(run, resamples), compared.others(run, resamples)
+    main, rest = compared.primaries(run, resamples), compared.others(run, resamples)
     base, said = compared.baselines(run, resamples), findings(run, main, rest)
     words = [Words(title, [text for name, text in said if name == kind], look) for kind, (title, look) in SAID.items()]
     missing = [text for kind, text in said if kind == "missing"] or ["Nothing that was planned."]
     found: dict[str, list[Block]] = {
         "What was run": [Table("", ("", ""), list(_facts(run)))],
         "Findings": [block for block in words if block.items],
-        "The primary contrast in figures": [contrast_table("", [main]), *parts(run, main, resamples)] if main else [],
-        "All other contrasts": [contrast_table("p is corrected by Holm for all of them", rest)] if rest else [],
-        "Against no edit at all": [contrast_table("p is corrected by Holm for these", base)] if base else [],
+        "The primary contrast in figures": [
+            block for one in main for block in (contrast_table("", [one]), *parts(run, one, resamples))
+        ],
+        "All other contrasts": [contrast_table("p and intervals are corrected by Holm for all of them", rest)]
+        if rest
+        else [],
+        "Against no edit at all": [contrast_table("p and intervals are corrected by Holm for these", base)]
+        if base
+        else [],
         "Medians over subjects": list(median_tables(run)),
         "Kernel distance from the photos": list(kernel_tables(run)),
         "Medians by source and group, and of how many": list(group_tables(run)),
@@ -97,6 +103,7 @@ def _sections(run: Run, public: bool, resamples: int) -> Sections:
 
 def _facts(run: Run) -> Iterator[list[str]]:
     facts = {name: run.facts[name] for name in FACTS} | {"time": f"{run.facts['seconds'] / 60:.1f} minutes"}
+    facts["sittings"] = run.facts["sittings"][1:]  # the first is told as that of the run
     yield from ([name, text] for name, value in facts.items() if (text := _fact(value)))
 
 

@@ -36,9 +36,9 @@ MEASURES = {  # what a row may have measured, and how a reader calls it
     "change": "change", "judge_change": "change by the held-out scorer",
     "identity_distance": "identity distance", "rank": "rank", "off_target": "off-target change",
     "sharpness": "sharpness", "kernel": "kernel distance", "lec": "image LEC", "pn_norm": "PN norm",
-    "layer_angle": "angle between layers", "seconds": "seconds",
+    "layer_angle": "angle between layers", "seconds": "seconds", "reached": "share of changes reached",
 }  # fmt: skip
-NUMBERS = (*MEASURES, "strength", "wanted", "value", "limit", "seed", "repeat")
+NUMBERS = (*(name for name in MEASURES if name not in FLAGS), "strength", "wanted", "value", "limit", "seed", "repeat")
 WORDS = {str: "text", bool: "true or false", float: "a number", dict: "an object"}
 
 Row = dict[str, Any]

@@ -38,10 +38,10 @@ FIRST_SEED = 10_000  # of codes, beyond those that scorers learn from
 ROOM = 50 * 128**2  # pixels of the pictures that are made at once
 OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
 
-TRUTHS = {  # of the oracle's edits: the space in which the codes move, and in which the direction was found
-    "w": ("w+", "w"),  # straight
-    "z": ("z+", "w"),  # along the geodesic of the direction's pull-back
-    "z own": ("z+", "z"),  # along the geodesic of a direction that was found in Z
+TRUTHS = {  # of the oracle's edits: whether codes move on the sphere, and in which space the direction was found
+    "w": (False, "w"),  # straight, in S for codes of S
+    "z": (True, "w"),  # along the geodesic of the direction's pull-back
+    "z own": (True, "z"),  # along the geodesic of a direction that was found in Z
 }
 
 Images = Float[Tensor, "n 3 r r"]
@@ -97,9 +97,9 @@ def oracle(generator: Generator, source: str, count: int, seed: int, directions:
         latents[kind] = [latent_of(space, Point(part)) for part in codes.split(size)]
     images = _moved(generator, latents[kinds[0]], {})
     truths = {
-        (direction.name, truth): _moved(generator, latents[kind], {direction: amount})
-        for truth, (kind, found_in) in TRUTHS.items()
-        if kind in latents
+        (direction.name, truth): _moved(generator, latents["z+" if on_sphere else kinds[0]], {direction: amount})
+        for truth, (on_sphere, found_in) in TRUTHS.items()
+        if not on_sphere or "z+" in kinds
         for direction in directions.get(found_in, ())
     }
     if source == "occluder":

@@ -13,7 +13,22 @@ from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import MINIMUM
 
 GROUPED = (("reconstruction", "lpips_vgg"), ("edit", "error_lpips"), ("edit", "identity_distance"))
-CONTRAST = ("contrast", "measure", "on", "truth", "subjects", "gain", "from", "to", "±", "dz", "better", "p", "verdict")
+CONTRAST = (
+    "contrast",
+    "measure",
+    "on",
+    "truth",
+    "tasks",
+    "subjects",
+    "gain",
+    "from",
+    "to",
+    "±",
+    "dz",
+    "better",
+    "p",
+    "verdict",
+)
 
 
 def contrast_table(title: str, found: Sequence[Contrast]) -> Table:
@@ -22,15 +37,16 @@ def contrast_table(title: str, found: Sequence[Contrast]) -> Table:
 
 
 def _contrast_rows(contrast: Contrast) -> Iterator[list[str]]:
-    """A row for each truth."""
+    """A row for each part."""
     names = f"{Arm(contrast.group, contrast.a)} : {contrast.b}"
     measure, on = f"{MEASURES[contrast.measure]} ({contrast.table})", SETTINGS[contrast.setting]
     p = p_written(contrast.p).removeprefix("p = ").removeprefix("p ")
-    for truth, part in contrast.parts.items():
+    for (truth, reached), part in contrast.parts.items():
         n = places(part.high - part.low)
         figures = [written(x, n) for x in (part.mean, part.low, part.high, (part.high - part.low) / 2)]
         more = [written(part.dz, 2), _share(part.better), p, contrast.verdict]
-        yield [names, measure, on, truth.upper() or "-", str(part.n), *figures, *more]
+        tasks = "reached" if reached else "all"
+        yield [names, measure, on, truth.upper() or "-", tasks, str(part.n), *figures, *more]
 
 
 def parts(run: Run, main: Contrast, resamples: int) -> Iterator[Table]:
@@ -59,7 +75,7 @@ def median_tables(run: Run) -> Iterator[Table]:
 def _median_table(title: str, arms: dict[Arm, list[Row]], rows: Sequence[Row]) -> Table:
     columns = {"subjects": [str(len({row.get("subject") for row in of})) for of in arms.values()]}
     for name, label in MEASURES.items():
-        if name != "kernel" and any(row.get(name) is not None for row in rows):
+        if name not in ("kernel", "reached") and any(row.get(name) is not None for row in rows):
             columns[label] = _column([subject_means(of, name) for of in arms.values()])
     if any(row.get("reached") is not None for row in rows):
         columns["reached"] = [_share(fmean(row.get("reached") is not False for row in of)) for of in arms.values()]
