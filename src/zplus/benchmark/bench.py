@@ -141,9 +141,9 @@ class Bench:
         `first` is the number of its first picture in its source.
         """
         samples, asked = read()
-        changes = self._changes(condition)
+        execution = best_execution(self.generator) if samples.real else None  # photos as users edit them
+        changes = self._changes(condition) | {"execution": execution}
         latent = inverted(self.generator, samples.images, condition, **changes)
-        execution = best_execution(self.generator) if samples.real else None  # what users of photos get
         ways = [
             Edited(self.generator, latent, condition, way, execution)
             for way in condition.ways
