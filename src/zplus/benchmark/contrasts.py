@@ -110,7 +110,7 @@ def primaries(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
     there = {setting_of(row) for row in run.table(table)} or {"oracle"}
     group = plan.get("space") or "" if _by_variant(run) else kind(names[0])
     return [
-        _contrast(run, table, _planned(plan, setting), group, names, setting, resamples)
+        _Rows(run, table, setting).contrast(_planned(plan, setting), group, names, resamples)
         for setting in SETTINGS
         if setting in there
     ]
@@ -128,11 +128,11 @@ def others(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
     """
     found, plan = [], _plan(run)
     for table, setting in product(CONTRASTED, SETTINGS):
-        known = list(by_arm(run, _rows(run, table, setting)))
+        rows = _Rows(run, table, setting)
         planned = plan and (plan["table"], _planned(plan, setting), {plan["a"], plan["b"]})
-        for measure, (group, a, b) in product(CONTRASTED[table], _pairs(run, known)):
+        for measure, (group, a, b) in product(CONTRASTED[table], _pairs(run, list(rows.arms))):
             if (table, measure, {a, b}) != planned:
-                found.append(_contrast(run, table, measure, group, (a, b), setting, resamples, bootstrap=False))
+                found.append(rows.contrast(measure, group, (a, b), resamples, bootstrap=False))
     return _corrected(found)
 
 
@@ -155,20 +155,24 @@ def _space(name: str) -> str:
 
 def baselines(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
     """Each arm's edits against no edit, by the distance to the truth, corrected by Holm among themselves."""
-    found = [
-        _contrast(run, "edit", "error_lpips", group, (name, NO_EDIT), setting, resamples, bootstrap=False)
-        for setting in SETTINGS
-        for group, name in by_arm(run, _rows(run, "edit", setting))
-    ]
-    return _corrected(found)
+    edits = [_Rows(run, "edit", setting) for setting in SETTINGS]
+    return _corrected(
+        [
+            rows.contrast("error_lpips", group, (name, NO_EDIT), resamples, bootstrap=False)
+            for rows in edits
+            for group, name in rows.arms
+        ]
+    )
 
 
 def within(run: Run, whole: Contrast, key: str, resamples: int = RESAMPLES) -> dict[str, Contrast]:
     """A contrast again for each "source" of its rows, or each value of a group ("sex"), exploratory."""
-    rows = _rows(run, whole.table, whole.setting)
-    what = whole.table, whole.measure, whole.group, (whole.a, whole.b), whole.setting, resamples
-    values = sorted({field(row, key) for row in rows} - {""})
-    return {value: _contrast(run, *what, [row for row in rows if field(row, key) == value]) for value in values}
+    rows = _Rows(run, whole.table, whole.setting).all
+    found = {}
+    for value in sorted({field(row, key) for row in rows} - {""}):
+        some = _Rows(run, whole.table, whole.setting, (row for row in rows if field(row, key) == value))
+        found[value] = some.contrast(whole.measure, whole.group, (whole.a, whole.b), resamples)
+    return found
 
 
 def arm_of(run: Run, row: Row) -> Arm:
@@ -232,36 +236,39 @@ def _reference(run: Run, known: Sequence[Arm], group: str) -> Arm:
     return wanted if wanted in of else of[0]
 
 
-def _rows(run: Run, table: str, setting: str) -> list[Row]:
-    return [row for row in run.table(table) if setting_of(row) == setting]
+class _Rows:
+    """The rows of one table in one setting, by arm."""
 
+    def __init__(self, run: Run, table: str, setting: str, rows: Iterable[Row] | None = None):
+        self.run, self.table, self.setting = run, table, setting
+        self.all = [row for row in run.table(table) if setting_of(row) == setting] if rows is None else [*rows]
+        self.arms = by_arm(run, self.all)
 
-def _contrast(
-    run: Run, table: str, measure: str, group: str, names: tuple[str, str], setting: str,
-    resamples: int, rows: Sequence[Row] | None = None, bootstrap: bool = True,
-) -> Contrast:  # fmt: skip
-    rows = _rows(run, table, setting) if rows is None else rows
-    rows = [row for row in rows if group in ("", arm_of(run, row).group)]
-    a, b = ([row for row in rows if arm_of(run, row).name == name] for name in names)
-    b, other = (a, "base_lpips") if names[1] == NO_EDIT else (b, measure)
-    truths: tuple[str, ...] = ("",)
-    if table == "edit" and setting == "oracle":
-        truths = tuple(x for x in TRUTHS if x != "z own" or any(row.get("truth") == x for row in rows))
-    gains, tasks = dict[Part, np.ndarray](), list[int]()
-    for reached in (False, True):
-        first, second = _tasks(run, a, measure, reached), _tasks(run, b, other, reached)
-        both = {task: first[task] - second[task] for task in sorted(first.keys() & second.keys())}
-        tasks.append(len(both))
-        found = {Part(x, reached): _gains(both, x, 1 if measure in HIGHER else -1) for x in truths}
-        if not reached:
-            gains |= found
-        elif measure != "reached" and tasks[1] < tasks[0]:
-            gains |= {part: x for part, x in found.items() if len(x) >= MINIMUM}
-    parts = {part: compare(x, resamples, bootstrap=bootstrap) for part, x in gains.items()}
-    unreached = tasks[0] - tasks[1]
-    return Contrast(
-        table, measure, group, *names, setting, gains, parts, _joint(list(parts.values())), tasks[0], unreached
-    )
+    def contrast(
+        self, measure: str, group: str, names: tuple[str, str], resamples: int, bootstrap: bool = True
+    ) -> Contrast:
+        """The first name against the second, which may be no edit; a group of "" is any."""
+        a, b = (self._of(group, name) for name in names)
+        b, other = (a, "base_lpips") if names[1] == NO_EDIT else (b, measure)
+        truths: tuple[str, ...] = ("",)
+        if self.table == "edit" and self.setting == "oracle":
+            truths = tuple(x for x in TRUTHS if x != "z own" or any(row.get("truth") == x for row in a))
+        gains, tasks = dict[Part, np.ndarray](), list[int]()
+        for reached in (False, True):
+            first, second = (_tasks(self.run, *of, reached) for of in ((a, measure), (b, other)))
+            both = {task: first[task] - second[task] for task in sorted(first.keys() & second.keys())}
+            tasks.append(len(both))
+            found = {Part(x, reached): _gains(both, x, 1 if measure in HIGHER else -1) for x in truths}
+            if not reached:
+                gains |= found
+            elif measure != "reached" and tasks[1] < tasks[0]:
+                gains |= {part: x for part, x in found.items() if len(x) >= MINIMUM}
+        parts = {part: compare(x, resamples, bootstrap=bootstrap) for part, x in gains.items()}
+        p, unreached = _joint(list(parts.values())), tasks[0] - tasks[1]
+        return Contrast(self.table, measure, group, *names, self.setting, gains, parts, p, tasks[0], unreached)
+
+    def _of(self, group: str, name: str) -> list[Row]:
+        return [row for arm, rows in self.arms.items() if arm.name == name and group in ("", arm.group) for row in rows]
 
 
 def _gains(differences: dict[Task, float], truth: str, sign: int) -> Float[np.ndarray, " _"]:

@@ -1,0 +1,57 @@
+"""The figures of a run once more, from its rows alone: nothing of zplus is imported, so neither hides a fault."""
+
+import gzip
+import json
+from collections import defaultdict
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+
+def rows_of(folder):
+    """The rows of a run, unpacked or not."""
+    packed = Path(folder) / "rows.jsonl.gz"
+    text = gzip.decompress(packed.read_bytes()) if packed.exists() else (Path(folder) / "rows.jsonl").read_bytes()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def setting(row):
+    """Where the pictures of a row come from."""
+    if "drawn" in (row.get("truth"), row.get("source")):
+        return "drawn"
+    return "photo" if row.get("real") or row.get("source") == "photo" else "oracle"
+
+
+def values(rows, space, measure, reached):
+    """A measure of the edits of a space, by what was asked: subject, truth, source, direction, wanted change."""
+    found = defaultdict(list)
+    for row in rows:
+        told = row["table"] == "edit" and row["space"] == space and row.get(measure) is not None
+        if told and (not reached or row.get("reached") is not False):
+            asked = (row.get(key) or "" for key in ("subject", "truth", "source", "direction"))
+            found[*asked, f"{row.get('wanted') or 0:.1f}"].append(row[measure])
+    return {task: np.mean(x) for task, x in found.items()}
+
+
+def contrast(rows, where, measure, a, b):
+    """By truth, and whether both reached it: how many subjects, by how much b exceeds a, and the error of that mean."""
+    rows, found = [row for row in rows if setting(row) == where], {}
+    truths = sorted({row.get("truth") or "" for row in rows if row["table"] == "edit" and "what" not in row})
+    for truth, reached in product(truths if where == "oracle" else [""], (False, True)):
+        one, other = (values(rows, space, measure, reached) for space in (a, b))
+        subjects = defaultdict(list)
+        for task in one.keys() & other.keys():
+            if truth in ("", task[1]):
+                subjects[task[0]].append(other[task] - one[task])
+        gain = np.array([np.mean(x) for x in subjects.values()])
+        if len(gain) > 1:
+            found[truth, reached] = len(gain), gain.mean(), gain.std(ddof=1) / len(gain) ** 0.5
+    return found
+
+
+def share_reached(rows, space):
+    """The share of the wanted changes that the edits of a space reached."""
+    return np.mean(
+        [row["reached"] for row in rows if row["table"] == "edit" and row["space"] == space and "wanted" in row]
+    )
