@@ -24,7 +24,8 @@ from zplus.benchmark.rows import read_run
 from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.samples import FIRST_SEED, ORACLES, TRUTHS, Samples, _codes, drawn, oracle, photos
 from zplus.benchmark.scorers import JUDGES, face_scorers, learnt_scorer
-from zplus.benchmark.trial import STRENGTHS, Edited, StrengthSweep, edit_rows, goals
+from zplus.benchmark.sweep import STRENGTHS, Edited, StrengthSweep
+from zplus.benchmark.trial import edit_rows, goals
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.prior import statistics
 from zplus.latent import Point
@@ -150,8 +151,10 @@ def test_the_rows_of_a_batch_may_move_to_different_sides(generator, directions, 
     latent = latent_of(space, Point(space.broadcast_sample(2, 0)))
     edited = Edited(generator, latent, Condition("w+", "w+"))
     image, start = edited.reconstruction(), measure.matching.read(edited.reconstruction())
-    both = StrengthSweep(edited, image, directions[0], np.array([1.0, -1.0]), start, measure)
-    up, down = (StrengthSweep(edited, image, directions[0], np.full(2, x), start, measure) for x in (1.0, -1.0))
+    both = StrengthSweep(edited, image, directions[0], np.array([1.0, -1.0]), start, measure.matching)
+    up, down = (
+        StrengthSweep(edited, image, directions[0], np.full(2, x), start, measure.matching) for x in (1.0, -1.0)
+    )
     assert torch.equal(both.images[:, 0], up.images[:, 0]) and torch.equal(both.images[:, 1], down.images[:, 1])
 
 

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binom
 
 from runs import PLAN, make_photo_rows, make_rows, make_run
-from zplus.benchmark.contrasts import Part, baselines, by_arm, kind, others, primaries, within
+from zplus.benchmark.arms import by_arm, kind
+from zplus.benchmark.contrasts import Part, baselines, others, primaries, within
 from zplus.benchmark.findings import findings, sentence
 from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.rows import read_run
@@ -178,6 +179,9 @@ def test_every_way_to_edit_meets_the_planned_rival(run_of):
         ("z+ own directions", "z+"), ("z+ own directions", "w+"), ("z+", "w+"),
     }  # fmt: skip
     assert [str(arm) for arm in by_arm(run, run.rows)][:2] == ["z+ own directions", "z+"]
+    plain = [row for row in run.rows if row["table"] == "edit" or "own" not in row["space"]]
+    found = others(replace(run, rows=tuple(plain)), FEW)  # reconstructions are the same whatever the way to edit
+    assert {c.a for c in found if c.measure == "lpips_vgg"} == {"f/z+", "f/z+ moved in W", "z+"}
 
 
 def test_each_setting_has_its_primary_contrast(run_of):

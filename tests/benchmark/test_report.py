@@ -5,7 +5,7 @@ import pytest
 
 from runs import add_picture, make_photo_rows, make_rows, make_run
 from zplus.benchmark import plots
-from zplus.benchmark.contrasts import Arm
+from zplus.benchmark.arms import Arm
 from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.report import write_report
 from zplus.benchmark.rows import read_run

@@ -15,8 +15,8 @@ from zplus.benchmark.conditions import BENCHES, Condition, Way, codes_of
 from zplus.benchmark.rows import Row
 from zplus.benchmark.run import Trial
 from zplus.benchmark.samples import ORACLES, Images, Kinds, Samples, oracle
+from zplus.benchmark.sweep import Edited
 from zplus.benchmark.trial import (
-    Edited,
     Goals,
     Made,
     Metrics,

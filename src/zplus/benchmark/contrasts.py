@@ -8,7 +8,7 @@ are corrected together by Holm's method, their intervals too.
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -16,17 +16,26 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from zplus.benchmark.arms import (
+    KINDS,
+    SETTINGS,
+    Arm,
+    Task,
+    arm_of,
+    by_arm,
+    by_variant,
+    field,
+    kind,
+    means,
+    setting_of,
+    space_of_arm,
+)
 from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import ALPHA, MINIMUM, RESAMPLES, Comparison, compare, holm, student_interval
 from zplus.errors import ZplusError
 from zplus.perception.metrics import METRICS
-from zplus.spaces.registry import CODES
 
-HIGHER = {name for name, metric in METRICS.items() if metric.higher_is_better} | {
-    "judge_change",
-    "reached",
-}  # else lower
-SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
+HIGHER = {"judge_change", "reached", *(name for name, metric in METRICS.items() if metric.higher_is_better)}
 CONTRASTED = {
     "reconstruction": ("lpips_vgg", "identity_distance", "kernel"),
     "edit": (
@@ -34,24 +43,9 @@ CONTRASTED = {
         "kernel",
     ),
 }  # fmt: skip
-SETTINGS = {"oracle": "generated pictures", "drawn": "drawn pairs", "photo": "photos"}  # where a truth comes from
 TRUTHS = ("w", "z", "z own")  # of the oracle's edits, see `samples`; runs of the first edition have the first two
 OF_PHOTOS = "identity_distance"  # what the primary contrast is about where there is no truth
 NO_EDIT = "no edit"
-KINDS = ("without F", "with F")  # groups of spaces
-ORDER = [*KINDS, "default", "as it is", *(f + name for f in ("", "f/") for name in CODES)]
-
-Task = tuple[str, ...]  # subject, truth, and all else in which two rows must agree
-
-
-class Arm(NamedTuple):
-    """What is compared (`name`), and with whom: only arms of one group are compared."""
-
-    group: str
-    name: str
-
-    def __str__(self) -> str:
-        return self.name if self.group in ("", *KINDS) else f"{self.name} in {self.group}"
 
 
 class Part(NamedTuple):
@@ -105,10 +99,10 @@ def primaries(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
     if not plan:
         return []
     table, names = plan["table"], (plan["a"], plan["b"])
-    if not _by_variant(run) and kind(names[0]) != kind(names[1]):
+    if not by_variant(run) and kind(names[0]) != kind(names[1]):
         raise ZplusError(f"The plan compares {' with '.join(names)}, of which one has F: name two spaces of one kind.")
     there = {setting_of(row) for row in run.table(table)} or {"oracle"}
-    group = plan.get("space") or "" if _by_variant(run) else kind(names[0])
+    group = plan.get("space") or "" if by_variant(run) else kind(names[0])
     return [
         _Rows(run, table, setting).contrast(_planned(plan, setting), group, names, resamples)
         for setting in SETTINGS
@@ -144,13 +138,8 @@ def _pairs(run: Run, known: Sequence[Arm]) -> Iterator[tuple[str, str, str]]:
         if arm != reference:
             yield arm.group, reference.name, arm.name
         other = Arm(arm.group, b if arm.group == KINDS[0] else f"f/{b}")
-        if other in known and arm not in (reference, other) and _space(arm.name) == _space(reference.name):
+        if other in known and arm not in (reference, other) and space_of_arm(arm.name) == space_of_arm(reference.name):
             yield arm.group, arm.name, other.name
-
-
-def _space(name: str) -> str:
-    """The space of an arm, without its way to edit."""
-    return name.partition(" ")[0]
 
 
 def baselines(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
@@ -175,46 +164,6 @@ def within(run: Run, whole: Contrast, key: str, resamples: int = RESAMPLES) -> d
     return found
 
 
-def arm_of(run: Run, row: Row) -> Arm:
-    """Spaces are compared with spaces of their kind, methods and ablations within their space."""
-    space = row.get("space") or ""
-    return Arm(space, row.get("variant") or "default") if _by_variant(run) else Arm(kind(space), space)
-
-
-def by_arm(run: Run, rows: Iterable[Row]) -> dict[Arm, list[Row]]:
-    """The rows of each arm, arms in the order of tables: known names first, others as they come."""
-    rank, found = {name: i for i, name in enumerate(ORDER)}, defaultdict(list)
-
-    def place(arm: Arm) -> list[int]:
-        return [rank.get(name, rank.get(_space(name), len(rank))) for name in arm]
-
-    for row in rows:
-        found[arm_of(run, row)].append(row)
-    return dict(sorted(found.items(), key=lambda item: place(item[0])))
-
-
-def kind(space: str) -> str:
-    """Whether a space holds a feature map."""
-    return KINDS[space.lower().startswith("f")]
-
-
-def setting_of(row: Row) -> str:
-    """Where a row's picture and truth come from, one of `SETTINGS`."""
-    if "drawn" in (row.get("truth"), row.get("source")):
-        return "drawn"
-    return "photo" if row.get("real") or row.get("source") == "photo" else "oracle"
-
-
-def field(row: Row, key: str) -> str:
-    """The source of a row, or one of its groups; "" if it has none."""
-    return (row.get("source") if key == "source" else (row.get("groups") or {}).get(key)) or ""
-
-
-def subject_means(rows: Iterable[Row], measure: str) -> dict[Task, float]:
-    """The mean of a measure for each subject that has it, as (subject,)."""
-    return _means(rows, measure, lambda row: (row.get("subject") or "",))
-
-
 def _plan(run: Run) -> dict[str, str]:
     """What run.json planned as the primary contrast; empty if it planned none."""
     plan = run.facts["plan"].get("primary") or {}
@@ -224,16 +173,14 @@ def _plan(run: Run) -> dict[str, str]:
     return plan
 
 
-def _by_variant(run: Run) -> bool:
-    return run.facts["bench"] in ("methods", "ablations")
-
-
 def _reference(run: Run, known: Sequence[Arm], group: str) -> Arm:
     """What the others of a group are held against: the plan's a, its sibling in the other kind, else the first."""
     a = _plan(run).get("a", "z+")
-    sibling = a.removeprefix("f/") if group == KINDS[0] else "f/" + a.removeprefix("f/")
-    wanted, of = Arm(group, a if _by_variant(run) else sibling), [arm for arm in known if arm.group == group]
-    return wanted if wanted in of else of[0]
+    if not by_variant(run):
+        a = a.removeprefix("f/") if group == KINDS[0] else "f/" + a.removeprefix("f/")
+    of = [arm for arm in known if arm.group == group]
+    planned = (arm for name in (a, space_of_arm(a)) for arm in of if arm.name == name)  # or its space, before an edit
+    return next(planned, of[0])
 
 
 class _Rows:
@@ -311,20 +258,10 @@ def _widened(contrast: Contrast, number: float) -> dict[Part, Comparison]:
 def _tasks(run: Run, rows: Iterable[Row], measure: str, reached: bool = False) -> dict[Task, float]:
     """The mean for each task, of all rows or of those that reached the wanted change."""
     kept = (row for row in rows if not reached or row.get("reached") is not False)
-    return _means(kept, measure, lambda row: _task(run, row))
+    return means(kept, measure, lambda row: _task(run, row))
 
 
 def _task(run: Run, row: Row) -> Task:
     """What an arm was asked; wanted changes are those of the truth, equal for all arms but for rounding."""
     asked = (row.get(name) or "" for name in ("subject", "truth", "source", "direction"))
     return *asked, arm_of(run, row).group, f"{row.get('wanted') or 0:.1f}"
-
-
-def _means(rows: Iterable[Row], measure: str, key: Callable[[Row], Task]) -> dict[Task, float]:
-    found = defaultdict(list)
-    for row in rows:
-        value = row.get(measure)
-        if value is not None and math.isfinite(value):
-            down = measure in SIGNED and (row.get("wanted") or 0) < 0
-            found[key(row)].append(-float(value) if down else float(value))
-    return {name: float(np.mean(values)) for name, values in found.items()}

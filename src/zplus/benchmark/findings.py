@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from zplus.benchmark.contrasts import CONTRASTED, HIGHER, KINDS, NO_EDIT, Arm, Contrast, Part
+from zplus.benchmark.arms import KINDS, Arm
+from zplus.benchmark.contrasts import CONTRASTED, HIGHER, NO_EDIT, Contrast, Part
 from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import MINIMUM, Comparison
 

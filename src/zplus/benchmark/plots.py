@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from zplus.benchmark.contrasts import KINDS, SETTINGS, Arm, by_arm, kind, setting_of, subject_means
+from zplus.benchmark.arms import KINDS, SETTINGS, Arm, by_arm, kind, setting_of, subject_means
 from zplus.benchmark.rows import Row, Run
 from zplus.errors import MissingExtraError
 from zplus.spaces.registry import CODES

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from zplus.benchmark import contrasts as compared
-from zplus.benchmark.contrasts import ORDER
+from zplus.benchmark.arms import ORDER
 from zplus.benchmark.findings import TRUTH, findings
 from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.page import Block, Picture, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
