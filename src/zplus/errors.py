@@ -75,6 +75,12 @@ def reason(error: BaseException) -> str:
     return printable(" ".join(str(error).split()))[:200]
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in the words of Python, torch and CUDA."""
+    said = isinstance(error, RuntimeError) and ("allocate memory" in str(error) or "out of memory" in str(error))
+    return said or isinstance(error, MemoryError)
+
+
 def sentence(error: BaseException) -> str:
     """What went wrong, in one line for a person."""
     return printable(_sentence(error))[:LONGEST]
@@ -83,7 +89,7 @@ def sentence(error: BaseException) -> str:
 def _sentence(error: BaseException) -> str:
     if isinstance(error, ZplusError):
         return " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+    if is_out_of_memory(error):
         return "There is not enough memory: close other programs, or use a smaller picture."
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from command_line import leftovers, needs_lpips, picture
-from zplus.errors import DivergedError
+from zplus.errors import DivergedError, is_out_of_memory
 from zplus.inversion import batch_size
 from zplus.latent import load_latent
 from zplus.workflow import batch, worker
@@ -239,7 +239,8 @@ def test_the_size_of_a_batch_goes_with_the_memory(monkeypatch):
         monkeypatch.setattr(batch_size, "free_memory", lambda device, free=free: free * one)
         assert batch_size.batch_size(generator, settings) == size
     assert batch_size.batch_size(generator, preset("pti")) == 1
-    assert not batch_size.out_of_memory(ValueError("out of memory"))
+    assert is_out_of_memory(MemoryError()) and is_out_of_memory(RuntimeError("you tried to allocate memory"))
+    assert not is_out_of_memory(ValueError("out of memory"))
 
 
 def test_the_line_says_how_many_an_hour_and_how_long_it_takes(monkeypatch):

@@ -47,10 +47,3 @@ def free_memory(device: torch.device) -> int:
         bound, used = (int((group / name).read_text(encoding="ascii")) for name in ("memory.max", "memory.current"))
         found.append(bound - used)
     return max(0, min(found)) if found else UNKNOWN
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, in the words of Python, torch and CUDA."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and bool(re.search("allocate memory|out of memory", str(error)))

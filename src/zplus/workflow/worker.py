@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from zplus.errors import ZplusError
+from zplus.errors import ZplusError, is_out_of_memory
 from zplus.faces.align import Aligned
 from zplus.faces.detector import FaceDetector
 from zplus.files import FULL, REFUSED
 from zplus.images import to_pixels, write_image
-from zplus.inversion.batch_size import batch_size, out_of_memory
+from zplus.inversion.batch_size import batch_size
 from zplus.latent import Latent, save_latent
 from zplus.perception.quality import FIGURES
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting
@@ -134,7 +134,7 @@ class Worker:
             try:
                 found = self._rows(part, callbacks, title)
             except Exception as error:
-                if not out_of_memory(error) or self.size == 1:
+                if not is_out_of_memory(error) or self.size == 1:
                     raise
                 self.callbacks.say(f"The memory does not suffice for {self.size} photos at once: now {self.size // 2}.")
                 self.size //= 2
