@@ -24,13 +24,14 @@ def setting(row):
 
 
 def values(rows, space, measure, reached):
-    """A measure of the edits of a space, by what was asked: subject, truth, source, direction, wanted change."""
+    """A measure of the edits of a space, by what was asked: subject, truth, source, direction. Edits have a reading."""
     found = defaultdict(list)
     for row in rows:
-        told = row["table"] == "edit" and row["space"] == space and row.get(measure) is not None
-        if told and (not reached or row.get("reached") is not False):
+        told = row["table"] == "edit" and row["space"] == space and row.get("change") is not None
+        if told and row.get(measure) is not None and (not reached or row.get("reached") is not False):
             asked = (row.get(key) or "" for key in ("subject", "truth", "source", "direction"))
-            found[*asked, f"{row.get('wanted') or 0:.1f}"].append(row[measure])
+            down = measure == "judge_change" and row["wanted"] < 0
+            found[tuple(asked)].append(-row[measure] if down else row[measure])
     return {task: np.mean(x) for task, x in found.items()}
 
 
@@ -45,13 +46,6 @@ def contrast(rows, where, measure, a, b):
             if truth in ("", task[1]):
                 subjects[task[0]].append(other[task] - one[task])
         gain = np.array([np.mean(x) for x in subjects.values()])
-        if len(gain) > 1:
-            found[truth, reached] = len(gain), gain.mean(), gain.std(ddof=1) / len(gain) ** 0.5
+        few = len(gain) < 2
+        found[truth, reached] = len(gain), *((0, 0) if few else (gain.mean(), gain.std(ddof=1) / len(gain) ** 0.5))
     return found
-
-
-def share_reached(rows, space):
-    """The share of the wanted changes that the edits of a space reached."""
-    return np.mean(
-        [row["reached"] for row in rows if row["table"] == "edit" and row["space"] == space and "wanted" in row]
-    )

@@ -140,22 +140,25 @@ def test_every_way_to_edit_is_right_at_home_and_wrong_abroad(space, way, home, g
 
 
 def test_photos_are_edited_away_from_what_they_show(generator, directions, measure):
-    bright = torch.stack([torch.full((3, 32, 32), x) for x in (-0.5, 0.5)])
-    asked = goals(Samples("photo", ["dark", "bright"], bright, {}, [{}, {}]), measure)
-    for one in directions:  # which are scored by how bright a colour is
-        assert asked.side[one.name].tolist() == asked.change[one.name, None].tolist() == [1.0, -1.0]
+    for shade, side in ((-0.5, 1), (0.5, -1)):
+        photo = Samples("photo", ["one"], torch.full((1, 3, 32, 32), shade), {}, [{}])
+        asked = goals(photo, measure)
+        for one in directions:  # which are scored by how bright a colour is
+            assert asked.side[one.name] == asked.change[one.name, None].item() == side
 
 
-def test_the_rows_of_a_batch_may_move_to_different_sides(generator, directions, measure):
+def test_a_picture_without_a_reading_has_no_change(generator, directions, measure):
     space = make_space("w+", generator)
     latent = latent_of(space, Point(space.broadcast_sample(2, 0)))
-    edited = Edited(generator, latent, Condition("w+", "w+"))
-    image, start = edited.reconstruction(), measure.matching.read(edited.reconstruction())
-    both = StrengthSweep(edited, image, directions[0], np.array([1.0, -1.0]), start, measure.matching)
-    up, down = (
-        StrengthSweep(edited, image, directions[0], np.full(2, x), start, measure.matching) for x in (1.0, -1.0)
-    )
-    assert torch.equal(both.images[:, 0], up.images[:, 0]) and torch.equal(both.images[:, 1], down.images[:, 1])
+    edited, name = Edited(generator, latent, Condition("w+", "w+")), directions[0].name
+    image, scorer = edited.reconstruction(), measure.matching
+    start = {name: scorer.read(image)[name] * [1, np.nan]}
+    sweep = StrengthSweep(edited, image, directions[0], -1, start, scorer)
+    goal = sweep.changes[name][[4, 4], 0]
+    best = sweep.nearest(goal)
+    _, told = sweep.chosen(best, goal)
+    assert best.tolist() == [4, 0] and told["strength"] == [-STRENGTHS[4], 0.0] and told["reached"][0]
+    assert np.isfinite(told["change"][0]) and np.isnan(told["change"][1]) and not told["reached"][1]
 
 
 def test_rates_are_widened_until_the_best_lies_inside():
@@ -321,6 +324,8 @@ def test_a_killed_run_goes_on_to_the_same_rows(tiny_bench, generator, tmp_path):
         Recorder(cut.folder, "spaces", generator, {"settings": 2})
     with pytest.raises(ZplusError, match="other photos or drawings:"):
         Recorder(cut.folder, "spaces", generator, SETTINGS | {"others": {"photo": "of others"}})
+    with pytest.raises(ZplusError, match="another plan"):
+        Recorder(cut.folder, "spaces", generator, SETTINGS, primary={})
     with pytest.raises(ZplusError, match="another bench"):
         Recorder(cut.folder, "methods", generator, SETTINGS)
 
@@ -379,7 +384,8 @@ def test_inversions_stop_at_the_distortion_asked_for(tiny_bench, generator, tmp_
     found = {row["space"]: row for row in even.rows("reconstruction")}
     assert found["f/z+"]["reached"] and found["f/z+"]["lpips_vgg"] == pytest.approx(2 * end, rel=0.2)
     assert not found["worse"]["reached"] and found["worse"]["lpips_vgg"] > 3 * end
-    assert not any(row["reached"] for row in even.rows("edit") if row["space"] == "worse")
+    edited = {row["space"] for row in even.rows("edit")}
+    assert "f/z+" in edited and "worse" not in edited
 
 
 @needs_lpips
@@ -410,7 +416,7 @@ def test_a_space_made_worse_is_found(tiny_bench, generator, tmp_path):
     recorder.record(tiny_bench(tmp_path, 10).trials(()), quiet)
     run = read_run(tmp_path)
     assert all(row["passed"] for row in run.table("sanity"))
-    found = {x.b: x for x in others(run, 999) if x.measure == "lpips_vgg"}
+    found = {x.b: x for x in others(run) if x.measure == "lpips_vgg"}
     assert found["worse"].verdict == "z+", found["worse"]
     reconstructed = {row["space"] for row in run.table("reconstruction")}
     assert reconstructed == {"f/z+", "w+", "z+", "worse"}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
@@ -71,6 +72,11 @@ class Plan:
         named = (replace(one, ways=tuple(x for x in one.ways if self._is_asked(one, x))) for one in known)
         return [one for one in named if one.ways]
 
+    @property
+    def arms(self) -> set[str]:
+        """What rows name the spaces, controls and ways to edit by."""
+        return {self.arm(one, way)["space"] for one in self.conditions for way in one.ways}
+
     def arm(self, condition: Condition, way: Way) -> Row:
         """What rows name a condition by; spaces, and controls and ways to edit that count as spaces, by one name."""
         if self.bench == "spaces":
@@ -93,14 +99,14 @@ class Bench:
     def tuning(self) -> Iterator[Trial]:
         """For each condition without a rate of its own, how near every rate comes on pictures of which no row is."""
         for condition in self.plan.conditions:
-            if not condition.settings.keys() & {"method", "code_lr"}:
+            if self.plan.bench != "methods" and "code_lr" not in condition.settings:  # methods have rates of their own
                 yield Trial(f"rates of {self._label(condition)}", partial(self._tuned, condition))
 
     def choose_rates(self, rows: Iterable[Row]) -> None:
         """Take the rate that came nearest, of the rows that `tuning` gave."""
         best: dict[str, tuple[float, float]] = {}
         for row in rows:
-            found = (row["lpips_vgg"], row["value"])
+            found = (row.get("lpips_vgg", math.inf), row["value"])
             best[row["what"]] = min(found, best.get(row["what"], found))
         self.rates = {what: rate for what, (_, rate) in best.items()}
 
@@ -178,16 +184,16 @@ class Bench:
         feature = edited.condition.feature if edited.latent.layer else None
         made: list[Made] = []
         for i, row in edit_rows(edited, image, samples, directions, self.measure, asked, made):
-            if "reached" in row:  # which is what rows of a single strength have not
-                row["reached"] &= near[i]
-            yield facts[i] | {"table": "edit", "feature": feature} | row
+            if near[i]:
+                yield facts[i] | {"table": "edit", "feature": feature} | row
         shown += [one._replace(arm=self.plan.arm(edited.condition, edited.way)) for one in made]
         if samples.source == "z":
             strength = samples.side * AMOUNT
             lec = loss_of_editing(edited, image, directions[0], strength, self.measure, **changes)
             for i, value in enumerate(lec.tolist()):
-                row = {"direction": directions[0].name, "what": "there and back", "lec": value, "reached": near[i]}
-                yield facts[i] | {"table": "edit"} | row
+                if near[i]:
+                    row = {"direction": directions[0].name, "what": "there and back", "lec": value}
+                    yield facts[i] | {"table": "edit"} | row
         still, _ = edited.image(directions[0], 0.0)
         difference = float((still - image).abs().max())
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}

@@ -46,6 +46,7 @@ CONTRASTED = {
 TRUTHS = ("w", "z", "z own")  # of the oracle's edits, see `samples`; runs of the first edition have the first two
 OF_PHOTOS = "identity_distance"  # what the primary contrast is about where there is no truth
 NO_EDIT = "no edit"
+WHOLE = ("reached", "kernel")  # measures that say nothing of the reached tasks alone: of all tasks, of whole sets
 
 
 class Part(NamedTuple):
@@ -59,8 +60,8 @@ class Part(NamedTuple):
 class Contrast:
     """Arm a against arm b by one measure in one setting.
 
-    gains: by part, a number a subject, positive where a is better; parts: what they say. The part of the reached tasks
-    is missing where both arms reached all, or too few.
+    gains: by part, a number a subject, positive where a is better; parts: what they say. There is no part of the
+    reached tasks where both arms reached all.
     """
 
     table: str
@@ -74,6 +75,7 @@ class Contrast:
     p: float  # the largest of the parts, 1 if they disagree in sign, nan if one has too few subjects
     tasks: int  # that both arms were given
     unreached: int  # those whose wanted change not both arms reached
+    lost: int  # tasks besides, in which one arm alone could be measured
     family: int = 1  # p is corrected for so many contrasts
 
     @property
@@ -115,10 +117,11 @@ def _planned(plan: dict[str, str], setting: str) -> str:
     return OF_PHOTOS if setting == "photo" and plan["measure"].startswith("error_") else plan["measure"]
 
 
-def others(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
+def others(run: Run) -> list[Contrast]:
     """The reference of each group against the other arms of it, and its other ways to edit against the plan's b.
 
-    All by the measures of `CONTRASTED`, corrected by Holm.
+    All by the measures of `CONTRASTED`, corrected by Holm, with p and intervals of Student's t: random signs are too
+    few for the p of a large family.
     """
     found, plan = [], _plan(run)
     for table, setting in product(CONTRASTED, SETTINGS):
@@ -126,7 +129,7 @@ def others(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
         planned = plan and (plan["table"], _planned(plan, setting), {plan["a"], plan["b"]})
         for measure, (group, a, b) in product(CONTRASTED[table], _pairs(run, list(rows.arms))):
             if (table, measure, {a, b}) != planned:
-                found.append(rows.contrast(measure, group, (a, b), resamples, bootstrap=False))
+                found.append(rows.contrast(measure, group, (a, b), None))
     return _corrected(found)
 
 
@@ -137,20 +140,16 @@ def _pairs(run: Run, known: Sequence[Arm]) -> Iterator[tuple[str, str, str]]:
         reference = _reference(run, known, arm.group)
         if arm != reference:
             yield arm.group, reference.name, arm.name
-        other = Arm(arm.group, b if arm.group == KINDS[0] else f"f/{b}")
-        if other in known and arm not in (reference, other) and space_of_arm(arm.name) == space_of_arm(reference.name):
-            yield arm.group, arm.name, other.name
+        rival, way = Arm(arm.group, b if arm.group == KINDS[0] else f"f/{b}"), space_of_arm(reference.name)
+        if not by_variant(run) and rival in known and arm not in (reference, rival) and space_of_arm(arm.name) == way:
+            yield arm.group, arm.name, rival.name
 
 
-def baselines(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
+def baselines(run: Run) -> list[Contrast]:
     """Each arm's edits against no edit, by the distance to the truth, corrected by Holm among themselves."""
     edits = [_Rows(run, "edit", setting) for setting in SETTINGS]
     return _corrected(
-        [
-            rows.contrast("error_lpips", group, (name, NO_EDIT), resamples, bootstrap=False)
-            for rows in edits
-            for group, name in rows.arms
-        ]
+        [rows.contrast("error_lpips", group, (name, NO_EDIT), None) for rows in edits for group, name in rows.arms]
     )
 
 
@@ -191,10 +190,8 @@ class _Rows:
         self.all = [row for row in run.table(table) if setting_of(row) == setting] if rows is None else [*rows]
         self.arms = by_arm(run, self.all)
 
-    def contrast(
-        self, measure: str, group: str, names: tuple[str, str], resamples: int, bootstrap: bool = True
-    ) -> Contrast:
-        """The first name against the second, which may be no edit; a group of "" is any."""
+    def contrast(self, measure: str, group: str, names: tuple[str, str], resamples: int | None) -> Contrast:
+        """The first name against the second, which may be no edit; a group of "" is any. resamples: as in `compare`."""
         a, b = (self._of(group, name) for name in names)
         b, other = (a, "base_lpips") if names[1] == NO_EDIT else (b, measure)
         truths: tuple[str, ...] = ("",)
@@ -208,11 +205,12 @@ class _Rows:
             found = {Part(x, reached): _gains(both, x, 1 if measure in HIGHER else -1) for x in truths}
             if not reached:
                 gains |= found
-            elif measure != "reached" and tasks[1] < tasks[0]:
-                gains |= {part: x for part, x in found.items() if len(x) >= MINIMUM}
-        parts = {part: compare(x, resamples, bootstrap=bootstrap) for part, x in gains.items()}
+                lost = len(first.keys() ^ second.keys())
+            elif measure not in WHOLE and tasks[1] < tasks[0]:
+                gains |= found
+        parts = {part: compare(x, resamples) for part, x in gains.items()}
         p, unreached = _joint(list(parts.values())), tasks[0] - tasks[1]
-        return Contrast(self.table, measure, group, *names, self.setting, gains, parts, p, tasks[0], unreached)
+        return Contrast(self.table, measure, group, *names, self.setting, gains, parts, p, tasks[0], unreached, lost)
 
     def _of(self, group: str, name: str) -> list[Row]:
         return [row for arm, rows in self.arms.items() if arm.name == name and group in ("", arm.group) for row in rows]
@@ -256,12 +254,16 @@ def _widened(contrast: Contrast, number: float) -> dict[Part, Comparison]:
 
 
 def _tasks(run: Run, rows: Iterable[Row], measure: str, reached: bool = False) -> dict[Task, float]:
-    """The mean for each task, of all rows or of those that reached the wanted change."""
-    kept = (row for row in rows if not reached or row.get("reached") is not False)
+    """The mean for each task, of all rows or of those that reached the wanted change.
+
+    An edit whose change has no reading, as that of a face that was not found, was not matched and is none.
+    """
+    kept = (row for row in rows if row["table"] != "edit" or row.get("change") is not None)
+    kept = (row for row in kept if not reached or row.get("reached") is not False)
     return means(kept, measure, lambda row: _task(run, row))
 
 
 def _task(run: Run, row: Row) -> Task:
-    """What an arm was asked; wanted changes are those of the truth, equal for all arms but for rounding."""
+    """What an arm was asked; the wanted change follows from it."""
     asked = (row.get(name) or "" for name in ("subject", "truth", "source", "direction"))
-    return *asked, arm_of(run, row).group, f"{row.get('wanted') or 0:.1f}"
+    return *asked, arm_of(run, row).group

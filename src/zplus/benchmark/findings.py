@@ -15,8 +15,8 @@ BETTER = {
     ("reconstruction", "identity_distance"): "the reconstruction keeps the person better",
     ("reconstruction", "kernel"): "reconstructions as a set are closer to the originals",
     ("edit", "error_lpips"): "the edited image is closer to the truth",
-    ("edit", "error_alex"): "the edited image is closer to the truth",
-    ("edit", "error_ssim"): "the edited image is closer to the truth",
+    ("edit", "error_alex"): "by LPIPS-Alex the edited image is closer to the truth",
+    ("edit", "error_ssim"): "by SSIM the edited image is closer to the truth",
     ("edit", "reached"): "more of the wanted changes are reached",
     ("edit", "judge_change"): "the held-out scorer measures more of the wanted change",
     ("edit", "identity_distance"): "the edit keeps the person better",
@@ -160,6 +160,9 @@ def _cautions(run: Run, main: Sequence[Contrast]) -> Iterator[str]:
             there = f"{contrast.unreached} of {contrast.tasks} tasks of the primary contrast{WHERE[contrast.setting]}"
             how = "they count at the nearest strength, and are left out of what both reached"
             yield f"In {there} an arm did not reach the wanted change: {how}."
+        if contrast.lost:
+            told = f"{contrast.lost} tasks more of the primary contrast{WHERE[contrast.setting]}"
+            yield f"In {told} one arm alone was measured: the other lost the face, or its trial is missing."
     for check, rows in checks(run).items():
         failed = [row for row in rows if not row.get("passed")]
         if failed:

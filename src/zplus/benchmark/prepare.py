@@ -30,7 +30,7 @@ from zplus.perception.metrics import LPIPS_SIDE, MetricNetworks
 from zplus.spaces import make_space
 
 KINDS = ("w", "z", "s")  # of codes that directions are found in
-FACES = ("smile", "age", "yaw")  # directions whose scorers have a held-out counterpart
+FACES = ("smile", "age", "yaw")  # directions that two scorers can measure, although that of age is held out nowhere
 COMPONENTS = 3  # principal components, for generators without directions that can be scored
 REGRESSED, CALIBRATED = 20_000, 1000  # samples whose z is regressed on a position in W, and that measure a unit
 PRIOR, SAMPLES = 100, 2000  # samples that measure the scorers' deviation, and that a scorer learns from
@@ -45,8 +45,8 @@ class BenchOptions:
     """What a bench inverts and edits beside the generator's own images, and how it is run.
 
     photos: a folder; aligned: whether they are aligned faces already. pairs: a zip of drawings with their true edits.
-    photo_count: the most of either. directions: names or files; those with a held-out scorer, if empty. tune: whether
-    learning rates are chosen first.
+    photo_count: the most of either. directions: names or files; `FACES` or components, if empty. tune: whether learning
+    rates are chosen first.
     """
 
     photos: Path | None = None
@@ -74,10 +74,10 @@ class Prepared:
 
     @property
     def primary(self) -> dict[str, str]:
-        """The primary contrast; of spaces, each is edited by directions of its own kind where there are some."""
+        """The primary contrast; of spaces, each is edited by directions of its own kind if that is asked for."""
         planned = PRIMARY[self.plan.bench]
-        own = self.plan.bench == "spaces" and self.directions[codes_of(planned["a"])]
-        return planned | ({"a": f"{planned['a']} {OWN_WAY.name}"} if own else {})
+        own = f"{planned['a']} {OWN_WAY.name}"
+        return planned | ({"a": own} if own in self.plan.arms else {})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -101,6 +101,8 @@ class Prepared:
             *(bench.tuning() if self.options.tune else ()),
         ]
         finished = recorder.record(first, told)
+        if recorder.failed:  # a rate that is missing would be another one when the run goes on
+            return finished
         bench.choose_rates(recorder.rows("rate"))
         return finished and recorder.record(bench.trials(self.others), told)
 

@@ -72,8 +72,8 @@ def made(row: Row) -> bool:
 
 
 def _sections(run: Run, public: bool, resamples: int) -> Sections:
-    main, rest = compared.primaries(run, resamples), compared.others(run, resamples)
-    base, said = compared.baselines(run, resamples), findings(run, main, rest)
+    main, rest = compared.primaries(run, resamples), compared.others(run)
+    base, said = compared.baselines(run), findings(run, main, rest)
     words = [Words(title, [text for name, text in said if name == kind], look) for kind, (title, look) in SAID.items()]
     missing = [text for kind, text in said if kind == "missing"] or ["Nothing that was planned."]
     found: dict[str, list[Block]] = {

@@ -134,6 +134,8 @@ class Recorder:
         other = [SAID.get(key, key) for key in {**old, **new} if old.get(key) != new.get(key)]
         if other:
             raise ZplusError(f"{self.folder} holds a run with other {', '.join(other)}: give another folder with -o.")
+        if run.facts["plan"] != self.facts["plan"]:
+            raise ZplusError(f"{self.folder} holds a run with another plan: give another folder with -o.")
         self.facts |= {key: run.facts[key] for key in (*SITTING, "seconds")}
         self.facts["sittings"] = [*run.facts["sittings"], *self.facts["sittings"]]
         self.done = {row["trial"] for row in run.table("end") if row.get("trial")}

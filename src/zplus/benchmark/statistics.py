@@ -39,16 +39,22 @@ def student_interval(differences: Differences, level: float) -> tuple[float, flo
     return float(differences.mean() - half), float(differences.mean() + half)
 
 
-def compare(differences: Differences, resamples: int = RESAMPLES, seed: int = 0, bootstrap: bool = True) -> Comparison:
-    """All figures of differences float64 [n], in the order of `Comparison`; the interval by Student's t if not so."""
+def compare(differences: Differences, resamples: int | None = RESAMPLES, seed: int = 0) -> Comparison:
+    """All figures of differences float64 [n], in the order of `Comparison`.
+
+    The interval is of a bootstrap and p of random signs; without resamples both are Student's.
+    """
     n = len(differences)
     if n < MINIMUM:
         return Comparison(n)
-    low, high = student_interval(differences, 1 - ALPHA)
-    if bootstrap:
-        low, high = interval(differences, resamples=resamples, seed=seed)
     dz, better = effect(differences)
-    return Comparison(n, float(differences.mean()), low, high, dz, better, sign_flip(differences, resamples, seed))
+    if resamples is None:
+        low, high = student_interval(differences, 1 - ALPHA)
+        p = float(stats.ttest_1samp(differences, 0).pvalue) if np.ptp(differences) else float(not differences[0])
+    else:
+        low, high = interval(differences, resamples=resamples, seed=seed)
+        p = sign_flip(differences, resamples, seed)
+    return Comparison(n, float(differences.mean()), low, high, dz, better, p)
 
 
 def interval(

@@ -67,7 +67,7 @@ class Edited:
 class StrengthSweep:
     """The images of a batch at every strength of a direction, and the change that the matching scorer measures.
 
-    side: to which each row moves, 1 or -1.
+    side: to which all rows move, 1 or -1.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class StrengthSweep:
         edited: Edited,
         reconstruction: Images,
         direction: Direction,
-        side: Float[np.ndarray, " n"],
+        side: int,
         start: Readings,
         matching: Scorer,
     ):
-        self.sides, self.strengths = side, np.outer(STRENGTHS, side) + 0.0  # [S, N], without -0.0
+        self.side, self.strengths = side, [side * strength or 0.0 for strength in STRENGTHS]  # without -0.0
         tried = [(reconstruction, [True] * len(reconstruction))]  # at 0
-        tried += [_to_sides(edited, direction, strengths) for strengths in self.strengths[1:]]
+        tried += [edited.image(direction, strength) for strength in self.strengths[1:]]
         self.images = torch.stack([images for images, _ in tried])  # [S, N, 3, R, R]
         self.followed = np.array([followed for _, followed in tried])  # [S, N]
         readings = [start, *map(matching.read, self.images[1:])]
@@ -99,17 +99,7 @@ class StrengthSweep:
         change = self.changes[self.name][best, rows]
         others = [np.abs(x[best, rows]) for key, x in self.changes.items() if key != self.name]
         told: dict[str, Any] = {
-            "strength": self.strengths[best, rows], "wanted": goal, "change": change,
+            "strength": [self.strengths[s] for s in best], "wanted": goal, "change": change,
             "reached": self.followed[best, rows] & (np.abs(change - goal) <= NEAR * np.abs(goal)),
         }  # fmt: skip
         return self.images[best, rows], told | ({"off_target": np.mean(others, 0)} if others else {})
-
-
-def _to_sides(edited: Edited, direction: Direction, strengths: Float[np.ndarray, " n"]) -> tuple[Images, list[bool]]:
-    """The pictures of a batch whose rows move by as much, but not to the same side."""
-    first, *more = [edited.image(direction, strength) for strength in np.unique(strengths).tolist()]
-    for images, followed in more:  # of the higher of two strengths
-        up = strengths > 0
-        shown = torch.where(torch.from_numpy(up).to(images.device)[:, None, None, None], images, first[0])
-        first = shown, np.where(up, followed, first[1]).tolist()
-    return first

@@ -14,7 +14,7 @@ from zplus.benchmark.people import People, sharpness
 from zplus.benchmark.rows import Row
 from zplus.benchmark.samples import Images, Samples
 from zplus.benchmark.scorers import Scorer
-from zplus.benchmark.sweep import Edited, StrengthSweep
+from zplus.benchmark.sweep import STRENGTHS, Edited, StrengthSweep
 from zplus.direction import Direction
 from zplus.generators import Generator
 from zplus.inversion import invert
@@ -47,12 +47,12 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Goals:
-    """What is asked of a batch: by direction the `side` to which codes move (1 or -1), by direction and truth `change`.
+    """What is asked of a batch: by direction the side to which codes move, 1 or -1; by direction and truth the change.
 
     Changes are those that the matching scorer measures, in deviations; nan where there is no truth.
     """
 
-    side: Mapping[str, Float[np.ndarray, " n"]]
+    side: Mapping[str, int]
     change: Mapping[tuple[str, Truth], Float[np.ndarray, " n"]]
 
 
@@ -130,19 +130,19 @@ def _conformity(generator: Generator, latent: Latent) -> dict[str, Tensor]:
 
 
 def goals(samples: Samples, measure: Metrics) -> Goals:
-    """What is asked of these pictures: the changes of their truths; for photos one that leads away from what they show.
+    """What is asked of these pictures: the changes of their truths; of a photo one that leads away from what it shows.
 
     A face that smiles more than the mean of the prior is to smile less by `WANTED` deviations, any other to smile more.
     """
     start = measure.matching.read(samples.images)
     if not samples.truths:
-        side = {name: np.where(reading > 0, -1.0, 1.0) for name, reading in start.items()}
-        return Goals(side, {(name, None): WANTED * x for name, x in side.items()})
+        side = {name: -1 if reading.item() > 0 else 1 for name, reading in start.items()}  # photos come one by one
+        return Goals(side, {(name, None): np.array([WANTED * x]) for name, x in side.items()})
     change: dict[tuple[str, Truth], np.ndarray] = {}
     for (name, truth), images in samples.truths.items():
         moved = measure.matching.read(images.nan_to_num())[name] - start[name]
         change[name, truth] = np.where(_known(images), moved, np.nan)
-    return Goals({name: np.full(len(samples.names), float(samples.side)) for name in start}, change)
+    return Goals(dict.fromkeys(start, samples.side), change)
 
 
 def _known(images: Images) -> Bool[np.ndarray, " n"]:
@@ -205,12 +205,10 @@ def _truths(samples: Samples, name: str) -> list[tuple[Truth, Images | None]]:
 
 
 def _curve(sweep: StrengthSweep, samples: Samples, measure: Metrics) -> Iterator[tuple[int, Row]]:
-    """What each strength does to the people of photos."""
-    for strengths, images, changes in zip(sweep.strengths, sweep.images, sweep.changes[sweep.name], strict=True):
+    """What each strength does to the people of photos, along the wanted side."""
+    for strength, images, changes in zip(STRENGTHS, sweep.images, sweep.side * sweep.changes[sweep.name], strict=True):
         for i in range(len(images)):
-            side = sweep.sides[i]
-            told = {"strength": float(strengths[i] * side), "change": float(changes[i] * side)}
-            row: Row = {"table": "strength", "direction": sweep.name} | told
+            row: Row = {"table": "strength", "direction": sweep.name, "strength": strength, "change": float(changes[i])}
             yield i, row | measure.who(images[i], samples, i)
 
 
