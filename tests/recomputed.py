@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections import defaultdict
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +38,14 @@ def contrast(rows, where, measure, a, b):
     """By truth, and whether both reached it: how many subjects, by how much b exceeds a, and the error of that mean."""
     rows, found = [row for row in rows if setting(row) == where], {}
     truths = sorted({row.get("truth") or "" for row in rows if row["table"] == "edit" and "what" not in row})
-    for truth, reached in product(truths if where == "oracle" else [""], (False, True)):
+    for reached in (False, True):
         one, other = (values(rows, space, measure, reached) for space in (a, b))
-        subjects = defaultdict(list)
-        for task in one.keys() & other.keys():
-            if truth in ("", task[1]):
-                subjects[task[0]].append(other[task] - one[task])
-        gain = np.array([np.mean(x) for x in subjects.values()])
-        few = len(gain) < 2
-        found[truth, reached] = len(gain), *((0, 0) if few else (gain.mean(), gain.std(ddof=1) / len(gain) ** 0.5))
+        for truth in truths if where == "oracle" else [""]:
+            subjects = defaultdict(list)
+            for task in one.keys() & other.keys():
+                if truth in ("", task[1]):
+                    subjects[task[0]].append(other[task] - one[task])
+            gain = np.array([np.mean(x) for x in subjects.values()])
+            few = len(gain) < 2
+            found[truth, reached] = len(gain), *((0, 0) if few else (gain.mean(), gain.std(ddof=1) / len(gain) ** 0.5))
     return found
