@@ -32,8 +32,9 @@ class Comparison(NamedTuple):
 def student_interval(differences: Differences, level: float) -> tuple[float, float]:
     """The interval of the mean by Student's t; for levels near 1, where the ends of a bootstrap rest on few samples.
 
-    >>> [round(x, 2) for x in student_interval(np.array([1.0, 2.0, 3.0]), 0.95)]
-    [-0.48, 4.48]
+    >>> low, high = student_interval(np.array([1.0, 2.0, 3.0]), 0.95)
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
     """
     half = stats.t.ppf((1 + level) / 2, len(differences) - 1) * stats.sem(differences)
     return float(differences.mean() - half), float(differences.mean() + half)
