@@ -166,8 +166,7 @@ class Bench:
         shown = [Made("source", samples.images), Made("reconstruction", image)]
         shown += [Made("truth", images, *key) for key, images in samples.truths.items()]
         for edited in ways:
-            arms = [x | self.plan.arm(condition, edited.way) for x in facts]
-            yield from self._edited(edited, image, samples, asked, arms, near, shown, changes)
+            yield from self._edited(edited, image, samples, asked, facts, near, shown, changes)
         for (name, _), images in samples.truths.items():
             if lost := float(images.isnan().flatten(1).any(1).sum()):
                 check = f"codes of {samples.source} that cannot follow {name} and so have no true edit"
@@ -179,14 +178,15 @@ class Bench:
         self, edited: Edited, image: Images, samples: Samples, asked: Goals, facts: Sequence[Row],
         near: Sequence[bool], shown: list[Made], changes: Mapping[str, Any],
     ) -> Iterator[Row]:  # fmt: skip
-        """The rows of one way to edit a batch; `facts` are what they begin with, `shown` gathers pictures."""
-        directions = self._by(edited.condition, edited.way)
+        """The rows of one way to edit a batch; `facts` are those of the condition, `shown` gathers pictures."""
+        directions, arm = self._by(edited.condition, edited.way), self.plan.arm(edited.condition, edited.way)
+        facts = [known | arm for known in facts]
         feature = edited.condition.feature if edited.latent.layer else None
         made: list[Made] = []
         for i, row in edit_rows(edited, image, samples, directions, self.measure, asked, made):
             if near[i]:
                 yield facts[i] | {"table": "edit", "feature": feature} | row
-        shown += [one._replace(arm=self.plan.arm(edited.condition, edited.way)) for one in made]
+        shown += [one._replace(arm=arm) for one in made]
         if samples.source == "z":
             strength = samples.side * AMOUNT
             lec = loss_of_editing(edited, image, directions[0], strength, self.measure, **changes)
@@ -197,7 +197,7 @@ class Bench:
         still, _ = edited.image(directions[0], 0.0)
         difference = float((still - image).abs().max())
         sane = {"table": "sanity", "check": "strength 0 is the reconstruction", "limit": 0.0, "value": difference}
-        yield {"space": facts[0]["space"], "variant": facts[0]["variant"], "passed": difference == 0} | sane
+        yield arm | {"passed": difference == 0} | sane
 
     def _by(self, condition: Condition, way: Way) -> Sequence[Direction]:
         """The directions of a way to edit; none if there are none of the space's own kind."""

@@ -1,6 +1,6 @@
 """From rows to paired contrasts: two spaces (or two methods within a space) on the same subjects.
 
-Rows are matched in all that was asked for (direction, truth, wanted change), and averaged to one difference a subject.
+Rows are matched in all that was asked for (source, direction, truth), and averaged to one difference a subject.
 A win counts only under all definitions of the truth, and both with every task at its nearest strength and with the
 tasks alone that both arms reached: p is the largest of all. The primary contrasts of the plan stand alone; the others
 are corrected together by Holm's method, their intervals too.
@@ -94,8 +94,9 @@ class Contrast:
 
 
 def primaries(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
-    """The contrast that the plan named before the run, in each setting that has rows; where arms are variants, the plan
-    may give their "space". Photos have no truth, so there it is about the person.
+    """The contrast that the plan named before the run, in each setting that has rows.
+
+    Photos have no truth, so there it is about the person. Where arms are variants, the plan may give their "space".
     """
     plan = _plan(run)
     if not plan:
