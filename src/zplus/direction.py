@@ -15,6 +15,7 @@ from zplus.records import Kind, read_record, write_record
 
 KIND = Kind("direction", LatentError, damaged="is not a readable direction")
 MOST = 10.0  # standard deviations; further out no generator shows a face
+CORRECTION = "likeness"  # the method, and the name, of a direction that corrects other edits
 UNMEASURED = (-1.5, 1.5)  # strengths that most faces bear: the range of a direction that was not measured
 Ellipse = tuple[float, float, float, float]  # x and y of its middle, and its radii along x and y
 SPACE = r"[a-z]{1,8}\+?"  # what the name of a space looks like; whether there is one is seen where it is used
@@ -76,6 +77,11 @@ class Direction:
         if not -MOST <= low < 0 < high <= MOST:
             raise LatentError(f"The card of {self.name} tells a range that makes no sense: learn it again.")
         return low, high
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it corrects other edits, as `keep_identity` does, and so shows where they do."""
+        return self.card.get("method") == CORRECTION
 
     @property
     def region(self) -> Ellipse | None:

@@ -32,6 +32,7 @@ BAND = 256  # rows that are converted at a time
 MAX_SIDE = 16_383  # what WebP can hold
 MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
+READABLE = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # ends of their names
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 TOOL = f"zplus {__version__}"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -63,13 +64,16 @@ def example_photo() -> Path:
     return shipped if shipped.is_file() else Path(__file__).parents[2] / "examples" / "astronaut.png"
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> UInt8[np.ndarray, "h w 3"]:
-    """Read an image file: pixels uint8 [H, W, 3], sRGB, upright by EXIF; the first frame, on white where transparent.
+def read_image(
+    path: str | Path, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE, behind: str = "white"
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Read an image file: pixels uint8 [H, W, 3], sRGB, upright by EXIF; the first frame.
 
     Args:
         path: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or PPM.
         max_pixels: Larger images are refused before they are decoded.
         min_side: Images with a shorter side, in pixels, are refused too.
+        behind: The colour that transparent parts show.
 
     Raises:
         ImageError: There is no image that can be used.
@@ -79,7 +83,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS, min_side: int = M
     with warnings.catch_warnings():  # what a decoder merely wonders at is not the user's concern
         warnings.simplefilter("ignore")
         try:
-            return _decode(path, max_pixels, min_side)
+            return _decode(path, max_pixels, min_side, behind)
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
@@ -234,7 +238,7 @@ def _check_file(path: Path) -> None:
         raise ImageError(f"{path} cannot be read ({error}): check its name and its permissions.") from error
 
 
-def _decode(path: Path, max_pixels: int, min_side: int) -> UInt8[np.ndarray, "h w 3"]:
+def _decode(path: Path, max_pixels: int, min_side: int, behind: str) -> UInt8[np.ndarray, "h w 3"]:
     Image.init()
     known = [kind for kind in READ if kind in Image.OPEN]
     with path.open("rb") as file, Image.open(_Patient(file, path.stat().st_size), formats=known) as image:
@@ -243,17 +247,17 @@ def _decode(path: Path, max_pixels: int, min_side: int) -> UInt8[np.ndarray, "h 
         _check_size(path, image.size, max_pixels, min_side)
         with _one_at_a_time if math.prod(image.size) > LARGE else nullcontext():
             image.load()
-            return _upright_rgb(image, path)
+            return _upright_rgb(image, path, behind)
 
 
-def _upright_rgb(image: Image.Image, name: str | Path) -> UInt8[np.ndarray, "h w 3"]:
-    """The pixels of an image: upright by EXIF, in sRGB, on white where transparent; in bands, for little memory."""
+def _upright_rgb(image: Image.Image, name: str | Path, behind: str = "white") -> UInt8[np.ndarray, "h w 3"]:
+    """The pixels of an image: upright by EXIF, in sRGB, on a colour where transparent; in bands, for little memory."""
     orientation, (width, height) = _orientation(image), image.size
     pixels = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     stored = AS_STORED.get(orientation, lambda x: x)(pixels)
     for top in range(0, height, BAND):
         band = image.crop((0, top, width, min(top + BAND, height)))
-        stored[top : top + BAND] = _to_srgb(_to_8_bit(name, band), image.info.get("icc_profile"))
+        stored[top : top + BAND] = _to_srgb(_to_8_bit(name, band), image.info.get("icc_profile"), behind)
     return pixels
 
 
@@ -303,15 +307,15 @@ def _to_8_bit(name: str | Path, image: Image.Image) -> Image.Image:
     return image
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB in sRGB; what is transparent shows white."""
+def _to_srgb(image: Image.Image, profile: bytes | None, behind: str) -> Image.Image:
+    """RGB in sRGB; what is transparent shows the colour behind."""
     if not image.has_transparency_data:
         return _by_profile(image.convert("RGB") if image.mode in ("1", "P") else image, profile)
     layered = image.convert("RGBA")
     rgb = _by_profile(layered.convert("RGB"), profile)
-    white = Image.new("RGB", rgb.size, "white")
-    white.paste(rgb, mask=layered.getchannel("A"))
-    return white
+    whole = Image.new("RGB", rgb.size, behind)
+    whole.paste(rgb, mask=layered.getchannel("A"))
+    return whole
 
 
 def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from command_line import ASTRONAUT, assert_refused, needs_faces, needs_lpips, picture
 from zplus.faces.detector import DetectedFace, FaceDetector
-from zplus.images import read_image
+from zplus.images import read_image, write_image
 from zplus.latent import load_latent
 from zplus.workflow import edit_faces, worker
 from zplus.workflow.inverting import Inverter
@@ -107,6 +107,14 @@ def test_all_faces_of_a_photo_are_inverted(zplus, model, group, tmp_path):
     assert "is skipped" not in zplus(*asked).err
 
 
+def test_a_warning_is_of_its_face_alone(zplus, model, group, tmp_path, monkeypatch):
+    places = ((130.0, 70.0), (20.0, 60.0))
+    monkeypatch.setattr(FaceDetector, "find", lambda self, pixels: [face_at(*place) for place in places])
+    found = zplus("invert", group, "--face", "all", "--model", model, "-o", tmp_path / "out", "--json").json["results"]
+    told = [[line for line in face["warnings"] if "outside the photo" in line] for face in found]
+    assert [len(lines) for lines in told] == [0, 1]
+
+
 # Folders
 
 
@@ -134,6 +142,24 @@ def test_a_folder_is_edited_and_gone_on_with(edit, direction, folder, tmp_path, 
     assert edit(*wish, source=folder, out="out").code == 0 and written == ["1.edited.png"]
     written.clear()
     assert edit("--face", "all", "-d", f"{direction}=1", source=folder, out="out").code == 0 and len(written) == 3
+
+
+def test_what_a_file_of_a_wish_holds_counts(edit, direction, model, folder, tmp_path, monkeypatch):
+    mask, written = tmp_path / "mask.png", []
+    wish = ("--no-align", "-d", f"{direction}=3", "--mask", mask)
+    for level in (0, 255):
+        write_image(mask, np.full((32, 32, 3), level, np.uint8))
+        assert edit(*wish, source=folder, out="out").code == 0
+        monkeypatch.setattr(edit_faces, "write_image", lambda path, *rest: written.append(path.name))
+    assert len(written) == 3
+
+
+def test_a_kind_that_is_not_written_is_edited_as_png(edit, direction, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.bmp", "b.tif"):
+        Image.fromarray(read_image(picture(tmp_path / "x.png", 1, 200, 280))).save(tmp_path / "photos" / name)
+    assert edit("-d", f"{direction}=1", source=tmp_path / "photos", out="out").code == 0
+    assert sorted(x.name for x in (tmp_path / "out").glob("*.edited.png")) == ["a.edited.png", "b.edited.png"]
 
 
 def test_a_bad_photo_of_a_folder_is_a_failure_of_its_own(edit, direction, folder, tmp_path):

@@ -20,10 +20,11 @@ from zplus.generators import save_generator
 from zplus.images import read_image, write_image
 from zplus.latent import Point, load_latent, save_latent
 from zplus.perception.attributes import Scorers
-from zplus.spaces import latent_of, make_space
+from zplus.spaces import latent_of, make_space, sample
 from zplus.spaces.space import Space
 from zplus.workflow import editing
 from zplus.workflow.inverting import Inverter
+from zplus.workflow.masks import mask_of
 
 pytestmark = needs_lpips
 
@@ -231,6 +232,14 @@ def test_a_mask_keeps_the_rest_of_the_picture(zplus, model, direction, latent, t
     assert load_latent(tmp_path / "l.safetensors").mask is not None
 
 
+def test_a_mask_may_be_painted_on_nothing(tmp_path):
+    painted = np.zeros((32, 32, 4), np.uint8)
+    painted[:, 16:] = 255  # white, on transparent
+    Image.fromarray(painted).save(tmp_path / "mask.png")
+    found = mask_of(str(tmp_path / "mask.png"), tiny_stylegan2(), sample(tiny_stylegan2()))
+    assert (found[..., :16] == 0).all() and (found[..., 16:] == 1).all()
+
+
 def test_masks_that_are_none(zplus, model, direction, latent, tmp_path):
     write_image(tmp_path / "small.png", np.zeros((40, 48, 3), np.uint8))
     cases = {
@@ -249,7 +258,7 @@ def test_masks_that_are_none(zplus, model, direction, latent, tmp_path):
 def test_an_absurd_strength_is_cut_and_told(zplus, model, direction, latent, tmp_path, asked, made):
     result = zplus("edit", latent, "-d", f"{direction}={asked}", "-o", tmp_path / "out.png", "--model", model, "--json")
     assert result.json["strength"] == made
-    assert any("to 10 deviations." in line for line in result.json["warnings"])
+    assert any(f"to {made:g} deviations." in line for line in result.json["warnings"])
     with Image.open(tmp_path / "out.png") as found:
         assert f"{direction} {made:+g}" in found.text["Comment"]
 

@@ -200,12 +200,26 @@ def test_it_is_an_edit_like_any_other(name, tmp_path):
     assert torch.equal(render(generator, edit(generator, back, {direction: -1.0})), render(generator, plain))
 
 
-def test_f_follows_as_the_latent_says():
+def test_f_follows_or_nothing_can_be_dragged():
     generator, before = latent("skip", "f/z+")
-    fixed = drag(generator, replace(before, feature="fixed"), [PAIR], steps=2)
-    assert torch.equal(fixed.edited.state.features, before.inverted.state.features)
     moved = drag(generator, before, [PAIR], steps=2)
     assert not torch.equal(moved.edited.state.features, before.inverted.state.features)
+    with pytest.raises(ZplusError, match="F is fixed"):
+        drag(generator, replace(before, feature="fixed"), [PAIR], steps=2)
+
+
+@pytest.mark.parametrize("name", ["z+", "f/w+"])
+def test_a_drag_of_a_masked_latent_shows_under_its_mask(name):
+    generator, plain = latent("skip", name)
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 8:] = 1
+    before, told = edit(generator, plain, {direction_of(generator): 0.5}, mask=mask), []
+    after = drag(generator, before, [PAIR], steps=1, callback=lambda d: told.append(d.picture()))
+    assert torch.allclose(render(generator, after), told[0], atol=2e-3)
+    assert torch.equal(told[0][..., :7], render(generator, plain)[..., :7])
+    assert (told[0] - render(generator, before)).abs().max() > 0.01
+    with pytest.raises(ZplusError, match="lets nothing move"):
+        drag(generator, before, [(4.0, 14.0, 8.0, 14.0)])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from p_plus import WAYS
 from points import direction_of, generator_of, latent_at, normal
-from zplus.direction import Direction, save_direction
+from zplus.direction import CORRECTION, Direction, save_direction
 from zplus.editing import Editor, angle_degrees, builtin, cosine_reached, edit, find_direction
 from zplus.editing.transport import MIN_PROGRESS, EditPath, cosine
 from zplus.errors import LatentError, UnknownNameError, ZplusError
@@ -23,7 +23,7 @@ from zplus.generators import State
 from zplus.latent import Decoding, Point, load_latent, save_latent
 from zplus.spaces import convert, latent_of, make_space, render, shown
 from zplus.spaces.mapping import DAMPING
-from zplus.spaces.rendering import edit_mask, edited_space
+from zplus.spaces.rendering import edit_mask, edited_space, rendered
 from zplus.spaces.sphere import ZPlus, angles
 
 CARRIED = [
@@ -233,7 +233,11 @@ def test_a_straight_edit_is_rendered_with_the_weights_of_its_latent(generator):
     offsets = {name: torch.full_like(weights[name], 0.2)}
     plain, a = latent_at(make_space("f/z+", generator)), direction_of(generator)
     found, expected = (edit(generator, x, {a: 1.0}) for x in (replace(plain, offsets=offsets), plain))
-    close(picture(generator, found), picture(generator.tuned(offsets), expected))
+    changed = make_space("f/z+", generator.tuned(offsets))
+    close(picture(generator, found), rendered(changed, expected))
+    for latent in (found, plain):
+        with pytest.raises(ZplusError, match="is tuned to one photo"):
+            render(generator.tuned(offsets), latent)
     assert not torch.allclose(picture(generator, found), picture(generator, expected), atol=1e-3)
 
 
@@ -360,6 +364,9 @@ def test_edits_show_in_the_union_of_their_regions_and_everywhere_beside_one_with
     assert torch.equal(mask, torch.maximum(*(edit_mask(edit(generator, latent, {x: 1.0})) for x in (left, right))))
     assert (mask.min(), mask.max()) == (0, 1) and mask[..., 128, 128] == 0 and mask[..., 128, 192] == 1
     assert edit_mask(edit(generator, plain, {left: 1.0})) is None
+    correction = replace(direction_of(generator, seed=5), card={"method": CORRECTION})
+    assert torch.equal(edit_mask(edit(generator, both, {correction: 1.0})), mask)
+    assert edit_mask(edit(generator, latent, {correction: 1.0})) is None
     assert torch.equal(edit_mask(edit(generator, both, {}, mask=half_mask()))[:1], half_mask())
     assert torch.equal(picture(generator, edit(generator, both, {left: -1.0, right: -1.0})), picture(generator, latent))
 
@@ -632,6 +639,14 @@ def test_z_codes_stay_on_the_sphere_and_the_angle_is_told(name, generator):
     assert angle_degrees(latent) == [0.0, 0.0] and cosine_reached(generator, latent) == [1.0, 1.0]
 
 
+def test_the_cosine_counts_the_movement_of_directions_of_the_space_itself():
+    generator = generator_of("skip")
+    latent, of_w, of_z = latent_at(make_space("z+", generator)), direction_of(generator), direction_of(generator, "z+")
+    alone, both = (edit(generator, latent, {of_w: 0.3, of_z: x}, move="sphere") for x in (0.0, 1.0))
+    assert min(cosine_reached(generator, both)) > max(0.8, min(cosine_reached(generator, alone)) - 0.05)
+    assert cosine_reached(generator, edit(generator, latent, {of_z: 1.0}, move="sphere")) == [1.0, 1.0]
+
+
 def test_spaces_without_angles_tell_none(generator):
     latent = latent_at(make_space("w+", generator))
     assert angle_degrees(edit(generator, latent, {direction_of(generator): 1.0})) == [0.0, 0.0]
@@ -649,7 +664,7 @@ def test_rows_of_an_edit_do_not_depend_on_their_company(space, move):
 @pytest.mark.parametrize("strength", [float("inf"), float("-inf"), 11.0, -1e9])
 def test_an_absurd_strength_is_cut_and_the_angle_told(strength, generator):
     latent, a = latent_at(make_space("z+", generator)), direction_of(generator, "z")
-    with pytest.warns(UserWarning, match=r"was cut from .* to 10 deviations; codes turned by \d+ degrees"):
+    with pytest.warns(UserWarning, match=r"was cut from .* to -?10 deviations; codes turned by \d+ degrees"):
         cut = edit(generator, latent, {a: strength})
     most = edit(generator, latent, {a: 10.0 if strength > 0 else -10.0})
     assert torch.equal(cut.point.code, most.point.code)
@@ -662,6 +677,15 @@ def test_an_absurd_sum_is_cut_and_its_opposite_undoes_it(generator):
     assert torch.equal(twice.point.code, edit(generator, latent, {a: 10.0}).point.code)
     assert not edit(generator, twice, {a: -11.0}).edits
     assert edit(generator, twice, {a: -3.0}).edits[0].strength == 8.0
+    with pytest.warns(UserWarning, match="was cut from -12 to -10"):
+        edit(generator, latent, {a: -12.0})
+
+
+@pytest.mark.filterwarnings("ignore:The strength")
+def test_no_sum_of_strengths_is_too_large_for_a_file(generator, tmp_path):
+    latent, a = latent_at(make_space("w", generator)), direction_of(generator)
+    save_latent(edit(generator, edit(generator, latent, {a: 1e6}), {a: 1e6}), tmp_path / "x.safetensors")
+    assert load_latent(tmp_path / "x.safetensors").edits[0].strength == 1e6
 
 
 @pytest.mark.parametrize("strength", [float("nan"), "much", None, []])
@@ -723,7 +747,7 @@ def test_a_mask_of_no_numbers_is_refused():
         edit(generator, latent_at(make_space("w+", generator)), {}, mask=torch.full((2, 1, 8, 8), torch.nan))
 
 
-@pytest.mark.parametrize("shape", [(3, 1, 8, 8), (2, 3, 8, 8), (2, 1, 8, 4), (1, 8, 8), (8, 8)])
+@pytest.mark.parametrize("shape", [(3, 1, 8, 8), (2, 3, 8, 8), (2, 1, 8, 4), (1, 8, 8), (8, 8), (1, 1, 0, 0)])
 def test_a_mask_of_a_wrong_shape_is_refused(shape):
     generator = generator_of("skip")
     told = re.escape(f"The mask is {list(shape)}, but must be numbers in [0, 1] of [1 or 2, 1, side, side]")
@@ -739,3 +763,10 @@ def test_a_mask_of_numpy_is_as_good(rows, dtype):
     expected = edit(generator, latent, {a: 1.0}, mask=mask)
     found = edit(generator, latent, {a: 1.0}, mask=mask.repeat(rows, 1, 1, 1).numpy().astype(dtype))
     assert torch.equal(picture(generator, found), picture(generator, expected))
+
+
+def test_a_mask_of_numpy_may_lie_in_memory_in_any_way():
+    generator = generator_of("skip")
+    latent, mask = latent_at(make_space("w+", generator)), half_mask(32)
+    for numbers, wanted in ((mask.numpy().astype(">f4"), mask), (mask.numpy()[..., ::-1], mask.flip(3))):
+        assert torch.equal(edit(generator, latent, {}, mask=numbers).mask[:1], wanted)

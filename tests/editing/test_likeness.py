@@ -84,6 +84,16 @@ def test_what_is_asked_for_is_asked_of_the_picture_that_is_shown(feature, monkey
     assert float(found) == pytest.approx(wanted, rel=1e-3) and 1e5 * colours > 0.04 * wanted
 
 
+def test_only_what_the_mask_shows_is_judged():
+    generator, plain, before = edited("skip", "w+")
+    mask = torch.zeros(1, 1, 32, 32)
+    hidden = edit(generator, before, {}, mask=mask)
+    correction = likeness._Correction(generator, hidden, EAGER)
+    vector = 0.2 * normal(1, generator.num_codes, generator.w_dim)
+    assert torch.equal(correction.edited, render(generator, plain))
+    assert float(correction.loss(vector)) == pytest.approx(0, abs=1e-6)  # nobody sees an edit
+
+
 def test_it_is_an_edit_like_any_other(tmp_path):
     generator, _, before = edited("skip", "f/z+")
     after = keep_identity(generator, before)

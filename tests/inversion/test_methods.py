@@ -166,8 +166,8 @@ def test_every_preset_does_what_it_says(name, lpips):
     encoder, target = random_encoder(generator), photos_of(generator, 1)
     kind, init, self_consistent, adds, steps = DOES[name]
     space, seen = make_space(kind, generator), []
-    brief = {key: 3 for key in ("sam_steps", "pti_steps") if key.split("_")[0] in PRESETS[name].stages}
-    settings = preset(name, steps=4, lpips_size=32, **brief)
+    few = {"descend": ("steps", 4), "sam": ("sam_steps", 3), "pti": ("pti_steps", 3)}
+    settings = preset(name, lpips_size=32, **dict(few[x] for x in PRESETS[name].stages if x in few))
     latent = run(space, target, lpips, settings, encoder=encoder, callback=seen.append)
     assert latent.figures["steps"] == [steps] and len(seen) == steps
     assert {x for x in ("added", "offsets") if getattr(latent, x)} == ({adds} if adds else set())
@@ -203,6 +203,10 @@ def test_what_is_refused(lpips):
         run(make_space("z+", generator), photos_of(generator) * float("nan"), lpips)
     with pytest.raises(UnknownNameError, match="did you mean"):
         preset("relased")
+    for method, idle in (("e4e", {"steps": 5}), ("hybrid", {"pti_steps": 5}), ("e4e", {"sam_weight": 1.0})):
+        with pytest.raises(ZplusError, match=f"{next(iter(idle))} does nothing in {method}"):
+            preset(method, **idle)
+    assert preset("e4e", steps=0).all_steps == 0
     with pytest.raises(ZplusError, match="1 or more"):
         preset("default", steps=0)
 

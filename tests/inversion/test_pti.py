@@ -115,6 +115,8 @@ def test_a_tuned_generator_goes_by_the_same_names():
     assert found.fingerprint == generator.fingerprint
     assert found.mapping_fingerprint == generator.mapping_fingerprint
     torch.testing.assert_close(dict(found.named_parameters())[name], weight + 1)
+    with pytest.raises(ZplusError, match="tuned to one photo"):
+        invert(found, photos_of(generator, 1), "w", steps=1)
 
 
 def test_statistics_are_those_of_the_generator_that_was_tuned(generator, monkeypatch, tmp_path):

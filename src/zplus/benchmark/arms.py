@@ -12,6 +12,11 @@ from zplus.spaces.registry import CODES
 
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
 SETTINGS = {"oracle": "generated pictures", "drawn": "drawn pairs", "photo": "photos"}  # where a truth comes from
+TRUTHS = {  # of the oracle's edits, see `samples`; runs of the first edition have the first two
+    "w": "truth straight in W",
+    "z": "truth along the geodesic in Z",
+    "z own": "truth along the geodesic in Z by a direction found in Z",
+}
 KINDS = ("without F", "with F")  # groups of spaces
 ORDER = [*KINDS, "default", "as it is", *(f + name for f in ("", "f/") for name in CODES)]
 

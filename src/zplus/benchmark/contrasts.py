@@ -19,6 +19,7 @@ from jaxtyping import Float
 from zplus.benchmark.arms import (
     KINDS,
     SETTINGS,
+    TRUTHS,
     Arm,
     Task,
     arm_of,
@@ -43,7 +44,6 @@ CONTRASTED = {
         "kernel",
     ),
 }  # fmt: skip
-TRUTHS = ("w", "z", "z own")  # of the oracle's edits, see `samples`; runs of the first edition have the first two
 OF_PHOTOS = "identity_distance"  # what the primary contrast is about where there is no truth
 NO_EDIT = "no edit"
 WHOLE = ("reached", "kernel")  # measures that say nothing of the reached tasks alone: of all tasks, of whole sets

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from zplus.benchmark.arms import KINDS, Arm
+from zplus.benchmark.arms import KINDS, TRUTHS, Arm
 from zplus.benchmark.contrasts import CONTRASTED, HIGHER, NO_EDIT, Contrast, Part
 from zplus.benchmark.rows import MEASURES, Row, Run
 from zplus.benchmark.statistics import MINIMUM, Comparison
@@ -24,11 +24,6 @@ BETTER = {
     ("edit", "off_target"): "the edit changes less of what was not asked for",
 }
 WHERE = {"oracle": "", "drawn": " on drawn pairs", "photo": " on photos"}
-TRUTH = {
-    "w": "truth straight in W",
-    "z": "truth along the geodesic in Z",
-    "z own": "truth along the geodesic in Z by a direction found in Z",
-}
 
 
 class Finding(NamedTuple):
@@ -136,7 +131,7 @@ def _too_few(contrast: Contrast) -> str:
 
 
 def _under(part: Part) -> str:
-    names = TRUTH.get(part.truth), "what both reached" if part.reached else None
+    names = TRUTHS.get(part.truth), "what both reached" if part.reached else None
     return f"{', '.join(filter(None, names))}: " if any(names) else ""
 
 

@@ -6,8 +6,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from zplus.benchmark import contrasts as compared
-from zplus.benchmark.arms import ORDER
-from zplus.benchmark.findings import TRUTH, findings
+from zplus.benchmark.arms import ORDER, TRUTHS
+from zplus.benchmark.findings import findings
 from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.page import Block, Picture, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
 from zplus.benchmark.plots import curves, pareto
@@ -150,8 +150,8 @@ def _rank(row: Row) -> tuple[int, int, float]:
 
 def _caption(row: Row) -> str:
     if row.get("what") in ("source", "truth"):
-        return str(TRUTH.get(row.get("truth") or "", row["what"]))
+        return str(TRUTHS.get(row.get("truth") or "", row["what"]))
     names = (row.get("space"), row.get("variant") if row.get("variant") != "default" else None)
     strength = None if row.get("strength") is None else f"{row['strength']:+.2g}"
-    truth = f"for {row['truth'].upper()}" if row.get("truth") in TRUTH else None
+    truth = f"for {row['truth'].upper()}" if row.get("truth") in TRUTHS else None
     return " ".join(filter(None, (*names, strength, truth)))

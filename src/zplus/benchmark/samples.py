@@ -25,11 +25,11 @@ from zplus.faces.detector import FaceDetector
 from zplus.generators import Generator
 from zplus.generators.contract import fingerprint
 from zplus.generators.prior import sample_w
-from zplus.images import read_image
+from zplus.images import READABLE, read_image
 from zplus.latent import Decoding, Latent, Point
 from zplus.spaces import latent_of, make_space, render
 from zplus.spaces.conversion import convert_code
-from zplus.training.data import DAMAGE, SUFFIXES, opened_zip, picture_names, read_pictures, to_batch, unpacked
+from zplus.training.data import DAMAGE, opened_zip, picture_names, read_pictures, to_batch, unpacked
 
 ORACLES = ("z", "mixed", "perturbed", "s", "noise", "occluder")
 JITTER = 0.3  # of the prior's spread, by which codes of "perturbed" and "s" leave f's image
@@ -153,7 +153,7 @@ def photos(
     size, detector = generator.resolution, FaceDetector()
     names: list[str] = []
     images: list[Tensor] = []
-    for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in SUFFIXES):
+    for path in sorted(x for x in folder.iterdir() if x.suffix.lower() in READABLE):
         if len(names) == count:
             break
         try:

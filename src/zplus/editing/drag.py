@@ -9,7 +9,7 @@ others, is stored in the latent's file and can be undone.
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from zplus.generators import Generator, statistics
 from zplus.latent import Latent, Move, Point
 from zplus.spaces import convert, space_of
 from zplus.spaces.registry import default_layer
-from zplus.spaces.rendering import edited_space
+from zplus.spaces.rendering import edited_space, masked
 
 NAME = "drag"
 STEPS = 30
@@ -99,10 +99,12 @@ def drag(
     latent = edit(generator, latent, {}, move=move)
     if len(latent) != 1 or latent.added or not space_of(generator, latent).extended:
         raise ZplusError("Points of one face can be dragged, in a space with a code per layer: z+, w+ or s, or with F.")
+    if latent.layer is not None and latent.feature == "fixed":
+        raise ZplusError("F is fixed in this latent, so no shape can move: let it follow, by feature='moved'.")
     if steps < 1 or not (radius is None or 0 < radius < math.inf):
         raise ZplusError(f"A drag of {steps} steps and a radius of {radius} is none: both must be positive.")
     free = None if mask is None else checked_mask(mask, 1).to(generator.device)
-    _check(pairs, free, generator.resolution)
+    _check(pairs, [x for x in (free, latent.mask) if x is not None], generator.resolution)
     course = _Course(generator, latent)
     distance = _descend(course, _Goal(course, pairs, free, radius), steps, callback)
     card = {"method": "drag", "points": [list(map(float, pair)) for pair in pairs], "distance": round(distance, 2)}
@@ -111,8 +113,8 @@ def drag(
     return edit(generator, latent, {direction: 1.0}, move=latent.move)
 
 
-def _check(pairs: Sequence[Pair], free: Float[Tensor, "1 1 s s"] | None, side: int) -> None:
-    """Refuse points that cannot be dragged. Raises ZplusError."""
+def _check(pairs: Sequence[Pair], masks: Sequence[Float[Tensor, "1 1 s s"]], side: int) -> None:
+    """Refuse points that cannot be dragged, or not where a mask is black. Raises ZplusError."""
     if not pairs:
         raise ZplusError("No point is to be dragged: give a handle and a target.")
     for pair in pairs:
@@ -121,9 +123,9 @@ def _check(pairs: Sequence[Pair], free: Float[Tensor, "1 1 s s"] | None, side: i
         x, y, *target = pair
         if [x, y] == target:
             raise ZplusError(f"The point {_said((x, y))} is its own target: say where it is to go.")
-        if free is not None:
-            column, row = (min(int(v * free.shape[-1] / side), free.shape[-1] - 1) for v in (x, y))
-            if not free[0, 0, row, column]:
+        for mask in masks:
+            column, row = (min(int(v * mask.shape[-1] / side), mask.shape[-1] - 1) for v in (x, y))
+            if not mask[0, 0, row, column]:
                 raise ZplusError(f"The point {_said((x, y))} lies where the mask lets nothing move: make that white.")
 
 
@@ -207,7 +209,7 @@ class _Course:
 
     def __init__(self, generator: Generator, latent: Latent):
         self.chart = space_of(generator, latent)
-        self.feature, self.space = latent.feature, edited_space(self.chart, latent)
+        self.latent, self.space = latent, edited_space(self.chart, latent)
         inverted = latent.inverted.contiguous_copy(generator.device)
         self.start = convert(self.chart, inverted, self.space)[0]
         self.head = None if self.space.layer is None else self.space.head(self.start.code)
@@ -236,7 +238,7 @@ class _Course:
     def point(self) -> Point:
         """The edited point, and F that has followed."""
         code = self.code if self.first_w is None else self.edited + self.chart.to_w(self.code) - self.first_w
-        return with_code(self.space, self.start, code, self.feature, self.head)
+        return with_code(self.space, self.start, code, self.latent.feature, self.head)
 
     def features(self) -> Float[Tensor, "1 c r r"]:
         """The feature map on which points are followed."""
@@ -244,8 +246,12 @@ class _Course:
 
     @torch.no_grad()
     def picture(self) -> Float[Tensor, "1 3 r r"]:
-        """The picture of the point."""
-        return self.space.generator.synthesize(self.space.decode(*self.point())).clamp(-1, 1)
+        """The picture of the point, under the latent's mask. Regions of other edits do not count: a drag has none."""
+        plain = replace(self.latent, edits=())
+        return masked(plain, self._picture(self.point()), lambda: self._picture(self.start))
+
+    def _picture(self, point: Point) -> Float[Tensor, "1 3 r r"]:
+        return self.space.generator.synthesize(self.space.decode(*point)).clamp(-1, 1)
 
     @property
     @torch.no_grad()

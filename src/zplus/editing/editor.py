@@ -129,7 +129,7 @@ class Editor:
             rows = ", ".join(str(i) for i in end.lost.nonzero()[:, 0].tolist())
             warnings.warn(f"Of these latents {rows} cannot follow {name} and stay as they are.", stacklevel=3)
         if abs(one.strength) > MOST:
-            message = f"The strength of {name} was cut from {one.strength:g} to {MOST:g} deviations"
+            message = f"The strength of {name} was cut from {one.strength:g} to {_limited(one.strength):g} deviations"
             turned = f"; codes turned by {max(angle_degrees(edited)):.0f} degrees" if edited.move == "sphere" else ""
             warnings.warn(f"{message}{turned}.", stacklevel=3)
 
@@ -221,6 +221,8 @@ def angle_degrees(latent: Latent) -> list[float]:
 def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
     """How well the movement in W agrees with the edits' directions, row by row.
 
+    Directions of the latent's own space count as the movement that each makes by itself.
+
     Returns:
         N cosines. They are 1 for straight edits and in spaces where directions apply exactly.
     """
@@ -228,11 +230,17 @@ def cosine_reached(generator: Generator, latent: Latent) -> list[float]:
         return [1.0] * len(latent)
     space = space_of(generator, latent)
     vectors = [(_limited(one.strength), *_vectors(_checked(one, generator), space)[:2]) for one in latent.edits]
-    wanted = [strength * x for strength, source, x in vectors if not same_chart(source, space)]
-    if space.linear or not wanted:
+    if space.linear or all(same_chart(source, space) for _, source, _ in vectors):
         return [1.0] * len(latent)
     before, after = (point.code.to(generator.device) for point in (latent.inverted, latent.edited))
-    return cosine(space, before, after, torch.stack([onto_rows(x, w_rows(space)) for x in wanted]).sum(0)).tolist()
+    first = space.to_w(before)
+
+    def way(strength: float, source: Space, vector: Tensor) -> Tensor:
+        if not same_chart(source, space):
+            return strength * onto_rows(vector, w_rows(space))
+        return space.to_w(space.move(before, strength * onto_rows(vector, space.shape[0]))) - first
+
+    return cosine(space, before, after, sum((way(*one) for one in vectors), torch.zeros_like(first))).tolist()
 
 
 def _are_of_w(edits: Sequence[Edit]) -> bool:
@@ -249,8 +257,10 @@ def _checked(one: Edit, generator: Generator) -> Edit:
 
 def checked_mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
     """A mask for every row in [0, 1], from any numbers of that shape. Raises ZplusError."""
-    found = torch.as_tensor(mask).float() if isinstance(mask, Tensor | np.ndarray) else torch.empty(0)
-    fits = found.ndim == 4 and found.shape[0] in (1, rows) and found.shape[1] == 1 and found.shape[2] == found.shape[3]
+    if isinstance(mask, np.ndarray) and mask.dtype.kind in "buif":
+        mask = torch.from_numpy(mask.astype(np.float32, "C"))  # torch takes no flipped or big-endian arrays
+    found = mask.float() if isinstance(mask, Tensor) else torch.empty(0)
+    fits = found.numel() > 0 and found.shape in [(n, 1, found.shape[-1], found.shape[-1]) for n in (1, rows)]
     if not fits or not found.isfinite().all():
         wanted = f"numbers in [0, 1] of [1 or {rows}, 1, side, side]"
         raise ZplusError(f"The mask is {list(getattr(mask, 'shape', []))}, but must be {wanted}.")
@@ -289,7 +299,7 @@ def _added_up(edits: Sequence[Edit]) -> list[Edit]:
     for one in edits:
         key = _identity(one)
         strength = one.strength + (total[key].strength if key in total else 0.0)
-        total[key] = one._replace(strength=strength)
+        total[key] = one._replace(strength=_number(strength, one.direction.name))
     return [total[key] for key in sorted(total) if not abs(total[key].strength) < ROUNDING]
 
 

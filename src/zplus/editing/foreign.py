@@ -34,7 +34,7 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
         LatentError: The file is damaged, or its sizes are not those of this generator.
     """
     where = make_space(space, generator)
-    arrays, notes = read_code_arrays(path), list[str]()
+    arrays, notes, scaled = read_code_arrays(path), list[str](), False
     for axes, deviations in COMPONENTS:
         if axes in arrays and deviations in arrays:
             if not arrays[axes].ndim or len(arrays[axes]) != arrays[deviations].numel() or not len(arrays[axes]):
@@ -45,7 +45,7 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
     else:
         if len(arrays) != 1:
             raise LatentError(f"{path} holds {', '.join(sorted(arrays))[:200]}: one direction or components expected.")
-        (vector,) = arrays.values()
+        (vector,), scaled = arrays.values(), True
         named = {path.stem: _in_rows(vector.squeeze(0), where.dim)}
     found = []
     for name, vector in named.items():
@@ -59,7 +59,7 @@ def read_directions(generator: Generator, path: Path, space: str) -> tuple[list[
         if rows > codes:
             notes.append(f"{generator.name} takes {codes} codes: the first of {rows} rows were taken.")
         kind = space if rows == 1 else extended(space)
-        found.append(_in_deviations(make_space(kind, generator), name, vector[:codes], scaled=len(named) == 1))
+        found.append(_in_deviations(make_space(kind, generator), name, vector[:codes], scaled))
     return found, notes
 
 

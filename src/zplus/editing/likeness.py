@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zplus.direction import Direction
+from zplus.direction import CORRECTION, Direction
 from zplus.editing.editor import edit
 from zplus.editing.warping import with_code
 from zplus.errors import FaceError, ZplusError
@@ -23,9 +23,8 @@ from zplus.perception import age_identity
 from zplus.perception.differentiable import DifferentiableFace, differentiable_face
 from zplus.perception.lpips import at
 from zplus.spaces import convert, space_of
-from zplus.spaces.rendering import edited_space
+from zplus.spaces.rendering import edited_space, masked
 
-NAME = "likeness"
 STEPS = 8
 STRIDE = 0.8  # length of the first step in deviations of w over the prior; the others shrink evenly
 SEEN, COARSE = 256, 32  # pixels at which faces are seen, and colours compared
@@ -57,13 +56,13 @@ def keep_identity(
         FaceError: There is no face in the image before or after the edits.
         DownloadError: A network has not been pulled.
     """
-    plain = edit(generator, latent, {x.direction: -x.strength for x in latent.edits if x.direction.name == NAME})
+    plain = edit(generator, latent, {x.direction: -x.strength for x in latent.edits if x.direction.corrects})
     one_edited = len(plain) == 1 and plain.edited is not None and not plain.added
     if not (one_edited and plain.move == "straight" and space_of(generator, plain).extended):
         raise ZplusError("Likeness is for one face that was edited straight in z+, w+ or s, with F or without.")
     vector = _descend(generator, _Correction(generator, plain, execution), steps, tick)
-    card = {"method": "likeness", "edits": {one.direction.name: one.strength for one in plain.edits}}
-    direction = Direction(NAME, "w+", vector.cpu(), generator.mapping_fingerprint, card)
+    card = {"method": CORRECTION, "edits": {one.direction.name: one.strength for one in plain.edits}}
+    direction = Direction(CORRECTION, "w+", vector.cpu(), generator.mapping_fingerprint, card)
     return edit(generator, plain, {direction: 1.0})
 
 
@@ -96,7 +95,7 @@ class _Correction:
 
     def __init__(self, generator: Generator, latent: Latent, execution: Execution):
         assert latent.edited is not None
-        self.feature, original = latent.feature, space_of(generator, latent)
+        self.latent, original = latent, space_of(generator, latent)
         self.space = edited_space(original, latent)
         self.render = Renderer(self.space, execution)
         before, edited = (x.contiguous_copy(generator.device) for x in (latent.inverted, latent.edited))
@@ -106,15 +105,17 @@ class _Correction:
         self.years = card.float()  # of a unit of the descriptor
         detector = FaceDetector()
         with torch.no_grad():
-            photo, self.edited = self._picture(self.start), self._picture(edited)
-            self.identity = _face(photo, detector).identity(photo)
+            self.photo = self._picture(self.start)
+            self.edited = masked(latent, self._picture(edited), lambda: self.photo)
+            self.identity = _face(self.photo, detector).identity(self.photo)
             self.face = _face(self.edited, detector)
             self.scores = self._scores(self.edited, self.face.identity(self.edited))
 
     def loss(self, vector: Float[Tensor, "1 l w"]) -> Tensor:
         """The loss of the edited code moved along a vector of W+."""
         code = self.space.move(self.code, self.space.tangent_along(self.code, vector))
-        picture = self._picture(with_code(self.space, self.start, code, self.feature, self.head))
+        point = with_code(self.space, self.start, code, self.latent.feature, self.head)
+        picture = masked(self.latent, self._picture(point), lambda: self.photo)
         descriptor = self.face.identity(picture)
         found = self._scores(picture, descriptor)
         changed = sum(((found[name] - self.scores[name]) / spread).square().sum() for name, spread in SPREADS.items())

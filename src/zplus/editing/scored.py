@@ -123,7 +123,8 @@ def calibrated(generator: Generator, direction: Direction, attribute: str, score
     slope = measured_slope(generator, direction.space, direction.vector, attribute, scored.score)
     if not abs(slope) > 0.01 * deviation:
         raise ZplusError(f"{direction.name} hardly moves the score of {attribute}: choose another attribute.")
-    card = direction.card | {"attribute": attribute, "samples": len(values), "score_std": round(deviation, 5)}
+    told = {key: value for key, value in direction.card.items() if key != "range"}  # which is of the old unit
+    card = told | {"attribute": attribute, "samples": len(values), "score_std": round(deviation, 5)}
     return replace(direction, vector=direction.vector * (deviation / slope), card=card)
 
 

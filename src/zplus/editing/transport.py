@@ -67,8 +67,8 @@ class EditPath:
     ):
         self.space, self.native = space, same_chart(source, space)
         if not (self.native or source.has_w_vectors):
-            message = f"A direction of {source.kind} cannot be applied in {space.name}"
-            raise LatentError(f"{message}: learn it in w, which reaches all.")
+            remedy = f"learn it in w, which reaches all, or move codes of {source.kind} on their sphere"
+            raise LatentError(f"A direction of {source.kind} cannot be applied in {space.name}: {remedy}.")
         self.bends = not (self.native or space.linear)
         rows = space.shape[0] if self.native else w_rows(space)
         self.vector = onto_rows(vector, rows)  # [1, K, E], or [1, K, w_dim]
@@ -136,7 +136,7 @@ class EditPath:
 
 @torch.no_grad()
 def cosine(
-    space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], wanted: Float[Tensor, "1 _ w"]
+    space: Space, before: Float[Tensor, "n k d"], after: Float[Tensor, "n k d"], wanted: Float[Tensor, "#n _ w"]
 ) -> Float[Tensor, " n"]:
     """The cosine [N] of the movement in W from `before` to `after` with a vector of W, over the layers it moves."""
     way = space.to_w(after) - space.to_w(before)

@@ -339,6 +339,11 @@ class Generator(nn.Module):
             if not torch.isfinite(tensor).all():
                 raise ZplusError(f"The weights of {self.name} hold values that are not numbers ({name}): get it again.")
 
+    def check_untuned(self) -> None:
+        """Raise ZplusError for a generator with the weights of one photo (PTI)."""
+        if self.base is not self:
+            raise ZplusError(f"{self.name} is tuned to one photo: give the generator that it was tuned from.")
+
 
 def check_sizes(resolution: int, z_dim: int, w_dim: int, mapping_layers: int) -> None:
     """Raise ValueError for sizes that no known generator has, before memory is allocated for them."""

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from zplus.errors import MissingExtraError, ZplusError, reason
 from zplus.files import atomic, make_folder
-from zplus.generators.checkpoints.export import check_untuned
 from zplus.generators.contract import Generator, State, SynthesisInputs
 from zplus.generators.stylegan3 import StyleGAN3
 
@@ -51,7 +50,7 @@ def write_onnx(generator: Generator, folder: Path, layer: int, opset: int = MIN_
         MissingExtraError: onnx or onnxscript is not installed.
         ZplusError: The generator is a StyleGAN3 or tuned, lacks its label, or the opset cannot express it.
     """
-    check_untuned(generator)
+    generator.check_untuned()
     if isinstance(generator, StyleGAN3):
         raise ZplusError(f"{generator.name} is a StyleGAN3, whose filters the exporter binds to one number of rows.")
     if opset < MIN_OPSET:

@@ -94,6 +94,7 @@ def invert(
         ZplusError: Sizes, values or settings are not possible.
         DivergedError: A row never had a finite loss.
     """
+    generator.check_untuned()
     target = _checked(generator, as_batch(photos))
     where = make_space(space, generator, layer, Decoding(psi, cutoff))
     encoder = encoder or encoder_of(generator)

@@ -119,10 +119,8 @@ def preset(name: str, **changes: object) -> Settings:
         if key not in names:
             raise UnknownNameError("setting", key, names)
     settings = replace(PRESETS[name], **known)  # type: ignore[arg-type]
-    for stage in STEPS:
-        idle = [key for key in known if key.startswith(f"{stage}_")]
+    for stage, steps in STEPS.items():
+        idle = [key for key, value in known.items() if key.startswith(f"{stage}_") or (key == steps and value)]
         if idle and stage not in settings.stages:
-            raise ZplusError(
-                f"{idle[0]} does nothing in {name}, which has no stage {stage}: choose the method {stage}."
-            )
+            raise ZplusError(f"{idle[0]} does nothing in {name}, which has no stage {stage}: leave it out.")
     return settings

@@ -1,7 +1,7 @@
 """Conversion of codes between spaces.
 
 It is exact along z -> z+ -> w+ -> s (and z -> w -> w+), and a projection in the other direction. A change of truncation
-is exact in W, W+ and S; in Z and Z+ the nearest code is used.
+is exact in W+ and S, and in W unless it concerns some codes alone (`cutoff`); in Z and Z+ the nearest code is used.
 """
 
 import torch

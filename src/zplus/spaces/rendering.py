@@ -25,15 +25,19 @@ def space_of(generator: Generator, latent: Latent) -> Space:
 
     Raises:
         LatentError: The latent is damaged or belongs to another generator.
+        ZplusError: The generator is tuned to one photo. Offsets of PTI are in the latent.
     """
+    generator.check_untuned()
     if latent.fingerprint != generator.fingerprint:
         raise LatentError(
             f"This latent belongs to {latent.generator} ({latent.fingerprint}), not to {generator.name} "
             f"({generator.fingerprint}): load that generator, or invert the photo again with this one."
         )
-    if latent.offsets:
-        generator = _tuned(generator, latent)
-    space = make_space(latent.space, generator, latent.layer, latent.decoding)
+    try:
+        generator = generator.tuned(latent.offsets) if latent.offsets else generator
+        space = make_space(latent.space, generator, latent.layer, latent.decoding)
+    except ZplusError as error:
+        raise LatentError(f"This latent is damaged ({error}): invert the photo again.") from None
     points = [
         (space, latent.inverted),
         *([] if latent.edited is None else [(edited_space(space, latent), latent.edited)]),
@@ -53,13 +57,6 @@ def shown(generator: Generator, latent: Latent) -> tuple[Space, Point]:
     space = space_of(generator, latent)
     where = space if latent.edited is None else edited_space(space, latent)
     return where, latent.point.contiguous_copy(generator.device)
-
-
-def _tuned(generator: Generator, latent: Latent) -> Generator:
-    try:
-        return generator.tuned(latent.offsets)
-    except ZplusError as error:
-        raise LatentError(f"This latent is damaged ({error}): invert the photo again.") from None
 
 
 def _fits(space: Space, point: Point) -> bool:
@@ -152,14 +149,14 @@ def edit_mask(latent: Latent) -> Float[Tensor, "n 1 s s"] | None:
     """Where a latent's edits show, in [0, 1]; None is everywhere.
 
     It is the latent's mask, or else the union of the regions of its edits' directions. An edit without a region shows
-    everywhere, and so do all edits beside it.
+    everywhere, and so do all edits beside it; a correction of edits (`keep_identity`) shows where they do.
 
     Raises:
         LatentError: The card of a direction tells a region that makes no sense.
     """
     if latent.mask is not None:
         return latent.mask
-    regions = [one.direction.region for one in latent.edits]
+    regions = [one.direction.region for one in latent.edits if not one.direction.corrects]
     known = [_ellipse(region) for region in regions if region is not None]
     return torch.stack(known).amax(0)[None, None] if known and len(known) == len(regions) else None
 

@@ -93,7 +93,7 @@ class Space:
         return jvp(self.from_w, w, vector)
 
     def sample(self, n: int, seed: int = 0) -> Float[Tensor, "n k d"]:
-        """n codes of the generator's prior; codes of different layers are independent."""
+        """n codes of the generator's prior; codes of different layers are independent, but those of S are of one w."""
         rows = self.shape[0]
         return self.from_w(sample_w(self.generator, n * rows, seed).view(n, rows, -1))
 

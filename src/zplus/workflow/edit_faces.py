@@ -10,7 +10,7 @@ from numpy import array
 from zplus.errors import FaceError
 from zplus.faces.align import Aligned, crop
 from zplus.generators import Generator
-from zplus.images import read_image, write_image
+from zplus.images import WRITTEN, read_image, write_image
 from zplus.inversion.batch_size import batch_size
 from zplus.latent import load_latent
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting
@@ -25,14 +25,16 @@ from zplus.workflow.editing import (
     masked,
     noted,
 )
-from zplus.workflow.finished import Record, file_hash
+from zplus.workflow.finished import Record, file_hashes
 from zplus.workflow.inverting import load_inverter
 from zplus.workflow.json_files import plain, read_json, write_json
 from zplus.workflow.models import needed, pull_missing
 from zplus.workflow.options import EditOptions, InvertOptions
 from zplus.workflow.photo import Pixels, aligned_faces
 
-KEYS = ("photo_sha256", "fingerprint", "request", "zplus_version", "encoder_fingerprint")  # of a record
+KEYS = (  # of a record
+    "photo_sha256", "fingerprint", "request", "start_sha256", "zplus_version", "encoder_fingerprint",
+)  # fmt: skip
 
 
 def edit_all_faces(
@@ -123,14 +125,14 @@ def edit_photos(
     Args:
         inverted: Photos with their records.
         generator: The generator of their latents.
-        folder: Where the edited photos are written, as NAME.edited and the photo's own suffix.
+        folder: Where the edited photos are written, as NAME.edited and the photo's own suffix, or .png.
         options: The edit.
         callbacks: See `Callbacks`.
 
     Yields:
         Each photo, with its records and "picture" in them, or the exception that it caused.
     """
-    files = {name: file_hash(Path(name)) for name in (*options.moved, *options.targets) if Path(name).is_file()}
+    files = file_hashes([*options.moved, *options.targets, options.mask or ""])
     for photo, records in inverted:
         try:
             if isinstance(records, Exception):
@@ -151,7 +153,8 @@ def _edited(
     callbacks: Callbacks,
 ) -> list[Record]:
     name = Path(records[0]["latent"]).name.removesuffix(".latent.safetensors").removesuffix(".face0")
-    out, record = folder / f"{name}.edited{photo.suffix.lower()}", folder / f"{name}.edited.json"
+    suffix = photo.suffix.lower() if photo.suffix.lower() in WRITTEN else ".png"
+    out, record = folder / f"{name}.edited{suffix}", folder / f"{name}.edited.json"
     before = read_json(record) or {}
     if before.get("key") != key or not out.is_file():
         pixels = read_image(photo)

@@ -1,5 +1,6 @@
 """Edit, paste and save: from a photo or a latent to an edited picture."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -257,7 +258,8 @@ def _reach(generator: Generator, latent: Latent, options: EditOptions, callbacks
     scorers = Scorers()
     for name, target in options.targets.items():
         direction, attribute = _scored_direction(name, generator)
-        with callbacks.stage(f"Looking for {attribute} {target:g}", None):
+        title, quiet = f"Looking for {attribute} {target:g}", warnings.catch_warnings(action="ignore")
+        with callbacks.stage(title, None), quiet:  # the warnings are of trials: the edit itself will warn
             begun = edit(generator, latent, strengths, feature=options.feature, move=options.move)
             found = solve_strength(generator, begun, direction, target, partial(_read_score, scorers, attribute))
         if not found.within:

@@ -13,6 +13,7 @@ from zplus.latent import Latent, Point
 from zplus.spaces import latent_of, make_space, shown, space_of
 from zplus.spaces.conversion import convert_code
 from zplus.spaces.registry import default_layer
+from zplus.spaces.rendering import edit_mask
 
 
 def latent_of_codes(generator: Generator, codes: Float[Tensor, "n k w"], source: str) -> tuple[Latent, list[str]]:
@@ -50,6 +51,8 @@ def codes_of_latent(generator: Generator, latent: Latent) -> tuple[Float[Tensor,
         notes.append("Styles have no exact codes in W+: the nearest are written.")
     if latent.offsets or latent.added:
         notes.append("Tuned weights (PTI) and added maps (SAM) stay behind: the codes alone show another picture.")
+    if latent.edits and edit_mask(latent) is not None:
+        notes.append("The mask of the edits stays behind: the codes show them everywhere.")
     if space.layer is not None:
         notes.append(f"The feature map of {space.name} stays behind: the codes alone show less of the photo.")
     where, point = shown(generator, latent)

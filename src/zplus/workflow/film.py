@@ -25,7 +25,7 @@ from zplus.workflow.editing import noted
 from zplus.workflow.film_edit import FrameEditor
 from zplus.workflow.film_faces import Places, crop_file, cut_faces, find_places, key_frame
 from zplus.workflow.film_work import FilmWork, open_work
-from zplus.workflow.finished import settings_of
+from zplus.workflow.finished import file_hashes, settings_of
 from zplus.workflow.footage import Footage, open_footage
 from zplus.workflow.inverting import Inverter, load_inverter
 from zplus.workflow.json_files import read_json, write_json
@@ -135,6 +135,7 @@ def _key(footage: Footage, inverter: Inverter, strengths: Mapping[str, float], o
         "directions": {name: fingerprint(find_direction(name, inverter.generator).tensors) for name in strengths},
         "strengths": dict(strengths),
         "video": asdict(options),
+        "files": file_hashes([options.mask or ""]),
         "mode": inverter.execution.describe(),
     }
 

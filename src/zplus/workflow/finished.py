@@ -87,6 +87,11 @@ def unfinished(photos: Iterable[Path], folder: Path) -> int:
     return sum(not any((folder / f"{x.stem}{end}.json").exists() for end in ("", ".face0")) for x in photos)
 
 
+def file_hashes(names: Iterable[str]) -> dict[str, str]:
+    """The hashes of those names that are files: a direction's, a mask's."""
+    return {name: file_hash(Path(name)) for name in names if Path(name).is_file()}
+
+
 def settings_of(inverter: Inverter) -> Record:
     """All that determines a latent besides the photo."""
     options, encoder = inverter.options, inverter.encoder

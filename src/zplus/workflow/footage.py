@@ -8,10 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from zplus.errors import ImageError
-from zplus.images import read_image
+from zplus.images import READABLE, read_image
 from zplus.video import Frame, Timing, film_frames, film_timing, fits_mp4, sound_of
-
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def open_footage(path: Path, rate: float) -> Footage:
         raise ImageError(f"{path} does not exist: check the name.")
     if not path.is_dir():
         return Footage(path, film_timing(path))
-    pictures = [one for one in path.iterdir() if one.suffix.lower() in PICTURES and one.is_file()]
+    pictures = [one for one in path.iterdir() if one.suffix.lower() in READABLE and one.is_file()]
     if not pictures:
         raise ImageError(f"{path} holds no pictures: give a film, or a folder of frames as PNG or JPEG.")
     fraction = Fraction(rate).limit_denominator(1001)

@@ -58,7 +58,7 @@ class Inverter:
     def settings(self) -> Settings:
         """Those of the method that is used."""
         method = chosen_method(self.options.method, self.encoder, self.start or self.init)
-        return preset(method, steps=self.options.steps)
+        return preset(method, steps=self.options.steps, init=self.init)
 
     def invert(self, aligned: Aligned, callbacks: Callbacks = SILENT, title: str = "Inverting") -> Latent:
         """Invert a crop. `callbacks.step` is called with every step and may stop the inversion."""

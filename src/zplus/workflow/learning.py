@@ -26,8 +26,8 @@ from zplus.editing import (
 from zplus.editing.scored import Score, Scored
 from zplus.errors import FaceError, ImageError, UnknownNameError, ZplusError
 from zplus.generators import Generator, load_generator
+from zplus.images import READABLE
 from zplus.perception.attributes import ATTRIBUTES, Scorers
-from zplus.training.data import SUFFIXES
 from zplus.workflow.callbacks import SILENT, Callbacks
 from zplus.workflow.inverting import Inverter, load_inverter
 from zplus.workflow.options import InvertOptions, LearnOptions, layer_range
@@ -197,7 +197,7 @@ def _examples(
 
 
 def _pictures(folder: Path | None, kind: str) -> list[Path]:
-    found = sorted(x for x in folder.iterdir() if x.suffix.lower() in SUFFIXES) if folder and folder.is_dir() else []
+    found = sorted(x for x in folder.iterdir() if x.suffix.lower() in READABLE) if folder and folder.is_dir() else []
     if not found:
-        raise ImageError(f"There are no pictures for --{kind}: give a folder that holds {', '.join(SUFFIXES)}.")
+        raise ImageError(f"There are no pictures for --{kind}: give a folder that holds {', '.join(READABLE)}.")
     return found

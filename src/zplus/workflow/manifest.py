@@ -11,8 +11,8 @@ from typing import Any
 
 from zplus.errors import ImageError, sentence
 from zplus.files import atomic
+from zplus.images import READABLE
 from zplus.perception.quality import FIGURES
-from zplus.training.data import SUFFIXES
 from zplus.workflow.batch import Found
 from zplus.workflow.finished import Record, file_hash
 from zplus.workflow.json_files import plain
@@ -111,11 +111,11 @@ def photos_in(folder: Path, out: Path) -> list[Path]:
     Raises:
         ImageError: There are none.
     """
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in READABLE and path.is_file()]
     out = out.resolve()
     shown = [x for x in found if not (x.name.startswith(".") or out in x.resolve().parents)]
     if not shown:
-        raise ImageError(f"{folder} holds no photos: they must end in {', '.join(SUFFIXES)}.")
+        raise ImageError(f"{folder} holds no photos: they must end in {', '.join(READABLE)}.")
     return sorted(shown)
 
 

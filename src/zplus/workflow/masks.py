@@ -46,8 +46,8 @@ def _is_picture(mask: str) -> bool:
 
 
 def _painted(picture: str, side: int) -> Float[Tensor, "1 1 r r"]:
-    """How white a picture is, in [0, 1]. Raises ZplusError where it is not of the crop's size."""
-    grey = to_tensor(read_image(picture)).mean(1, keepdim=True) / 2 + 0.5
+    """How white a picture is, in [0, 1]; transparent is black. Raises ZplusError where it is not of the crop's size."""
+    grey = to_tensor(read_image(picture, behind="black")).mean(1, keepdim=True) / 2 + 0.5
     high, wide = grey.shape[-2:]
     if (high, wide) != (side, side):
         raise ZplusError(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zplus.archives import Archive, fetch, folder
-from zplus.errors import UnknownNameError, ZplusError
+from zplus.errors import CheckpointError, UnknownNameError, ZplusError
 from zplus.faces.weights import FACE_MODELS
 from zplus.generators import MODELS, Generator, load_generator
 from zplus.generators import pull as pull_generator
@@ -68,8 +68,11 @@ def needed(model: str) -> list[str]:
 
     Raises:
         UnknownNameError: There is no model of that name.
+        CheckpointError: There is no such file.
     """
     if model not in MODELS and (Path(model).suffix or Path(model).is_file()):
+        if not Path(model).exists():
+            raise CheckpointError(f"There is no file {model}.")
         return list(NETWORKS)
     model_path(model)  # an unknown name is refused before anything is fetched
     return [model, *NETWORKS]

@@ -21,7 +21,7 @@ from zplus.workflow.finished import Files, Record
 from zplus.workflow.inverting import load_inverter
 from zplus.workflow.json_files import write_json
 from zplus.workflow.options import InvertOptions
-from zplus.workflow.photo import aligned_faces
+from zplus.workflow.photo import aligned_faces, crop_doubts
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ class Worker:
             torch.set_num_threads(threads)
         self.inverter = load_inverter(options, callbacks, photos)
         self.options, self.callbacks = options, callbacks
+        if batch and batch > 1 and "pti" in self.inverter.settings.stages:
+            raise ZplusError("PTI tunes the weights to one photo at a time: leave the size of the batch open.")
         most = batch or batch_size(self.inverter.generator, self.inverter.settings)
         self.size = most if batch or options.face == "all" else math.ceil(photos / math.ceil(photos / most))
         self.detector = FaceDetector()
@@ -89,12 +91,9 @@ class Worker:
     def align(self, photo: Path, files: Files, key: Record) -> Entry:
         """Read a photo and crop its faces."""
         said: list[str] = []
-        callbacks, warnings = collecting(Callbacks(say=said.append))
-        options = self.options
+        options, side, told = self.options, self.inverter.generator.resolution, Callbacks(say=said.append)
         try:
-            found = aligned_faces(
-                photo, self.inverter.generator.resolution, options.face, options.align, callbacks, self.detector
-            )
+            found = aligned_faces(photo, side, options.face, options.align, told, self.detector)
         except Exception as error:
             return Entry(photo, error=error, said=said)
         crops = []
@@ -102,7 +101,7 @@ class Worker:
             facts = {"face": i, "faces": len(found)} if options.face == "all" else {}
             record = facts | {"photo": photo, "quad": aligned.quad.tolist()} | key
             own = files.face(i) if facts else files
-            crops.append(Crop(own, replace(aligned, photo=aligned.pixels[:1, :1]), record, warnings))
+            crops.append(Crop(own, replace(aligned, photo=aligned.pixels[:1, :1]), record, crop_doubts(aligned)))
         return Entry(photo, crops, said=said)
 
     def invert(self, crops: list[Crop], callbacks: Callbacks = SILENT, title: str = "") -> list[Record | Exception]:

@@ -48,7 +48,7 @@ def suffixes(kind: str) -> tuple[str, ...]:
 
 def _checked(generator: Generator, kind: str) -> StyleGAN2:
     """The generator, if a format can hold it. Raises ZplusError."""
-    check_untuned(generator)
+    generator.check_untuned()
     if not isinstance(generator, StyleGAN2):
         words = f"{generator.name} is a {type(generator).__name__}"
         raise ZplusError(f"{words}, but the format {kind} holds StyleGAN2 alone: use onnx.")
@@ -58,12 +58,6 @@ def _checked(generator: Generator, kind: str) -> StyleGAN2:
         words = f"{generator.name} has the architecture {generator.config.architecture}"
         raise ZplusError(f"{words}, but the format {kind} has skip alone: use nvidia or onnx.")
     return generator
-
-
-def check_untuned(generator: Generator) -> None:
-    """Raise ZplusError for a generator with the weights of one photo (PTI)."""
-    if generator.base is not generator:
-        raise ZplusError(f"{generator.name} is tuned to one photo: export the generator that it was tuned from.")
 
 
 def nvidia(generator: StyleGAN2) -> dict[str, Tensor]:
