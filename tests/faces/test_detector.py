@@ -23,6 +23,14 @@ def noise(height: int, width: int) -> np.ndarray:
     return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
+@needs_faces
+@pytest.mark.parametrize("shape", [(45, 3000), (33, 6000), (3000, 45)])
+def test_a_long_strip_shows_no_face(shape):
+    assert FaceDetector().largest(noise(*shape)) is None
+    with pytest.raises(FaceError, match="No face was found"):
+        FaceDetector().find(noise(*shape))
+
+
 def test_without_dlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(MissingExtraError, match=r"zplus\[faces\]"):

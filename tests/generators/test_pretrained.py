@@ -87,6 +87,9 @@ def test_a_label_is_given_again(tmp_path):
     bound.save_pretrained(tmp_path)
     assert Generator.from_pretrained(str(tmp_path), label=1).fingerprint == bound.fingerprint
     assert Generator.from_pretrained(str(tmp_path)).label is None
+    other = Generator.from_pretrained(str(tmp_path), label=2)
+    assert other.name.count("under label") == other.with_label(0).name.count("under label") == 1
+    assert Generator.from_pretrained(str(tmp_path)).name == bound.plain_name
 
 
 def test_a_tuned_generator_becomes_one_of_its_own(tmp_path):

@@ -270,7 +270,11 @@ def test_a_checkpoint_is_the_generator_that_it_was_written_from(kind, generator,
 def test_weights_in_half_precision_are_read(tmp_path):
     written = tiny_stylegan3()
     torch.save({name: x.half() for name, x in written.state_dict().items()}, tmp_path / "a.pt")
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
     assert read_checkpoint(tmp_path / "a.pt")[0].config == written.config
+    assert torch.equal(torch.rand(3), expected)  # reading draws no random numbers
 
 
 @pytest.mark.parametrize("name", ["L2_52_8.up_filter", "L0_36_8.down_filter"])

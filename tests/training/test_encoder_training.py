@@ -1,6 +1,7 @@
 """Training of encoders: the pairs, what is learnt, a killed run, photos, and the files that come out."""
 
 import json
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from command_line import picture
 from networks import random_lpips, wide_lpips
 from tiny import tiny_stylegan2, tiny_stylegan3
 from zplus.command.app import run as run_line
-from zplus.errors import ZplusError
+from zplus.errors import DownloadError, ZplusError
 from zplus.execution import EAGER
 from zplus.generators import save_generator
 from zplus.images import read_image
@@ -53,7 +54,11 @@ def generator():
 def run(folder, generator, settings=TINY, photos=None, report=lambda done, note: None, start=None, **sizes):
     folder.mkdir(exist_ok=True)
     config = config_for(generator, **{"channels": 8, "hidden": 8, **sizes})
-    return train_encoder(settings, generator, config, folder, photos, report, start=start)
+
+    def stage(title, steps):
+        return nullcontext(report if title == "Training" else lambda done, note: None)
+
+    return train_encoder(settings, generator, config, folder, photos, stage, start)
 
 
 def photos(n=6, side=32):
@@ -256,6 +261,27 @@ def test_the_command_takes_a_label(kind, tmp_path, monkeypatch):
     assert run_line([str(x) for x in command]) == 0
     ((settings, generator),) = asked
     assert settings.steps == 7 and generator.label.tolist() == [0, 0, 1]
+
+
+def test_one_stage_ends_before_the_next_begins(generator, tmp_path):
+    told = []
+
+    @contextmanager
+    def stage(title, steps):
+        told.append((title, steps))
+        yield lambda done, note: told.append(done)
+        told.append("end")
+
+    settings, config = replace(TINY, steps=2), config_for(generator, channels=8, hidden=8)
+    train_encoder(settings, generator, config, tmp_path, None, stage)
+    assert [x for x in told if not isinstance(x, int)] == [("Making pairs", 24), "end", ("Training", 2), "end"]
+
+
+def test_missing_face_models_are_noticed_before_the_work(generator, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(training, "LPIPS", random_lpips)
+    with pytest.raises(DownloadError, match="zplus pull"):
+        run(tmp_path / "run", generator, replace(TINY, identity=1.0, steps=2))
 
 
 @pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"steps": 0}, {"images": 9, "batch": 8}])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from zplus.errors import CheckpointError, DivergedError, ZplusError
 from zplus.generators import SynthesisInputs, load_generator
+from zplus.generators.checkpoints.read import read_checkpoint
 from zplus.images import read_image
 from zplus.training.data import Pictures
 from zplus.training.discriminator import read_discriminator
@@ -158,6 +160,18 @@ def test_a_damaged_snapshot_is_refused(finished, tmp_path, change):
         save_file(held, path, header)
     with pytest.raises(CheckpointError, match="no snapshot that training can go on from"):
         run(tmp_path, replace(TINY, kimg=1.0))
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"kimg": float("inf")}, {"kimg": float("nan")}])
+def test_numbers_that_no_training_can_have(wrong):
+    with pytest.raises(ZplusError, match="which no training can have"):
+        replace(TINY, **wrong)
+
+
+def test_a_run_in_this_folder_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(Path(), replace(TINY, kimg=0.001 * 4))
+    assert read_checkpoint(tmp_path / "generator.safetensors")[0].name == tmp_path.name
 
 
 def test_weights_that_are_no_numbers_end_the_run_and_spare_the_snapshot(finished, tmp_path):

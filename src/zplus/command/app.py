@@ -56,7 +56,8 @@ def main() -> None:
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the second: so it stays
             signal.signal(number, _interrupt)
-    if "train" not in sys.argv[1:2]:  # whose many small steps are twice as fast when threads spin between them
+    command = next((word for word in sys.argv[1:] if word != "--debug"), "")
+    if command != "train":  # whose many small steps are twice as fast when threads spin between them
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # elsewhere spinning threads halve the speed of busy cores
     code = run(sys.argv[1:])
     sys.exit(128 + RECEIVED[0] if code and RECEIVED else code)

@@ -1,5 +1,6 @@
 """`zplus convert`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from zplus.command.show import Show, table
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="A StyleGAN2 of any public format.", show_default=False)],
+    checkpoint: Annotated[Path, typer.Argument(help="A StyleGAN2 or 3 of any public format.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write.")],
     half: Annotated[bool, typer.Option("--half", help="Write fp16: half the size, slightly rounded.")] = False,
     as_json: options.Json = False,
@@ -33,11 +34,13 @@ def convert(
         show.warn(note)
     save_generator(generator, out, half)
     config = generator.config
+    by_place = config.channels  # their side, of a StyleGAN3 their layer
+    channels = by_place.items() if isinstance(by_place, Mapping) else enumerate(by_place)
     facts = {
         "model": generator.name, "architecture": generator.architecture, "resolution": generator.resolution,
         "z_dim": generator.z_dim, "w_dim": generator.w_dim, "codes": generator.num_codes,
         "labels": getattr(config, "c_dim", 0), "mapping_layers": config.mapping_layers,
-        "channels": " ".join(f"{side}:{count}" for side, count in config.channels.items()),
+        "channels": " ".join(f"{place}:{count}" for place, count in channels),
         "parameters": sum(x.numel() for x in generator.parameters()), "fingerprint": generator.fingerprint,
     }  # fmt: skip
     found = {"checkpoint": checkpoint, "converted": out, **facts, "warnings": show.warnings}

@@ -29,6 +29,7 @@ def demo(
     model: options.Model = InvertOptions.model,
     steps: options.Steps = InvertOptions.steps,
     face: options.Face = 0,
+    label: options.Label = InvertOptions.label,
     device: options.Device = InvertOptions.device,
     as_json: options.Json = False,
 ) -> None:

@@ -17,13 +17,17 @@ directions = typer.Typer(help="List, show, learn and import directions.", no_arg
 
 
 @directions.command("list")
-def list_directions(model: options.Model = LearnOptions.model, as_json: options.Json = False) -> None:
+def list_directions(
+    model: options.Model = LearnOptions.model,
+    label: options.Label = LearnOptions.label,
+    as_json: options.Json = False,
+) -> None:
     """List the directions that come for a model."""
     from zplus.editing import directions_of
     from zplus.generators import load_generator
     from zplus.workflow.learning import described
 
-    found = directions_of(load_generator(model, "cpu"))
+    found = directions_of(load_generator(model, "cpu", label))
     cells = [
         (d.name, d.space, d.card.get("attribute", "-"), d.card.get("accuracy", "-"), d.card.get("samples", "-"))
         for d in found.values()
@@ -36,6 +40,7 @@ def list_directions(model: options.Model = LearnOptions.model, as_json: options.
 def show_direction(
     name: Annotated[str, typer.Argument(help="The name of a direction, or its file.", show_default=False)],
     model: options.Model = LearnOptions.model,
+    label: options.Label = LearnOptions.label,
     as_json: options.Json = False,
 ) -> None:
     """Show how a direction was found, and how good it is."""
@@ -43,7 +48,7 @@ def show_direction(
     from zplus.generators import load_generator
     from zplus.workflow.learning import described
 
-    card = described(find_direction(name, load_generator(model, "cpu")))
+    card = described(find_direction(name, load_generator(model, "cpu", label)))
     Show(as_json).result(card, table(("", ""), [(key, _in_short(value)) for key, value in card.items()]).lstrip("\n"))
 
 

@@ -7,8 +7,9 @@ import typer
 
 from zplus.command import options
 from zplus.command.show import Show
+from zplus.errors import ZplusError
 
-SIDE = 256  # pixels at most: features of larger pictures take long, and of photos cost more than they tell
+SIDES = (32, 64, 128, 256)  # pixels: features of larger pictures take long, and of photos cost more than they tell
 
 
 def distance(
@@ -23,8 +24,8 @@ def distance(
     ],
     count: Annotated[int, typer.Option("--count", min=4, help="The most pictures of each side.")] = 1000,
     resolution: Annotated[
-        int, typer.Option("--resolution", min=32, max=SIDE, help="Pixels a side, at most those of the model.")
-    ] = SIDE,
+        int, typer.Option("--resolution", help="Pixels a side: 32, 64, 128 or 256, at most those of the model.")
+    ] = SIDES[-1],
     label: options.Label = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the samples.")] = 0,
     device: options.Device = "cpu",
@@ -36,6 +37,8 @@ def distance(
     only figures of the same number of pictures and the same resolution.
     """
     show = Show(as_json)
+    if resolution not in SIDES:
+        raise ZplusError(f"Pictures are compared at {', '.join(map(str, SIDES))} pixels a side, not at {resolution}.")
 
     import numpy as np
 

@@ -11,6 +11,7 @@ from zplus.command.show import Show
 
 
 def export(
+    context: options.Context,
     model: Annotated[str, typer.Argument(help="A model by name or the file of a generator.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .pt file to write; for onnx a folder.")],
     kind: Annotated[str, typer.Option("--format", help="nvidia (also as .safetensors), rosinality, genforce, onnx.")],
@@ -28,6 +29,7 @@ def export(
     if kind == "onnx":
         output_folder(out)
     else:
+        options.refuse(context, "they are for onnx", "layer", "opset")
         output_file(out, model, picture=False, suffixes=suffixes(kind))
     show = Show(as_json)
     pull_missing([model] if model in MODELS else [], show.callbacks)

@@ -12,6 +12,7 @@ from zplus.errors import ZplusError
 
 
 def interpolate(
+    context: options.Context,
     first: Annotated[Path, typer.Argument(help="The latent to begin with.", show_default=False)],
     second: Annotated[Path, typer.Argument(help="The latent to end with.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="A .webp or .mp4 animation, or a folder for the frames.")],
@@ -27,8 +28,8 @@ def interpolate(
     """Go from one latent to another, on the sphere where codes lie on it."""
     from zplus.editing import interpolate as interpolated
     from zplus.images import is_animation, to_pixels, write_animation, write_image
-    from zplus.latent import load_latent
     from zplus.spaces import render
+    from zplus.workflow.editing import first_latent
     from zplus.workflow.models import generator_of
 
     animated, show = is_animation(out), Show(as_json)
@@ -36,7 +37,9 @@ def interpolate(
         output_file(out, first, second, model, animation=True)
     elif out.suffix and not out.is_dir():
         raise ZplusError(f"{out} is no name for frames: end it in .webp or .mp4 for an animation, or name a folder.")
-    a, b = load_latent(first), load_latent(second)
+    if not animated:
+        options.refuse(context, "a folder of frames has no speed", "rate")
+    a, b = (first_latent(path, show.callbacks) for path in (first, second))
     generator = generator_of(a, model, device, label, show.callbacks)
     b = interpolated(generator, a, b, 1.0)  # converted to the space of the first once, not for every frame
     folder = out.parent if animated else output_folder(out)

@@ -49,7 +49,10 @@ def export_latent(
     as_json: options.Json = False,
 ) -> None:
     """Write the W+ codes of a latent, [N, L, w], for other programs; a feature map cannot go along."""
-    from zplus.generators.checkpoints.codes import write_codes
+    from zplus.generators.checkpoints.codes import SUFFIXES, write_codes
+
+    output_file(out, source, model, picture=False, suffixes=SUFFIXES)
+
     from zplus.latent import load_latent
     from zplus.workflow.exchange import codes_of_latent
     from zplus.workflow.models import generator_of

@@ -29,12 +29,13 @@ def mix(
 
     from zplus.editing import mix as mix_latents
     from zplus.images import to_pixels, write_image
-    from zplus.latent import load_latent, save_latent
+    from zplus.latent import save_latent
     from zplus.spaces import render
+    from zplus.workflow.editing import first_latent
     from zplus.workflow.models import generator_of
 
     show = Show(as_json)
-    a, b = load_latent(first), load_latent(second)
+    a, b = (first_latent(path, show.callbacks) for path in (first, second))
     generator = generator_of(a, model, device, label, show.callbacks)
     mixed = mix_latents(generator, a, b, layer_range(layers, generator.num_codes))
     write_image(out, to_pixels(render(generator, mixed)[0]), f"mixed, layers {layers}")

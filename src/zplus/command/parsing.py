@@ -32,9 +32,9 @@ def parse_strengths(directions: tuple[str, ...]) -> dict[str, float]:
             strength = float(number)
         except ValueError:
             raise ZplusError(f"The strength in {text!r} is not a number: write it like {name}=1.5.") from None
-        if not name or math.isnan(strength):
-            raise ZplusError(f"{text!r} is not a direction with a strength: write it like smile=1.5.")
         found[name] = found.get(name, 0.0) + strength
+        if not name or math.isnan(found[name]):  # also of opposite infinities
+            raise ZplusError(f"{text!r} is not a direction with a strength: write it like smile=1.5.")
     return found
 
 
@@ -63,7 +63,7 @@ def parse_sweep(text: str) -> Sweep:
         ends, steps = (float(first), float(last)), int(count)
     except ValueError:
         raise ZplusError(f"{text!r} is no sweep: write it like smile=-2:2:5.") from None
-    if not name or not 2 <= steps <= MAX_FRAMES or not max(map(abs, ends)) <= MOST:  # nor NaN
+    if not name or not 2 <= steps <= MAX_FRAMES or not all(abs(x) <= MOST for x in ends):  # nor NaN
         raise ZplusError(f"{text!r} needs 2 to {MAX_FRAMES} pictures, and strengths in -{MOST:g}..{MOST:g}.")
     return Sweep(name, tuple(ends[0] + (ends[1] - ends[0]) * i / (steps - 1) for i in range(steps)))
 

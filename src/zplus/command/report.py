@@ -10,6 +10,7 @@ from zplus.command.show import Show
 
 
 def report(
+    context: options.Context,
     run: Annotated[Path, typer.Argument(help="The folder of a run, or answers to a survey with --key.")],
     public: Annotated[bool, typer.Option("--public", help="Without pictures of real people.")] = False,
     survey: Annotated[
@@ -33,9 +34,12 @@ def report(
 
     show = Show(as_json)
     if key is not None:
+        options.refuse(context, "answers are counted, and no report is written", "public", "survey", "seed")
         count = count_survey(sorted(run.glob("*.json")) if run.is_dir() else [run], key)
         show.result(count._asdict(), sentence(count))
         return
+    if survey is None:
+        options.refuse(context, "only a survey is drawn at random", "seed")
     with show.stage("Writing the report"):
         html, markdown = write_report(run, public)
     made = {"report": html, "markdown": markdown}

@@ -81,15 +81,15 @@ class Show:
     @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Tick]:
         began = last = time.perf_counter()
-        times = [began]
+        told = [(began, 0)]
         self.say(f"{title} ...")
 
         def tick(done: int, note: str) -> None:
             nonlocal last
-            times.append(time.perf_counter())
-            if times[-1] - last >= (PAUSE if last > began else SOON):
-                last = times[-1]
-                left = "" if " left" in note else _left(done, total, times)
+            told.append((time.perf_counter(), done))
+            if told[-1][0] - last >= (PAUSE if last > began else SOON):
+                last = told[-1][0]
+                left = "" if " left" in note else _left(total, told)
                 self.say(f"{title}: {_count(done, total)} {note}{left}")
 
         yield tick
@@ -125,9 +125,14 @@ def _count(done: int, total: int | None) -> str:
     return f"{done}/{total}" if total else str(done)
 
 
-def _left(done: int, total: int | None, times: list[float]) -> str:
-    """The time left, from the median step: the few that compile are a hundred times as long."""
-    if not total or len(times) < 4:
+def _left(total: int | None, told: list[tuple[float, int]]) -> str:
+    """The time left, from the median pace: the few steps that compile are a hundred times as long.
+
+    >>> _left(10, [(0.0, 0), (60.0, 2), (61.0, 4), (62.0, 6)])
+    ', 2 s left'
+    """
+    if not total or len(told) < 4:
         return ""
-    pace = statistics.median(b - a for a, b in itertools.pairwise(times))
-    return f", {pace * (total - done):.0f} s left"
+    steps = [(b - a, done - before) for (a, before), (b, done) in itertools.pairwise(told) if done > before]
+    pace = statistics.median(seconds / count for seconds, count in steps)
+    return f", {pace * (total - told[-1][1]):.0f} s left"

@@ -168,8 +168,7 @@ def _train_encoder(given: Mapping[str, Any], sizes: Mapping[str, Any], show: Sho
     photos = None if given["photos"] is None else _read(given["photos"], config.side, 0, show)
     samples, encoder = folder / "samples.png", folder / "encoder.safetensors"
     show.say(f"Held-out pictures, and what the encoder makes of them, appear in {samples}.")
-    with show.stage("Making pairs", settings.pairs) as make, show.stage("Training", settings.steps) as tick:
-        last = training.train_encoder(settings, generator, config, folder, photos, tick, make, begun)
+    last = training.train_encoder(settings, generator, config, folder, photos, show.stage, begun)
     show.result({"encoder": encoder, "samples": samples, **last}, f"{encoder} after {settings.steps} steps")
 
 

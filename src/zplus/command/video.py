@@ -13,6 +13,7 @@ from zplus.workflow.options import Paste, VideoOptions
 
 
 def video(
+    context: options.Context,
     source: Annotated[Path, typer.Argument(help="A film, or a folder of frames.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .mp4 to write.")],
     direction: options.Directions = None,
@@ -54,6 +55,8 @@ def video(
     strengths = parse_strengths(tuple(direction or ()))
     inverting = options.record(InvertOptions, locals(), align=not no_align)
     editing = options.record(VideoOptions, locals())
+    if source.is_file():
+        options.refuse(context, "a film keeps its own", "rate")
     output_film(out, source, mask, model, encoder, *strengths)
     show = Show(as_json)
 

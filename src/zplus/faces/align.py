@@ -67,9 +67,14 @@ def align(
 def choose(faces: list[DetectedFace], face: int) -> DetectedFace:
     """A face by its number: 0 is the first, the largest. Raises FaceError."""
     if not 0 <= face < len(faces):
-        found = "one face was found, number 0" if len(faces) == 1 else f"faces 0 to {len(faces) - 1} were found"
-        raise FaceError(f"There is no face {face}: {found}.")
+        raise no_such_face(face, len(faces))
     return faces[face]
+
+
+def no_such_face(face: int, count: int) -> FaceError:
+    """The error that of `count` faces none has this number."""
+    found = "one face was found, number 0" if count == 1 else f"faces 0 to {count - 1} were found"
+    return FaceError(f"There is no face {face}: {found}.")
 
 
 def quad_of(landmarks: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "4 2"]:

@@ -148,6 +148,8 @@ class FaceDetector:
     def _by_network(self, pixels: np.ndarray) -> dict[Box, float]:
         """Faces by the convolutional detector: slower, but it finds turned and partly hidden ones."""
         small, scale = _reduced(pixels, NETWORK_SIDE)
+        if min(small.shape[:2]) < MIN_SIDE:
+            return {}
         return {_scaled(_box(found.rect), scale): found.confidence for found in self._network(small, 0)}
 
     def _quick(self, pixels: np.ndarray) -> Box | None:

@@ -36,10 +36,10 @@ class Layer(NamedTuple):
         margin: Pixels of the map around the image on every side: the map is a canvas larger than the image (StyleGAN3).
     """
 
-    name: str  # "b32.conv1"; people may say "32" for the last layer at that resolution
+    name: str
     resolution: int
     channels: int
-    code: int  # index of the code (of num_codes) that feeds this layer
+    code: int
     margin: int = 0
 
     @property
@@ -187,6 +187,11 @@ class Generator(nn.Module):
     def base(self) -> "Generator":
         """The generator whose statistics apply: for a tuned one, the one that it was tuned from."""
         return vars(self).get("base", self)
+
+    @property
+    def plain_name(self) -> str:
+        """The name without the words on its label."""
+        return str(vars(self).get("plain_name", self.name))
 
     @property
     def num_codes(self) -> int:

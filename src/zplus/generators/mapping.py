@@ -117,7 +117,9 @@ class LabelledGenerator(Generator):
         bound = copy.copy(self)
         for name in ("fingerprint", "mapping_fingerprint"):  # remembered for another label
             vars(bound).pop(name, None)
-        bound.label, bound.name = vector, f"{self.name} under label {label if isinstance(label, int) else 'given'}"
+        words = f"under label {label if isinstance(label, int) else 'given'}"
+        bound.label, bound.name = vector, f"{self.plain_name} {words}"
+        vars(bound)["plain_name"] = self.plain_name
         return bound
 
     def map(self, z: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """ONNX files of a StyleGAN2 or MobileStyleGAN, in fp32, for programs without torch."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def write_onnx(generator: Generator, folder: Path, layer: int, opset: int = MIN_
     if opset < MIN_OPSET:
         raise ZplusError(f"The opset {opset} is too old for these networks: use {MIN_OPSET} or newer.")
     make_folder(folder)
-    plain = generator.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    plain = copy.deepcopy(generator).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     written = []
     for name, (function, inputs, outputs) in _networks(plain, layer).items():
         written.append(folder / f"{name}.onnx")

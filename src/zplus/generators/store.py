@@ -43,7 +43,7 @@ def save_generator(generator: Generator, path: str | Path, half: bool = False) -
     """
     header = {
         "architecture": generator.architecture,
-        "name": generator.name,
+        "name": generator.plain_name,
         "config": json.dumps(asdict(generator.config)),
     }
     write_record(path, KIND, header, generator.state_dict(), torch.float16 if half else torch.float32)

@@ -69,7 +69,7 @@ class Metric:
         Args:
             image: float [N, 3, H, W] in [-1, 1], RGB.
             target: The same.
-            networks: The networks to use; None for the defaults.
+            networks: The networks to use; None for the defaults, which measure on the CPU.
 
         Raises:
             ZplusError: A shape or type is wrong.
@@ -77,7 +77,9 @@ class Metric:
             MissingExtraError: An optional dependency is not installed.
         """
         _check(image, target)
-        return self.load(networks or MetricNetworks())(image, target)
+        if networks is None:
+            image, target, networks = image.cpu(), target.cpu(), MetricNetworks()
+        return self.load(networks)(image, target)
 
 
 def _check(image: Tensor, target: Tensor) -> None:
@@ -115,7 +117,7 @@ def measure_images(
         image: float [N, 3, H, W] in [-1, 1], RGB.
         target: The same.
         names: Names of `METRICS`; all by default.
-        networks: The networks to use; None for the defaults.
+        networks: The networks to use; None for the defaults, which measure on the CPU.
 
     Raises:
         UnknownNameError: There is no such metric.

@@ -25,14 +25,14 @@ def ssim(a: Images, b: Images) -> Float[Tensor, " n"]:
         [1.0]
     """
     if min(a.shape[-2:]) < SIDE:
-        return torch.full((len(a),), torch.nan)
+        return a.new_full((len(a),), torch.nan)
     return _compare((a + 1) / 2, (b + 1) / 2)[0]
 
 
 def ms_ssim(a: Images, b: Images) -> Float[Tensor, " n"]:
     """MS-SSIM [N] over five scales; nan below 176 pixels a side."""
     if min(a.shape[-2:]) < SMALLEST:
-        return torch.full((len(a),), torch.nan)
+        return a.new_full((len(a),), torch.nan)
     a, b, result = (a + 1) / 2, (b + 1) / 2, torch.ones(len(a), device=a.device)
     for k, exponent in enumerate(SCALES):
         whole, contrast = _compare(a, b)

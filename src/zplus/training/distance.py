@@ -14,13 +14,12 @@ from torch import Tensor
 from zplus.errors import ZplusError
 from zplus.generators import Generator
 from zplus.images import fitted, to_pixels
-from zplus.perception.lpips import LPIPS
+from zplus.perception.lpips import LPIPS, MIN_SIDE
 from zplus.spaces import make_space
 from zplus.training.data import Pictures, chosen_rows, to_batch
 from zplus.training.stream import StreamedPictures
 
 NETWORK = "VGG16 relu5_3, mean over positions"
-MIN_SIDE = 32  # pixels that the network needs
 ROWS = 8  # pictures that are drawn or read at once
 
 Features = Float[np.ndarray, "_ _"]  # a row each picture

@@ -5,7 +5,8 @@ known F; pictures like what was shown, each of the forms in turn; codes that a c
 small offsets (Tov et al. 2021, arXiv 2102.02766, sections 4.1 and 4.2; those of the z+ form act in z).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -17,9 +18,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from zplus.archives import require
 from zplus.errors import ZplusError
 from zplus.execution import Renderer, best_execution
 from zplus.faces.detector import FaceDetector
+from zplus.faces.weights import FACE_MODELS, dlib
 from zplus.generators import Generator, State
 from zplus.generators.memory import keep_freed_memory
 from zplus.images import to_pixels, write_image
@@ -37,6 +40,8 @@ from zplus.training.stream import StreamedPictures, batches
 
 SHOWN = 8  # held-out pairs on the sheet; their LPIPS is in the log
 R1_EVERY, R1_WEIGHT = 16, 10.0  # of the critics, as in e4e
+
+Stage = Callable[[str, int], AbstractContextManager[Report]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,10 @@ class EncoderTrainer:
     ):
         self.settings, self.accelerator, self.config = settings, accelerator, config
         self.generator, self.lpips, self.held_out = generator, lpips, held_out
-        self.detector = FaceDetector() if settings.identity else None
+        self.detector = None
+        if settings.identity:  # what is missing is noticed now, not when pictures are compared
+            dlib()
+            self.detector = FaceDetector(require(FACE_MODELS))
         self.images = -(-settings.images // accelerator.num_processes)  # rendered and compared by this process
         self.execution = best_execution(generator)
         self.space = make_space("f/w+", generator, config.layer)
@@ -243,13 +251,13 @@ def train_encoder(
     config: EncoderConfig,
     folder: Path,
     photos: Pictures | StreamedPictures | None = None,
-    report: Report = lambda done, note: None,
-    make_report: Report = lambda done, note: None,
+    stage: Stage = lambda title, steps: nullcontext(lambda done, note: None),
     start: Encoder | None = None,
 ) -> dict[str, Any]:
     """Train an encoder in a folder that exists, going on from its last snapshot; the last line of the log.
 
-    photos: aligned, at the side that the encoder sees. The pairs are made first, in folder/pairs (`make_report`).
+    photos: aligned, at the side that the encoder sees. The pairs are made first, in folder/pairs.
+    stage: by the title and the number of steps of a stage, a context whose value is told how far it is.
     start: an encoder of the same generator and sizes to begin with; then `progressive` and `images_from` are best 0.
     Raises DivergedError, and ZplusError where `start` has other sizes.
     """
@@ -263,7 +271,8 @@ def train_encoder(
     lpips = LPIPS("vgg").to(generator.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pairs = Pairs(generator, folder / "pairs", settings.pairs, config.side, settings.seed)
     rank, processes = accelerator.process_index, accelerator.num_processes
-    pairs.make(lpips, lambda done: make_report(done, f"of {settings.pairs}"), rank, processes)
+    with stage("Making pairs", settings.pairs) as told:
+        pairs.make(lpips, lambda done: told(done, ""), rank, processes)
     accelerator.wait_for_everyone()
     held_out = pairs.rows(list(range(settings.pairs - SHOWN, settings.pairs)))
     trainer = EncoderTrainer(settings, generator, config, lpips, accelerator, held_out)
@@ -284,4 +293,5 @@ def train_encoder(
         trainer.measure(pairs.batch(step, settings.batch, CHUNK) for step in range(-(-CHUNK // settings.batch)))
 
     data = f"{generator.fingerprint} {config} {'' if photos is None else photos.fingerprint}"
-    return run(trainer, data, shown, folder, report, begin)
+    with stage("Training", settings.steps) as told:
+        return run(trainer, data, shown, folder, told, begin)

@@ -34,7 +34,7 @@ def train(
     keep_freed_memory()
     accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if settings.precision == "bfloat16" else "no")
     _check(settings, data, accelerator.num_processes)
-    trainer = Trainer(settings, accelerator, folder.name)
+    trainer = Trainer(settings, accelerator, folder.resolve().name)
 
     def shown(steps: range) -> Iterator[Pixels]:
         share = accelerator.process_index, accelerator.num_processes

@@ -15,6 +15,7 @@ from zplus.training.log import Log
 from zplus.training.snapshot import Networks, load_snapshot, read_facts, save_snapshot
 
 FREE = ("kimg", "steps", "snapshot_minutes", "learning_rate", "r1_gamma")  # settings that may change when it goes on
+LINES = 5000  # of the log in a snapshot, whose header holds 4 MB: with one every ten minutes, those of a month
 
 Report = Callable[[int, str], None]  # how many steps are done, and what there is to say about it
 
@@ -72,7 +73,7 @@ def run(
         if trainer.accelerator.is_main_process:
             trainer.publish(folder, log.lines)
             log.write(folder)
-            facts = asked | {"step": done, "log": log.lines}
+            facts = asked | {"step": done, "log": log.lines[-LINES:]}
             save_snapshot(path, trainer.networks, trainer.optimizers, facts)
     return log.lines[-1]
 

@@ -35,6 +35,8 @@ class TrainSettings:
         positive = ["z_dim", "mapping_layers", "channel_base", "channel_max", "batch", "kimg", "learning_rate"]
         positive += ["ema_kimg", "ema_rampup"]
         wrong = [name for name in positive if not getattr(self, name) > 0]  # nor NaN
+        wrong += [] if math.isfinite(self.kimg) else ["kimg"]
+        wrong += [] if self.seed >= 0 else ["seed"]
         wrong += [] if self.z_dim <= WIDEST else ["z_dim"]
         wrong += [] if self.path_length >= 0 else ["path_length"]
         wrong += [] if 0 <= self.mixing <= 1 else ["mixing"]

@@ -7,8 +7,7 @@ from typing import Any
 
 from numpy import array
 
-from zplus.errors import FaceError
-from zplus.faces.align import Aligned, crop
+from zplus.faces.align import Aligned, crop, no_such_face
 from zplus.generators import Generator
 from zplus.images import WRITTEN, read_image, write_image
 from zplus.inversion.batch_size import batch_size
@@ -80,7 +79,7 @@ def edit_all_faces(
 def wishes(options: EditOptions, faces: int) -> list[int]:
     """The numbers of the faces that are to be edited. Raises FaceError where one is not there."""
     if missing := [number for number in options.own if number >= faces]:
-        raise FaceError(f"There is no face {missing[0]}: faces 0 to {faces - 1} were found.")
+        raise no_such_face(missing[0], faces)
     return [i for i in range(faces) if options.of_face(i).moved or options.targets]
 
 

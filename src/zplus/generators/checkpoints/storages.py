@@ -166,8 +166,8 @@ class Tensors:
     def _flat(self, storage: Made) -> Tensor:
         """A storage as a vector. In NVIDIA's pickles it is a torch.save file of its own."""
         if storage.maker == "torch.storage._load_from_bytes":
-            content = _bytes(storage.arguments[0])
-            return self._hold(id(storage.arguments[0]), lambda: _alone(content))
+            content = storage.arguments[0]
+            return self._hold(id(content), lambda: _alone(_bytes(content)))
         if storage.maker != PERSISTENT:
             raise CheckpointError("A tensor of the file lies in no storage: it is damaged or hostile.")
         return self._hold((storage.arguments[1].name, storage.arguments[2]), lambda: _vector(storage, self.storages))
