@@ -117,7 +117,7 @@ def as_batch(images: Images) -> Float[Tensor, "n 3 h w"]:
         if len({x.shape[1:] for x in batches}) != 1:
             raise ImageError("Images of one size are needed for a batch: align them, or give them one by one.")
         return torch.cat(batches)
-    if isinstance(images, np.ndarray) and images.dtype.kind in "fu":
+    if isinstance(images, np.ndarray) and (images.dtype.kind == "f" or images.dtype == np.uint8):
         plain = np.uint8 if images.dtype == np.uint8 else np.float32
         images = torch.from_numpy(np.array(images, plain))  # a copy, in a layout and byte order that torch knows
     if isinstance(images, Tensor) and images.numel():

@@ -69,6 +69,13 @@ def test_other_names_are_refused(guard, host):
     assert ask(guard, host=host)[0] == 421
 
 
+def test_names_are_those_that_browsers_send():
+    assert ask(Guard(everything, hosts_of("127.0.0.1", 80)), host="localhost")[0] == 200
+    assert ask(Guard(everything, hosts_of("::1", 80)), host="[::1]")[0] == 200
+    guard = Guard(everything, hosts_of("MyHost", 7860), TOKEN)
+    assert ask(guard, host="myhost:7860")[0] == 401  # known, but without its token
+
+
 def test_a_request_without_a_name_is_refused(guard):
     assert ask(guard, host=None)[0] == 421
 

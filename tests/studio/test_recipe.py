@@ -52,6 +52,22 @@ def test_the_python_of_a_sample_draws_the_same_picture(session, tiny):
     assert np.abs(read_image("face-3.edited.png").astype(int) - session.opened.after()).max() <= 1
 
 
+def test_edits_that_a_file_holds_already_are_not_made_again(session):
+    generator = session.models.generator("avatars64")
+    latent = zplus.edit(generator, zplus.sample(generator), {"long_hair": 1.0})
+    session.open_latent(latent, "me")
+    opened = session.opened
+    hair = [slider.name for slider in opened.sliders].index("long_hair")
+    assert told(session)["shell"] == "zplus edit me.latent.safetensors --model avatars64 -o me.edited.png"
+    strengths = [1.5 if i == hair else 0.0 for i in range(len(opened.sliders))]
+    strengths[hair - 1] = 2.0  # an axis that only the studio knows
+    opened.move(strengths, "moved")
+    axis = opened.sliders[hair - 1].name
+    found = told(session)
+    assert "-d long_hair=0.5" in found["shell"] and f"# {axis} is an axis" in found["shell"]
+    assert "{'long_hair': 0.5}" in found["python"] and f"# {axis} is an axis" in found["python"]
+
+
 @needs_faces
 @needs_lpips
 @pytest.mark.usefixtures("_here")

@@ -4,6 +4,7 @@ import errno
 import io
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ def test_doubts_about_an_inversion_are_told(session, how, photo, monkeypatch):
     session.take(photo, "me.png")
     answers.inverted(session, how["model"], "f/z+", "standard", how["face"])
     session.job.wait(60.0)
+    session.sample("tiny.safetensors", "z+", 1)  # meanwhile another face is looked at
     assert "Move a slider. 12% of the crop lies outside the photo." in answers.watched(session, -1)["words"]
     assert session.job is None
 
@@ -156,6 +158,24 @@ def test_cancelled_work_leaves_what_was_there(session, how, photo, endless):
     finish(job)
     assert session.opened is None and session.entry.photo is not None
     assert len(session.models.turns) == 0  # others may begin
+
+
+def test_a_sample_that_is_worked_on_makes_no_room(session):
+    session.sample("tiny.safetensors", "z+", 1)
+    session.job = SimpleNamespace(running=True, entry=session.entry.number, kind="drag")
+    first, opened = session.entry, session.opened.number
+    with pytest.raises(ZplusError, match="Points are moving"):
+        answers.moved(session, opened, "", [0.0] * len(session.opened.sliders), "moved", False)
+    session.sample("tiny.safetensors", "z+", 2)
+    assert first.number in session.entries
+    answers.moved(session, session.opened.number, "", [0.0] * len(session.opened.sliders), "moved", False)
+
+
+def test_a_gif_is_a_photo_whatever_its_height(session):
+    for height in (0x7B, 0x17B):  # whose low byte is the sign that begins a header
+        file = io.BytesIO()
+        Image.new("RGB", (64, height), "grey").save(file, "GIF")
+        assert session.take(file.getvalue(), "me.gif") == "photo"
 
 
 @needs_faces

@@ -32,7 +32,7 @@ def studio(
 ) -> None:
     """Edit photos on a page in the browser.
 
-    The page is served by this machine to this machine, and nothing leaves it.
+    The page is served by this machine, and what it is given goes nowhere else.
     """
     from zplus.studio.serve import serve
 

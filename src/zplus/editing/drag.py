@@ -108,6 +108,7 @@ def drag(
     course = _Course(generator, latent)
     distance = _descend(course, _Goal(course, pairs, free, radius), steps, callback)
     card = {"method": "drag", "points": [list(map(float, pair)) for pair in pairs], "distance": round(distance, 2)}
+    card |= {} if mask is None else {"masked": True}
     space = course.space
     direction = Direction(_unused_name(latent), space.kind, course.vector.cpu(), space.required_fingerprint, card)
     return edit(generator, latent, {direction: 1.0}, move=latent.move)

@@ -76,7 +76,7 @@ PRESETS = {
     # from the encoder's code and F: nearer, sooner, and edits move further than from the best of a few samples
     "hybrid": Settings(steps=40, code_only_fraction=0.0, init="encoder"),
     # the encoder alone (e4e: Tov et al. 2021, arXiv 2102.02766)
-    "e4e": Settings(stages=("encode",), init="encoder"),
+    "e4e": Settings(stages=("encode",), steps=0, init="encoder"),
     # SAM (Parmar et al. 2022, arXiv 2206.08357), made for w+; its maps begin at nothing and have further to go than F
     "sam": Settings(stages=("encode", "descend", "sam"), steps=30, feature_lr=0.23),
     # pivotal tuning (PTI: Roich et al. 2021, arXiv 2106.05744), made for w

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.studio.showing import Values, everything, gallery, moves, progress, said, view
+from zplus.studio.showing import Values, everything, moves, progress, said, view
 from zplus.wording import signed, words_of
 from zplus.workflow.options import Feature
 
 if TYPE_CHECKING:
+    from zplus.studio.entry import Entry
     from zplus.studio.job import Job
     from zplus.studio.session import Session
 
@@ -102,10 +103,10 @@ def watched(session: "Session", since: int) -> Values:
     session.job = None
     if job.error is not None:
         raise job.error
-    entry = session.entry
+    entry = session.entries.get(job.entry)
     pictures = {"spaces": _captioned(job)} if job.kind == "compare" and job.result else {}
-    in_photo = job.kind == "invert" and entry is not None and len(entry.opened) > 1
-    return everything(session, _ended(session, job), in_photo) | pictures
+    in_photo = job.kind == "invert" and entry is not None and entry is session.entry and len(entry.opened) > 1
+    return everything(session, _ended(job, entry), in_photo) | pictures
 
 
 def stopped(session: "Session", how: Literal["keep", "drop"]) -> Values:
@@ -121,7 +122,7 @@ def moved(session: "Session", opened: int, gesture: str, strengths: list[Any], f
     if feature not in get_args(Feature):
         raise UnknownNameError("move of F", feature, get_args(Feature))
     one.move(*_rows([strengths], len(one.sliders)), feature, gesture)
-    session.save_soon()
+    session.save_soon(one)
     values = moves(session) | {"view": view(session, in_photo, only_after=True)}
     if session.trouble:
         return values | said(session.trouble, "error")
@@ -141,7 +142,7 @@ def stepped(session: "Session", opened: int, way: str, in_photo: bool) -> Values
     if way not in ways:
         raise UnknownNameError("step", way, ways)
     ways[way]()
-    session.save_soon()
+    session.save_soon(one)
     done = {"undo": "Undone.", "redo": "Redone.", "reset": "All is as it was found. Undo brings the edit back."}
     return moves(session) | {"view": view(session, in_photo, only_after=True)} | said(done[way])
 
@@ -173,7 +174,7 @@ def deleted(session: "Session") -> Values:
     """The photo that is shown is to be gone: in memory, and in the folder of the gallery."""
     session.delete()
     if session.entry is None:
-        return hello(session) | {"gallery": gallery(session)} | said("Deleted: nothing of it is left here.")
+        return hello(session) | said("Deleted: nothing of it is left here.")
     return everything(session, "Deleted: nothing of it is left here.")
 
 
@@ -189,7 +190,8 @@ def _check(session: "Session", number: int) -> Any:
     opened = session.something()
     if opened.number != number:
         raise ZplusError("This face is no longer open: what is open now is shown.")
-    if session.job is not None and session.job.running and session.job.kind == "drag":
+    job, entry = session.job, session.entry
+    if job is not None and job.running and job.kind == "drag" and entry is not None and job.entry == entry.number:
         raise ZplusError("Points are moving: wait for them, or cancel.")
     return opened
 
@@ -215,14 +217,14 @@ def _captioned(job: "Job") -> list[Values]:
     return [{"picture": picture_url(pixels, words != "original"), "words": words} for pixels, words in job.result]
 
 
-def _ended(session: "Session", job: "Job") -> str:
+def _ended(job: "Job", entry: "Entry | None") -> str:
     if job.stopped == "drop":
         return "Cancelled."
     if job.kind == "compare":
         return "The same edit in several spaces is below."
     if job.kind == "drag":
         return "The points were moved." + (" Stopped early." if job.stopped else "") + POINTS_MOVED
-    opened = session.opened
+    opened = None if entry is None else entry.now
     if opened is None:
         return "Done."
     figures = opened.latent.figures

@@ -56,7 +56,7 @@ def application(visitors: Visitors) -> Starlette:
         return Response(content, media_type=KINDS[name.rpartition(".")[2]], headers=FRESH)
 
     async def alive(request: Request) -> Response:
-        visitors.heard(visitor(request))
+        await run_in_threadpool(visitors.heard, visitor(request))
         return JSONResponse({"born": born}, headers=FRESH)
 
     async def leave(request: Request) -> Response:

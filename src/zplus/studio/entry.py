@@ -80,17 +80,17 @@ class Entry:
     def preview(self) -> Pixels:
         """The photo with all its edited faces, as large as the page shows it."""
         assert self.shown is not None
-        pixels = self.shown
-        for one in self.opened.values():
-            pixels = one.pasted(pixels, [x.small for x in self.opened.values() if x is not one])
+        pixels, faces = self.shown, list(self.opened.values())  # a job may add another
+        for one in faces:
+            pixels = one.pasted(pixels, [x.small for x in faces if x is not one])
         return pixels
 
     def finished(self) -> Pixels:
         """The photo with all its edited faces, at its own size."""
         assert self.photo is not None
-        pixels = self.photo
-        for one in self.opened.values():
-            others: list[Aligned] = [x.target for x in self.opened.values() if x is not one]
+        pixels, faces = self.photo, list(self.opened.values())  # a job may add another
+        for one in faces:
+            others: list[Aligned] = [x.target for x in faces if x is not one]
             with one.lock:
                 edited = one.edited(one.state)
                 image = render(one.generator, edited)[0].cpu()

@@ -92,7 +92,7 @@ def drag(session: Session, pairs: Sequence[Pair], strokes: Sequence[Stroke] = ()
             latent = drag_points(opened.generator, begun, list(pairs), mask, callback=job.dragged)
         job.check()
         opened.dragged(latent)
-        session.save_soon()
+        session.save_soon(opened)
 
     return session.begin("drag", entry.number, work)
 

@@ -82,6 +82,7 @@ class Opened:
 
     Attributes:
         number: Its own among all that this program opened.
+        first: What the face was when it was opened: the edits that the latent came with.
         lock: Held while its networks run.
     """
 
@@ -99,7 +100,7 @@ class Opened:
         self.reconstruction = self._editor.image(self.latent)[0].cpu()  # now, so that no slider waits for a compiler
         self._inverted = self._editor.image(bare)[0].cpu() if rest else self.reconstruction
         self.target = target or whole(to_pixels(self.reconstruction), self.generator.resolution)
-        self.history = History(first)
+        self.first, self.history = first, History(first)
 
     @property
     def state(self) -> SliderState:
@@ -147,7 +148,7 @@ class Opened:
 
     def after(self) -> Pixels:
         """The edited crop, as large as the page shows it; of a photo in its light and colours, as it is pasted."""
-        return fitted(to_pixels(self.picture(self.state) + self._tone), PREVIEW)
+        return fitted(to_pixels(self.picture(self.state) + self.tone), PREVIEW)
 
     def pasted(self, onto: Pixels, others: Sequence[Aligned]) -> Pixels:
         """A photo as large as the page shows it, with the edit pasted in. See `zplus.paste`."""
@@ -155,7 +156,8 @@ class Opened:
         return onto if image is self._inverted else paste(self.small, self._inverted, image, "keep", others, onto)
 
     @cached_property
-    def _tone(self) -> Tensor:
+    def tone(self) -> Tensor:
+        """What brings the crop of a photo into its light and colours, [3, R, R] or nothing."""
         if not self.has_photo:
             return torch.zeros(())
         return resized(tone(self.target, self._inverted), self.generator.resolution)

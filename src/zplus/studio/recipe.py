@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from zplus.editing import directions_of
 from zplus.generators import MODELS
 from zplus.latent import Edit
 from zplus.studio import AS_IT_IS
@@ -36,14 +37,16 @@ def _shell(model: str, entry: Entry, opened: Opened) -> list[str]:
         latent, paste = f"out/{Path(photo).stem}.latent.safetensors", ["--photo", photo, *face]
     result = f"{entry.name}.edited{'.jpg' if photo else '.png'}"
     state = opened.state
-    moves = [(x.name, s) for x, s in zip(opened.sliders, state.strengths, strict=True) if s]
-    if moves or not state.drags:
-        wishes = [x for name, s in moves for x in ("-d", f"{name}={s:g}")]
+    moves, unknown, drags = _new(opened)
+    lines += [f"# {name} is an axis of the studio alone, and no command knows it." for name in unknown]
+    if moves or not drags:
+        wishes = [x for name, s in moves.items() for x in ("-d", f"{name}={s:g}")]
         feature = [] if opened.latent.layer is None else ["--feature", state.feature]
-        written = ["--latent", "edited.safetensors"] if state.drags else []
+        written = ["--latent", "edited.safetensors"] if drags else []
         lines.append(_line("edit", latent, *wishes, *feature, *own, *paste, *written, "-o", result))
-        latent = "edited.safetensors" if state.drags else latent
-    for i, drag in enumerate(state.drags, 1):
+        latent = "edited.safetensors" if drags else latent
+    for i, drag in enumerate(drags, 1):
+        lines += ["# What might move was painted: here everything may."] * ("masked" in drag.direction.card)
         ends = [x for a, b, c, d in _pairs(drag) for x in ("--from", f"{a:g},{b:g}", "--to", f"{c:g},{d:g}")]
         written = ["--latent", f"dragged{i}.safetensors"]
         lines.append(_line("drag", latent, *ends, *own, *paste, *written, "-o", result))
@@ -65,9 +68,10 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
         ]
     else:
         lines.append(f"latent = zplus.load_latent({entry.name + '.latent.safetensors'!r})")
-    strengths = {x.name: s for x, s in zip(opened.sliders, state.strengths, strict=True) if s}
+    strengths, unknown, drags = _new(opened)
+    lines += [f"# {name} is an axis of the studio alone, and is left out." for name in unknown]
     lines.append(f"edited = zplus.edit(generator, latent, {strengths!r}, feature={state.feature!r})")
-    for drag in state.drags:
+    for drag in drags:
         lines.append(f"edited = zplus.drag(generator, edited, {_pairs(drag)!r})")
     if entry.file and origin.seed is None and origin.face != AS_IT_IS:
         return [
@@ -79,6 +83,16 @@ def _python(model: str, entry: Entry, opened: Opened) -> list[str]:
         *lines,
         f"zplus.write_image({entry.name + '.edited.png'!r}, zplus.to_pixels(zplus.render(generator, edited)[0]))",
     ]
+
+
+def _new(opened: Opened) -> tuple[dict[str, float], list[str], list[Edit]]:
+    """What was changed since the latent was opened: directions and their strengths, axes without a name, drags."""
+    pairs = zip(opened.sliders, opened.state.strengths, opened.first.strengths, strict=True)
+    changed = {slider.name: now - first for slider, now, first in pairs if now != first}
+    known = directions_of(opened.generator)
+    old = {drag.direction.name for drag in opened.first.drags}
+    drags = [drag for drag in opened.state.drags if drag.direction.name not in old]
+    return {x: s for x, s in changed.items() if x in known}, [x for x in changed if x not in known], drags
 
 
 def _pairs(drag: Edit) -> list[list[float]]:

@@ -8,6 +8,7 @@ from zplus.studio.entry import Entry
 from zplus.studio.opened import Opened
 from zplus.studio.passing import given_out
 from zplus.workflow.editing import noted
+from zplus.workflow.photo import Pixels
 from zplus.workflow.sheet import RATE, Cell, contact_sheet, there_and_back
 
 STRIP = (0.0, 0.25, 0.5, 0.75, 1.0)  # parts of the edit
@@ -50,12 +51,12 @@ def _picture(entry: Entry, opened: Opened, in_photo: bool) -> tuple[bytes, str]:
         note = "; ".join(dict.fromkeys(filter(None, map(_note, entry.opened.values()))))
         return image_bytes(entry.finished(), ".jpg", note), f"{entry.name}.edited.jpg"
     with opened.lock:
-        pixels = to_pixels(render(opened.generator, opened.edited(opened.state))[0])
+        pixels = to_pixels(render(opened.generator, opened.edited(opened.state))[0].cpu() + opened.tone)
     return image_bytes(pixels, ".png", _note(opened)), f"{entry.name}.edited.png"
 
 
 def _strip(entry: Entry, opened: Opened) -> tuple[bytes, str]:
-    frames = [(part, to_pixels(opened.picture(opened.state, part))) for part in STRIP]
+    frames = [(part, _frame(opened, part)) for part in STRIP]
     side = min(FRAME, opened.generator.resolution)
     cells = [Cell(pixels, f"{part:.0%}" if part else "before") for part, pixels in frames]
     return image_bytes(contact_sheet([cells], max(side, 96)), ".png", _note(opened)), f"{entry.name}.strip.png"
@@ -63,9 +64,14 @@ def _strip(entry: Entry, opened: Opened) -> tuple[bytes, str]:
 
 def _animation(entry: Entry, opened: Opened) -> tuple[bytes, str]:
     parts = [i / (FRAMES - 1) for i in range(FRAMES)]
-    frames = there_and_back([fitted(to_pixels(opened.picture(opened.state, part)), FRAME) for part in parts])
+    frames = there_and_back([fitted(_frame(opened, part), FRAME) for part in parts])
     content = given_out("picture.webp", lambda path: write_animation(path, frames, RATE, _note(opened)))
     return content, f"{entry.name}.animation.webp"
+
+
+def _frame(opened: Opened, part: float) -> Pixels:
+    """The crop after a part of the edit, as the page shows it."""
+    return to_pixels(opened.picture(opened.state, part) + opened.tone)
 
 
 def _note(opened: Opened) -> str:

@@ -65,6 +65,7 @@ def serve(
         if keep is not None:
             say(f"Inversions are kept in {keep}: they are biometric data, delete them when you are done.")
         threading.Thread(target=visitors.warm_up, daemon=True).start()  # loads torch
+        threading.Thread(target=visitors.watch, daemon=True).start()
         if open_page and not token:  # which other accounts would read in the list of processes
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run(sockets=[bound])
@@ -118,7 +119,8 @@ def hosts_of(host: str, port: int) -> set[str] | None:
     if host in EVERYWHERE:
         return None
     local = ("localhost", "127.0.0.1", "::1") if is_loopback(host) else ()
-    return {_named(name, port) for name in (host, *local)}
+    names = {_named(name.lower(), port) for name in (host, *local)}
+    return names | {name.removesuffix(":80") for name in names} if port == 80 else names  # which browsers leave out
 
 
 def _named(host: str, port: int) -> str:

@@ -48,6 +48,7 @@ class Session:
         self.trouble = ""
         self._at: int | None = None
         self._saving: Timer | None = None
+        self._unsaved: Opened | None = None
 
     @property
     def entry(self) -> Entry | None:
@@ -91,7 +92,8 @@ class Session:
                 if self.shelf is not None and opened.about.kept is not None:
                     self.shelf.delete(opened.about.kept)
                     opened.about.kept = None
-            self._saving = None
+            if self._unsaved in entry.opened.values():
+                self._saving = self._unsaved = None
             del self.entries[entry.number]
             self._at = next(reversed(self.entries), None)
 
@@ -106,7 +108,7 @@ class Session:
         Returns:
             "latent" or "photo".
         """
-        if name.lower().endswith(LATENT) or content[8:9] == b"{":  # as the header of every safetensors file begins
+        if name.lower().endswith(LATENT) or _has_header(content):
             self.open_latent(taken_in(content, load_latent), stem(name))
             return "latent"
         photo = taken_in(content, read_image)
@@ -157,11 +159,14 @@ class Session:
         target = self.shelf.target(item, self.models.generator(item.model).resolution)
         self.open_latent(self.shelf.latent(key), item.name, target, key)
 
-    def save_soon(self) -> None:
-        """Bring the shelf up to date with the edits, once the sliders rest."""
+    def save_soon(self, opened: Opened) -> None:
+        """Bring the shelf up to date with the edits of a face, once its sliders rest."""
         with self._lock:
+            if self._unsaved is not opened:
+                self.save_now()
             if self._saving is not None:
                 self._saving.cancel()
+            self._unsaved = opened
             self._saving = Timer(REST, self.save_now)
             self._saving.daemon = True
             self._saving.start()
@@ -172,8 +177,7 @@ class Session:
             if self._saving is None:
                 return
             self._saving.cancel()
-            self._saving = None
-            opened = self.opened
+            opened, self._saving, self._unsaved = self._unsaved, None, None
             if self.shelf is None or opened is None or opened.about.kept is None:
                 return
             try:
@@ -202,6 +206,10 @@ class Session:
                 look = to_pixels(opened.reconstruction)
                 opened.about.kept = self.shelf.add(entry.name, opened.model, latent, opened.target, look)
 
+    def _is_at_work(self, entry: Entry) -> bool:
+        """Whether a job runs on an entry."""
+        return self.job is not None and self.job.running and self.job.entry == entry.number
+
     def _faces(self, photo: Pixels) -> tuple[Sequence[DetectedFace], str]:
         """The faces of a photo; or none, and why."""
         try:
@@ -214,7 +222,7 @@ class Session:
         with self._lock:
             self.save_now()
             old = self.entry
-            if old is not None and old.is_untouched_sample:
+            if old is not None and old.is_untouched_sample and not self._is_at_work(old):
                 del self.entries[old.number]
             held = sum(x.photo.size // 3 for x in (*self.entries.values(), entry) if x.photo is not None)
             if len(self.entries) >= MAX_ENTRIES or held > MAX_PIXELS:
@@ -233,3 +241,8 @@ class Session:
             return own and self.models.generator(model).fingerprint == latent.fingerprint
         except ZplusError:  # a file that cannot be used keeps no latent of another
             return False
+
+
+def _has_header(content: bytes) -> bool:
+    """Whether a file begins as one of safetensors: the length of a header, and the header."""
+    return content[8:9] == b"{" and int.from_bytes(content[:8], "little") < len(content)

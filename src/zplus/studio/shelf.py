@@ -53,7 +53,8 @@ class Shelf:
     def items(self) -> list[Item]:
         """All that is kept, the newest first; what cannot be read is passed over."""
         found = []
-        for path in filter(lambda path: ID.fullmatch(path.name), self.folder.iterdir()):
+        there = self.folder.iterdir() if self.folder.is_dir() else ()
+        for path in filter(lambda path: ID.fullmatch(path.name), there):
             try:
                 facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
                 name, model, space, day = (str(facts[x]) for x in ("name", "model", "space", "day"))
@@ -121,8 +122,9 @@ class Shelf:
         return found
 
     def delete(self, key: str) -> None:
-        """Remove it from the disk."""
-        shutil.rmtree(self._place(key))
+        """Remove it from the disk, unless somebody did."""
+        if not (ID.fullmatch(key) and not (self.folder / key).exists()):
+            shutil.rmtree(self._place(key))
 
     def _place(self, key: str) -> Path:
         """The folder of an id; anything but an id of this gallery is refused."""

@@ -27,7 +27,7 @@ def everything(session: "Session", words: str, in_photo: bool = False, kind: str
     entry, opened = session.entry, session.opened
     return {
         "models": session.models.names,
-        "entries": [_entry(x, entry) for x in session.entries.values()],
+        "entries": [_entry(x, entry) for x in list(session.entries.values())],
         "photo": None if entry is None or entry.photo is None else _photo(entry),
         "opened": None if opened is None else _opened(session, opened),
         "view": view(session, in_photo),
@@ -45,7 +45,7 @@ def failed(error: BaseException) -> Values:
 
 
 def progress(job: "Job", since: int = -1) -> Values:
-    """How far a job is; its picture only if it has gone beyond the step `since`."""
+    """How far a job is; its picture only if it is at another step than `since`."""
     from zplus.images import fitted, to_pixels
     from zplus.studio.pictures import picture_url
 
@@ -62,7 +62,7 @@ def progress(job: "Job", since: int = -1) -> Values:
         "handles": [list(x) for x in seen.handles],
         "stopping": bool(job.stopped),
     }
-    if seen.image is not None and seen.step > since:
+    if seen.image is not None and seen.step != since:
         told["picture"] = picture_url(fitted(to_pixels(seen.image), LIVE))
     return told
 

@@ -58,6 +58,12 @@ class Visitors:
             for old in [old for old, when in self._heard.items() if now - when > SILENT]:
                 self._close(old)
 
+    def watch(self) -> None:
+        """Forget those that were silent for long, also where nobody else is there; it does not end."""
+        while True:
+            time.sleep(SILENT / 60)
+            self.heard("")
+
     def warm_up(self) -> None:
         """Load what all visitors share."""
         with self._lock:

@@ -150,14 +150,14 @@ async function wrong(error) {
 let pending = null;
 function moved(gesture) {
   const first = pending === null;
-  pending = {gesture, strengths: sliders.strengths()};
+  pending = {opened: page.opened.number, feature: part('feature').value, gesture, strengths: sliders.strengths()};
   mark();
   if (!first) return;
   inTurn(async () => {
     while (pending) {
       const wanted = pending, number = ++page.asked;
       try {
-        const answer = await call('move', {opened: page.opened.number, feature: part('feature').value, in_photo: page.inPhoto, ...wanted});
+        const answer = await call('move', {in_photo: page.inPhoto, ...wanted});
         if (pending === wanted) pending = null;
         const done = look(answer.view);
         delete answer.view;
