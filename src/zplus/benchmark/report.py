@@ -113,7 +113,7 @@ def _fact(value: object) -> str:
         inner = ((key, f"({_fact(x)})" if isinstance(x, dict) else _fact(x)) for key, x in value.items())
         return ", ".join(f"{key} {text}" for key, text in inner)
     if isinstance(value, list):
-        return " ".join(map(_fact, value))
+        return "; ".join(map(_fact, value))
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
