@@ -120,6 +120,7 @@ def learn_direction(
 
 @directions.command("import")
 def import_direction(
+    context: options.Context,
     source: Annotated[Path, typer.Argument(help="A direction or components: .npy, .npz or .pt.", show_default=False)],
     space: Annotated[str, typer.Option("--space", help="z or w: the file cannot tell.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file to write; a folder for components.")],
@@ -145,6 +146,8 @@ def import_direction(
     generator = load_generator(model, device, label)
     read = read_foreign(generator, source, how, show.callbacks)
     several = len(read) > 1
+    if several:
+        options.refuse(context, "components are called by their file and number", "name")
     folder = output_folder(out) if several else output_file(out, source, model, picture=False).parent
     found = measured_directions(generator, read, how, show.callbacks)
     _write_all(found, [folder / f"{one.name}.safetensors" for one in found] if several else [out], show)

@@ -131,8 +131,5 @@ def _left(total: int | None, told: list[tuple[float, int]]) -> str:
     >>> _left(10, [(0.0, 0), (60.0, 2), (61.0, 4), (62.0, 6)])
     ', 2 s left'
     """
-    if not total or len(told) < 4:
-        return ""
-    steps = [(b - a, done - before) for (a, before), (b, done) in itertools.pairwise(told) if done > before]
-    pace = statistics.median(seconds / count for seconds, count in steps)
-    return f", {pace * (total - told[-1][1]):.0f} s left"
+    paces = [(b - a) / (done - before) for (a, before), (b, done) in itertools.pairwise(told) if done > before]
+    return f", {statistics.median(paces) * (total - told[-1][1]):.0f} s left" if total and len(paces) >= 3 else ""
