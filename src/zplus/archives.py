@@ -26,17 +26,17 @@ from zplus.files import make_folder
 LARGEST = 1 << 29  # bytes of one file taken out of an archive; the largest known one has 100 MB
 BLOCK = 1 << 20  # bytes copied at a time
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError)  # while opening an archive
-# What pip asks of a source archive's build before it hands it over. In place of setuptools this answers, so that no
-# setup.py is run.
+# What pip asks of a source archive's build before it hands it over: its name and version. In place of setuptools this
+# answers, so that no setup.py is run.
 BUILD = """
-import pathlib, sys
+import pathlib, shutil, sys
 __legacy__ = sys.modules[__name__]
 def prepare_metadata_for_build_wheel(folder, settings=None):
-    made = pathlib.Path(folder, "{package}-{version}.dist-info")
-    made.mkdir()
-    made.joinpath("METADATA").write_text("Metadata-Version: 2.1\\nName: {package}\\nVersion: {version}\\n")
-    return made.name
+    told = next(pathlib.Path(__file__).parent.glob("*.dist-info"))
+    shutil.copytree(told, pathlib.Path(folder, told.name))
+    return told.name
 """
+METADATA = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
 Stream = Any  # an opened binary file: those of zipfile and tarfile have no type in common
 
 
@@ -132,9 +132,11 @@ def _download(archive: Archive, work: Path) -> Path:
     line = work / "requirement.txt"
     line.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
     build = work / "build" / "setuptools"
-    build.mkdir(parents=True)
+    told = build / f"{archive.package}-{archive.version}.dist-info"
+    make_folder(told)
     (build / "__init__.py").touch()
-    (build / "build_meta.py").write_text(BUILD.format(package=archive.package, version=archive.version), "utf-8")
+    (build / "build_meta.py").write_text(BUILD, encoding="utf-8")
+    (told / "METADATA").write_text(METADATA.format(archive.package, archive.version), encoding="utf-8")
     flags = ["--no-deps", "--no-cache-dir", "--require-hashes", "--disable-pip-version-check", "--no-input"]
     flags += ["--no-build-isolation", "--use-pep517"]  # so that pip asks BUILD
     command = [*_pip(), "download", *flags, "--retries", "2", "--dest", str(work / "got"), "-r", str(line)]

@@ -117,4 +117,4 @@ def _text(block: Block, folder: Path) -> str:
 
 def _plain(text: str) -> str:
     """Text of which Markdown makes nothing: on one line, without tags, its marks escaped."""
-    return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", escape(" ".join(printable(text).split()), quote=False))
+    return escape(re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", " ".join(printable(text).split())))
