@@ -747,7 +747,7 @@ def test_a_mask_of_no_numbers_is_refused():
         edit(generator, latent_at(make_space("w+", generator)), {}, mask=torch.full((2, 1, 8, 8), torch.nan))
 
 
-@pytest.mark.parametrize("shape", [(3, 1, 8, 8), (2, 3, 8, 8), (2, 1, 8, 4), (1, 8, 8), (8, 8), (1, 1, 0, 0)])
+@pytest.mark.parametrize("shape", [(3, 1, 8, 8), (2, 3, 8, 8), (2, 1, 8, 4), (1, 8, 8), (8, 8), (1, 1, 0, 0), ()])
 def test_a_mask_of_a_wrong_shape_is_refused(shape):
     generator = generator_of("skip")
     told = re.escape(f"The mask is {list(shape)}, but must be numbers in [0, 1] of [1 or 2, 1, side, side]")

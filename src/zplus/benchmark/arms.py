@@ -12,13 +12,23 @@ from zplus.spaces.registry import CODES
 
 SIGNED = ("change", "judge_change")  # taken along the wanted change, which may be downwards
 SETTINGS = {"oracle": "generated pictures", "drawn": "drawn pairs", "photo": "photos"}  # where a truth comes from
-TRUTHS = {  # of the oracle's edits, see `samples`; runs of the first edition have the first two
-    "w": "truth straight in W",
-    "z": "truth along the geodesic in Z",
-    "z own": "truth along the geodesic in Z by a direction found in Z",
-}
 KINDS = ("without F", "with F")  # groups of spaces
 ORDER = [*KINDS, "default", "as it is", *(f + name for f in ("", "f/") for name in CODES)]
+
+
+class Truth(NamedTuple):
+    """A definition of the oracle's true edits: whether codes move on the sphere, and where the direction was found."""
+
+    words: str
+    on_sphere: bool
+    found_in: str
+
+
+TRUTHS = {  # runs of the first edition have the first two
+    "w": Truth("truth straight in W", False, "w"),  # in S for codes of S
+    "z": Truth("truth along the geodesic in Z", True, "w"),  # of the direction's pull-back
+    "z own": Truth("truth along the geodesic in Z by a direction found in Z", True, "z"),
+}
 
 Task = tuple[str, ...]  # subject, truth, and all else in which two rows must agree
 
@@ -61,6 +71,11 @@ def setting_of(row: Row) -> str:
     if "drawn" in (row.get("truth"), row.get("source")):
         return "drawn"
     return "photo" if row.get("real") or row.get("source") == "photo" else "oracle"
+
+
+def truth_words(row: Row) -> str:
+    """How the truth of a row was defined, in words; "" where it has no definition of its own."""
+    return TRUTHS[row["truth"]].words if row.get("truth") in TRUTHS else ""
 
 
 def field(row: Row, key: str) -> str:

@@ -131,7 +131,7 @@ def _too_few(contrast: Contrast) -> str:
 
 
 def _under(part: Part) -> str:
-    names = TRUTHS.get(part.truth), "what both reached" if part.reached else None
+    names = TRUTHS[part.truth].words if part.truth else None, "what both reached" if part.reached else None
     return f"{', '.join(filter(None, names))}: " if any(names) else ""
 
 

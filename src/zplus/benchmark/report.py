@@ -6,7 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from zplus.benchmark import contrasts as compared
-from zplus.benchmark.arms import ORDER, TRUTHS
+from zplus.benchmark.arms import ORDER, TRUTHS, truth_words
 from zplus.benchmark.findings import findings
 from zplus.benchmark.kernel_distance import with_kernel
 from zplus.benchmark.page import Block, Picture, Plots, Sections, Sheet, Table, Words, to_html, to_markdown
@@ -150,7 +150,7 @@ def _rank(row: Row) -> tuple[int, int, float]:
 
 def _caption(row: Row) -> str:
     if row.get("what") in ("source", "truth"):
-        return str(TRUTHS.get(row.get("truth") or "", row["what"]))
+        return truth_words(row) or str(row["what"])
     names = (row.get("space"), row.get("variant") if row.get("variant") != "default" else None)
     strength = None if row.get("strength") is None else f"{row['strength']:+.2g}"
     truth = f"for {row['truth'].upper()}" if row.get("truth") in TRUTHS else None

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from zplus.benchmark.arms import TRUTHS
 from zplus.direction import Direction
 from zplus.editing import edit
 from zplus.errors import FaceError, ImageError, LatentError, ZplusError
@@ -37,12 +38,6 @@ COVERED = 0.3  # of the picture's side: the occluder's
 FIRST_SEED = 10_000  # of codes, beyond those that scorers learn from
 ROOM = 50 * 128**2  # pixels of the pictures that are made at once
 OTHER_NOISE = "1"  # the seed of noise maps that no inversion sees
-
-TRUTHS = {  # of the oracle's edits: whether codes move on the sphere, and in which space the direction was found
-    "w": (False, "w"),  # straight, in S for codes of S
-    "z": (True, "w"),  # along the geodesic of the direction's pull-back
-    "z own": (True, "z"),  # along the geodesic of a direction that was found in Z
-}
 
 Images = Float[Tensor, "n 3 r r"]
 Kinds = Mapping[str, Sequence[Direction]]  # directions of the same names, by the kind of codes that they were found in
@@ -98,7 +93,7 @@ def oracle(generator: Generator, source: str, count: int, seed: int, directions:
     images = _moved(generator, latents[kinds[0]], {})
     truths = {
         (direction.name, truth): _moved(generator, latents["z+" if on_sphere else kinds[0]], {direction: amount})
-        for truth, (on_sphere, found_in) in TRUTHS.items()
+        for truth, (_, on_sphere, found_in) in TRUTHS.items()
         if not on_sphere or "z+" in kinds
         for direction in directions.get(found_in, ())
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, median, stdev
 
 from zplus.benchmark import contrasts as compared
-from zplus.benchmark.arms import SETTINGS, TRUTHS, Arm, Task, by_arm, field, setting_of, subject_means
+from zplus.benchmark.arms import SETTINGS, Arm, Task, by_arm, field, setting_of, subject_means, truth_words
 from zplus.benchmark.contrasts import Contrast
 from zplus.benchmark.findings import checks, p_written, places, written
 from zplus.benchmark.page import Block, Table, Words
@@ -68,7 +68,7 @@ def median_tables(run: Run) -> Iterator[Table]:
     for table, what in (("reconstruction", "Reconstructions of "), ("edit", "Edits of ")):
         sorts: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in run.table(table):
-            sorts[SETTINGS[setting_of(row)], TRUTHS.get(row.get("truth") or "", "")].append(row)
+            sorts[SETTINGS[setting_of(row)], truth_words(row)].append(row)
         for names, rows in sorts.items():
             yield _median_table(what + ", ".join(filter(None, names)), by_arm(run, rows), rows)
 

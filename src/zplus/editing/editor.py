@@ -260,7 +260,11 @@ def checked_mask(mask: object, rows: int) -> Float[Tensor, "n 1 s s"]:
     if isinstance(mask, np.ndarray) and mask.dtype.kind in "buif":
         mask = torch.from_numpy(mask.astype(np.float32, "C"))  # torch takes no flipped or big-endian arrays
     found = mask.float() if isinstance(mask, Tensor) else torch.empty(0)
-    fits = found.numel() > 0 and found.shape in [(n, 1, found.shape[-1], found.shape[-1]) for n in (1, rows)]
+    fits = (
+        found.ndim == 4
+        and found.numel() > 0
+        and found.shape in [(n, 1, found.shape[-1], found.shape[-1]) for n in (1, rows)]
+    )
     if not fits or not found.isfinite().all():
         wanted = f"numbers in [0, 1] of [1 or {rows}, 1, side, side]"
         raise ZplusError(f"The mask is {list(getattr(mask, 'shape', []))}, but must be {wanted}.")

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zplus.errors import FaceError
+from zplus.faces.align import no_such_face
 from zplus.faces.detector import DetectedFace, box_overlap
 
 SAME = 0.3  # intersection over union with the last box: from there it is the same face
@@ -45,8 +46,8 @@ def follow(frames: Sequence[Sequence[DetectedFace]], face: int = 0) -> list[Dete
     start = next((i for i, faces in enumerate(frames) if len(faces) > face), None)
     if start is None:
         most = max((len(faces) for faces in frames), default=0)
-        words = f"faces 0 to {most - 1} were found" if most else "no face was found in any frame"
-        raise FaceError(f"There is no face {face}: {words}. Films that are cut to the face already need --no-align.")
+        words = no_such_face(face, most) if most else f"There is no face {face}: no face was found in any frame."
+        raise FaceError(f"{words} Films that are cut to the face already need --no-align.")
     found: list[DetectedFace | None] = [None] * len(frames)
     for order in (range(start, len(frames)), range(start, -1, -1)):
         last = frames[start][face]

@@ -190,8 +190,7 @@ def _check(session: "Session", number: int) -> Any:
     opened = session.something()
     if opened.number != number:
         raise ZplusError("This face is no longer open: what is open now is shown.")
-    job, entry = session.job, session.entry
-    if job is not None and job.running and job.kind == "drag" and entry is not None and job.entry == entry.number:
+    if session.job is not None and session.job.kind == "drag" and session.is_at_work(session.shown()[0]):
         raise ZplusError("Points are moving: wait for them, or cancel.")
     return opened
 

@@ -86,7 +86,7 @@ class Session:
             entry = self.entry
             if entry is None:
                 raise ZplusError("There is nothing to delete.")
-            if self.job is not None and self.job.entry == entry.number:
+            if self.job is not None and self.is_at_work(entry):
                 self.job.stop("drop")
             for opened in entry.opened.values():
                 if self.shelf is not None and opened.about.kept is not None:
@@ -206,7 +206,7 @@ class Session:
                 look = to_pixels(opened.reconstruction)
                 opened.about.kept = self.shelf.add(entry.name, opened.model, latent, opened.target, look)
 
-    def _is_at_work(self, entry: Entry) -> bool:
+    def is_at_work(self, entry: Entry) -> bool:
         """Whether a job runs on an entry."""
         return self.job is not None and self.job.running and self.job.entry == entry.number
 
@@ -222,7 +222,7 @@ class Session:
         with self._lock:
             self.save_now()
             old = self.entry
-            if old is not None and old.is_untouched_sample and not self._is_at_work(old):
+            if old is not None and old.is_untouched_sample and not self.is_at_work(old):
                 del self.entries[old.number]
             held = sum(x.photo.size // 3 for x in (*self.entries.values(), entry) if x.photo is not None)
             if len(self.entries) >= MAX_ENTRIES or held > MAX_PIXELS:

@@ -123,7 +123,7 @@ class Shelf:
 
     def delete(self, key: str) -> None:
         """Remove it from the disk, unless somebody did."""
-        if not (ID.fullmatch(key) and not (self.folder / key).exists()):
+        if not ID.fullmatch(key) or (self.folder / key).exists():
             shutil.rmtree(self._place(key))
 
     def _place(self, key: str) -> Path:

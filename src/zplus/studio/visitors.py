@@ -51,18 +51,23 @@ class Visitors:
 
     def heard(self, key: str) -> None:
         """The page of a visitor is still there. Those that were silent for long are forgotten."""
-        now = time.monotonic()
         with self._lock:
             if key in self._sessions:
-                self._heard[key] = now
+                self._heard[key] = time.monotonic()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Forget those that were silent for long."""
+        now = time.monotonic()
+        with self._lock:
             for old in [old for old, when in self._heard.items() if now - when > SILENT]:
                 self._close(old)
 
     def watch(self) -> None:
-        """Forget those that were silent for long, also where nobody else is there; it does not end."""
+        """Sweep now and then, also where nobody else is there; it does not end."""
         while True:
             time.sleep(SILENT / 60)
-            self.heard("")
+            self.sweep()
 
     def warm_up(self) -> None:
         """Load what all visitors share."""
