@@ -173,6 +173,24 @@ def test_a_double_click_is_0_and_a_number_can_be_typed(visit):
     me.shows(edited)
 
 
+def test_a_press_soon_after_the_page_came_is_a_step_of_its_own(visit):
+    def young(page):
+        page.add_init_script(
+            "performance.now = () => 100; Object.defineProperty(Event.prototype, 'timeStamp', {get: () => 100});"
+        )
+
+    me = visit(prepare=young)
+    typed = me.page.locator(".slider input[type=number]").first
+    typed.fill("1.25")
+    typed.press("Enter")
+    me.rests()
+    me.slider.click()
+    expect(me.slider).to_have_value("0")
+    me.rests()
+    me.clicks("Undo")
+    expect(me.slider).to_have_value("1.25")
+
+
 def test_wipe_hold_and_zoom(visit):
     me = visit()
     me.moves(20)

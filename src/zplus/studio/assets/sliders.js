@@ -1,8 +1,8 @@
 // The sliders of what is open: grouped, filled from their middle, with the range in which faces held.
 
 const part = id => document.getElementById(id);
-const PAUSE = 1000, TWICE = 450;  // milliseconds: keys that follow each other so soon are one gesture; two clicks
-let rows = [], gestures = 0, gesture = '', lastKey = 0, lastPress = 0, changed = () => {};
+const PAUSE = 1000, TWICE = 500;  // milliseconds: keys that follow each other so soon are one gesture; two clicks
+let rows = [], gestures = 0, gesture = '', changed = () => {};
 
 export const newGesture = () => { gesture = `g${++gestures}`; return gesture; };
 export const strengths = () => rows.map(row => row.value);
@@ -69,15 +69,16 @@ function row(slider, i) {
 }
 
 function listen(range, typed, one, slider) {
-  range.addEventListener('pointerdown', () => {
-    if (performance.now() - lastPress > TWICE) newGesture();  // the second of two clicks belongs to the first
-    lastPress = performance.now();
+  let lastKey = -Infinity, lastPress = -Infinity;
+  range.addEventListener('pointerdown', event => {
+    if (event.timeStamp - lastPress > TWICE) newGesture();  // the second of two clicks belongs to the first
+    lastPress = event.timeStamp;
   });
-  range.addEventListener('keydown', () => {
-    if (performance.now() - lastKey > PAUSE) newGesture();
-    lastKey = performance.now();
+  range.addEventListener('keydown', event => {
+    if (event.timeStamp - lastKey > PAUSE) newGesture();
+    lastKey = event.timeStamp;
   });
-  range.addEventListener('blur', () => { lastKey = 0; });
+  range.addEventListener('blur', () => { lastKey = -Infinity; });
   range.addEventListener('input', () => {
     one.set(Math.abs(range.value) < 0.025 ? 0 : Number(range.value));
     changed(gesture || newGesture());
