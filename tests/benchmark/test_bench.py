@@ -295,7 +295,7 @@ def tiny_bench(generator, kinds, measure, monkeypatch):
     monkeypatch.setattr(bench_module, "SHOWN", 1)
 
     def bench(folder, count=2, steps=6, **plan):
-        return Bench(generator, Plan("spaces", count, 1, steps, **plan), kinds, replace(measure), folder)
+        return Bench(generator, None, Plan("spaces", count, 1, steps, **plan), kinds, replace(measure), folder)
 
     return bench
 

@@ -7,11 +7,14 @@ from statistics import median
 import pytest
 
 from command_line import assert_refused, needs_lpips
+from networks import random_encoder
 from runs import add_picture, make_run
 from zplus.benchmark import bench, prepare
 from zplus.benchmark.conditions import BENCHES, EVERY_METHOD
 from zplus.benchmark.rows import read_run
 from zplus.editing import FINDERS
+from zplus.generators import load_generator
+from zplus.inversion.encoder import save_encoder
 
 
 def moved(direction):
@@ -45,6 +48,22 @@ def test_what_fails_is_named_once_and_told_by_the_exit_code(zplus, model, tmp_pa
     found = zplus("bench", "methods", "--model", model, "--count", 2, "--seeds", 1, "-o", tmp_path / "run", "--json")
     assert found.code == 1 and found.json["trials"] == 1
     assert len(found.json["skipped"]) == 1 and found.json["skipped"][0].startswith("e4e in w+ is left out 2 times: ")
+
+
+@needs_lpips
+def test_an_encoder_of_ones_own_starts_the_inversions(zplus, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "SAMPLES", 100)
+    monkeypatch.setattr(bench, "ORACLES", ("z",))
+    monkeypatch.setitem(BENCHES, "methods", lambda: EVERY_METHOD[:1])
+    generator, error = load_generator(str(model)), []
+    for seed, run in ((0, "run"), (1, "other"), (1, "run")):
+        save_encoder(random_encoder(generator, seed), tmp_path / f"{seed}.safetensors")
+        options = ("--count", 1, "--seeds", 1, "--encoder", tmp_path / f"{seed}.safetensors", "-o", tmp_path / run)
+        found = zplus("bench", "methods", "--model", model, *options)
+        error.append(found.err)
+    assert "other encoder" in error[2]
+    one, other = (read_run(tmp_path / run).table("reconstruction")[0]["mse"] for run in ("run", "other"))
+    assert one != other
 
 
 @needs_lpips

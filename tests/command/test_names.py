@@ -42,16 +42,16 @@ OPTIONS = {
         "--start --steps -o"
     ),
     "bench spaces": (
-        "--batch --budget --count --device --direction --distortion --json --label --model --no-align --out --pairs "
-        "--photo-count --photos --seeds --space --steps --tune -o -d"
+        "--batch --budget --count --device --direction --distortion --encoder --json --label --model --no-align --out "
+        "--pairs --photo-count --photos --seeds --space --steps --tune -o -d"
     ),
     "bench methods": (
-        "--batch --budget --count --device --direction --distortion --json --label --model --no-align --out --pairs "
-        "--photo-count --photos --seeds --space --steps --tune -o -d"
+        "--batch --budget --count --device --direction --distortion --encoder --json --label --model --no-align --out "
+        "--pairs --photo-count --photos --seeds --space --steps --tune -o -d"
     ),
     "bench ablations": (
-        "--batch --budget --count --device --direction --distortion --json --label --model --no-align --out --pairs "
-        "--photo-count --photos --seeds --space --steps --tune -o -d"
+        "--batch --budget --count --device --direction --distortion --encoder --json --label --model --no-align --out "
+        "--pairs --photo-count --photos --seeds --space --steps --tune -o -d"
     ),
     "bench speed": "--device --json --label --model --out --repeats -o",
     "directions list": "--json --model",

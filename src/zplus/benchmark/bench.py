@@ -33,6 +33,7 @@ from zplus.execution import best_execution
 from zplus.files import make_folder
 from zplus.generators import Generator
 from zplus.images import to_pixels, write_image
+from zplus.inversion.encoder import Encoder
 from zplus.spaces import render
 
 RATES = (0.03, 0.06, 0.12)  # of codes, tried in every space: the default's half, itself and its double, and beyond,
@@ -90,8 +91,17 @@ class Plan:
 class Bench:
     """What the trials of a bench share; `rates` are learning rates of codes, by the label of a condition."""
 
-    def __init__(self, generator: Generator, plan: Plan, directions: Kinds, measure: Metrics, folder: Path):
-        self.generator, self.plan, self.directions, self.measure = generator, plan, directions, measure
+    def __init__(
+        self,
+        generator: Generator,
+        encoder: Encoder | None,
+        plan: Plan,
+        directions: Kinds,
+        measure: Metrics,
+        folder: Path,
+    ):
+        self.generator, self.encoder, self.plan = generator, encoder, plan
+        self.directions, self.measure = directions, measure
         self.folder, self.rates = folder, dict[str, float]()
         self.batch = plan.batch or max(1, ROOM // generator.resolution**2)
         self._oracle = lru_cache(maxsize=1)(self._made)
@@ -223,7 +233,8 @@ class Bench:
         def near(rate: float) -> float:
             missed = []
             for images in torch.cat(parts).split(self.batch):
-                latent = inverted(self.generator, images, condition, steps=self.plan.steps, code_lr=rate)
+                changes: dict[str, Any] = {"encoder": self.encoder, "steps": self.plan.steps, "code_lr": rate}
+                latent = inverted(self.generator, images, condition, **changes)
                 missed.append(self.measure.distance(render(self.generator, latent), images))
             return float(torch.cat(missed).mean())
 
@@ -231,9 +242,10 @@ class Bench:
             yield {"table": "rate", "what": self._label(condition), "value": rate, "lpips_vgg": found}
 
     def _changes(self, condition: Condition) -> dict[str, Any]:
-        """The settings that all conditions share, and the rate of this one."""
+        """What all conditions are inverted with, and the rate of this one."""
         until = partial(self.measure.until, self.plan.distortion) if self.plan.distortion else None
-        return {"steps": self.plan.steps, "code_lr": self.rates.get(self._label(condition)), "until": until}
+        rate = self.rates.get(self._label(condition))
+        return {"encoder": self.encoder, "steps": self.plan.steps, "code_lr": rate, "until": until}
 
     def _stopped_in_time(self, lpips: float) -> bool:
         """Whether a picture is about as far as was asked for; its code may not come so near, or begin nearer."""

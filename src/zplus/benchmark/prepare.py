@@ -23,6 +23,7 @@ from zplus.editing import FINDERS, Search, directions_of, find_direction
 from zplus.errors import DownloadError, MissingExtraError, ZplusError
 from zplus.generators import Generator
 from zplus.generators.contract import fingerprint
+from zplus.inversion.encoder import encoder_of, load_encoder
 from zplus.perception.attributes import ATTRIBUTES, Scorers
 from zplus.perception.identity import Identity
 from zplus.perception.lpips import LPIPS
@@ -46,7 +47,7 @@ class BenchOptions:
 
     photos: a folder; aligned: whether they are aligned faces already. pairs: a zip of drawings with their true edits.
     photo_count: the most of either. directions: names or files; `FACES` or components, if empty. tune: whether learning
-    rates are chosen first.
+    rates are chosen first. encoder: a file; None is the encoder that comes with the model.
     """
 
     photos: Path | None = None
@@ -55,6 +56,7 @@ class BenchOptions:
     directions: Sequence[str] = ()
     aligned: bool = False
     tune: bool = False
+    encoder: str | None = None
 
 
 class Prepared:
@@ -64,6 +66,7 @@ class Prepared:
         if not plan.conditions or not (plan.count or options.photos or options.pairs):
             raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
         self.generator, self.plan, self.options = generator, plan, options
+        self.encoder = load_encoder(options.encoder, generator) if options.encoder else encoder_of(generator)
         self.directions = bench_directions(generator, options.directions)
         of_w = self.directions["w"]
         self.others = list(_others(generator, of_w, options, note))
@@ -84,6 +87,7 @@ class Prepared:
         """What must agree for a run to go on."""
         return asdict(self.plan) | {
             "tune": self.options.tune, "device": self.generator.device.type,
+            "encoder": None if self.encoder is None else fingerprint(self.encoder.state_dict()),
             "others": {x.source: x.digest for x in self.others},
             "directions": {
                 kind: {x.name: _digest(x, bool(self.options.directions)) for x in found}
@@ -94,7 +98,7 @@ class Prepared:
 
     def record(self, recorder: Recorder, told: Note) -> bool:
         """Do all trials that are not done; whether they all are. Calibration comes first, then learning rates."""
-        bench = Bench(self.generator, self.plan, self.directions, self.measure, recorder.folder)
+        bench = Bench(self.generator, self.encoder, self.plan, self.directions, self.measure, recorder.folder)
         first = [
             Trial("calibration", self._calibration),
             *(Trial("what is seen in photos", partial(self._seen, x)) for x in self.others if x.real),

@@ -70,6 +70,7 @@ def _run(name: str, summary: str) -> None:
         space: Spaces = None,
         direction: Names = None,
         distortion: Distortion = None,
+        encoder: options.OwnEncoder = None,
         no_align: Annotated[bool, typer.Option("--no-align", help="The photos are aligned faces already.")] = False,
         budget: Budget = inf,
         tune: Tune = False,
@@ -84,7 +85,7 @@ def _run(name: str, summary: str) -> None:
 
         show, notes = Show(as_json), list[str]()
         plan = Plan(name, count, seeds, steps, batch, tuple(space or ()), distortion)
-        asked = BenchOptions(photos, photo_count, pairs, tuple(direction or ()), no_align, tune)
+        asked = BenchOptions(photos, photo_count, pairs, tuple(direction or ()), no_align, tune, encoder)
         generator = load_generator(model, device, label)
         with show.stage("Calibrating what measures"):
             prepared = Prepared(generator, plan, asked, notes.append)
