@@ -92,8 +92,10 @@ def one_run(work: Path, plan: dict[str, Any]) -> dict[str, Any]:
     for row in table:
         del row["seconds"]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    each = {"seconds": round(seconds / len(photos), 4), "cpu_seconds": round(own / len(photos), 4)}
-    return each | {"megabytes": round(memory), "manifest": table}
+    found = {"seconds": round(seconds / len(photos), 4), "manifest": table}
+    if plan.get("engine") == "ray":  # whose workers are other processes
+        return found
+    return found | {"cpu_seconds": round(own / len(photos), 4), "megabytes": round(memory)}
 
 
 def warm(where: Engine, photo: Path, out: Path) -> None:
@@ -125,7 +127,8 @@ def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
             runs.setdefault((row["photos"], row["batch"], row["engine"]), []).append(row)
         found[part] = []
         for (photos, batch, engine), same in runs.items():
-            middle = {name: median(row[name] for row in same) for name in ("seconds", "cpu_seconds", "megabytes")}
+            measured = [name for name in ("seconds", "cpu_seconds", "megabytes") if name in same[0]]
+            middle = {name: median(row[name] for row in same) for name in measured}
             middle["photos_an_hour"] = round(HOURS / middle["seconds"])
             found[part].append({"photos": photos, "batch": batch, "engine": engine, "runs": len(same), **middle})
     both = {row["engine"]: row["manifest"] for row in rows if row["part"] == "engines"}

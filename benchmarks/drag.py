@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kept import Kept
+from kept import Kept, check_settings
 from machine import save_result
 from zplus.editing import drag
 from zplus.faces.detector import FaceDetector
@@ -95,9 +95,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--read", action="store_true", help="measure nothing, and write the result of what is there")
     given = parser.parse_args()
+    latents = sorted(x.name for x in given.latents.glob("*.latent.safetensors")) if given.latents else []
+    if not given.read:
+        check_settings(given.work, steps=given.steps, latents=latents)
     generator = None if given.read else load_generator("ffhq-mobile")
     result: dict[str, Any] = {}
     for space in given.space:
+        if space.startswith("f/") and not given.latents:
+            parser.error(f"{space} needs --latents: F is known of inverted photos alone.")
         kept = Kept(given.work / f"drag-{space.replace('/', '-')}.jsonl", "pair", "points")
         if generator is not None:
             faces = Faces(generator, space, given.latents)

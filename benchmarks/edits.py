@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from judges import JUDGES, TRAINERS, Judges, Reading, verdict
-from machine import RESULTS, save_result
+from machine import prior_scores, save_result
 from portraits import FIRST, gallery, portraits
 from zplus.editing import edit, keep_identity
 from zplus.execution import best_execution
@@ -30,6 +30,7 @@ from zplus.spaces import render
 
 JOINT = ("smile", "age", "yaw")  # what must succeed on a portrait together
 BESIDE = ("eyeglasses", "gender")
+STRENGTH = 1.5
 MIDDLE_AGE = 40.0  # the middle of the trainer's scale
 
 
@@ -59,12 +60,11 @@ def summary(rows: list[dict], direction: str) -> dict[str, Any]:
     edits = [row["edits"][direction] for row in rows]
     counts = {
         "success": [e["success"] for e in edits],
-        "moved_by_trainer": [e.get("moved_by_trainer", 0) >= 1 for e in edits],
-        "moved_by_judge": [e.get("moved_by_judge", 0) >= 1 for e in edits],
         "found_first": [e["rank"] == 1 for e in edits],
         "found_first_by_second": [e["second_rank"] == 1 for e in edits],
         "whole": [e["whole"] for e in edits],
     }
+    counts |= {key: [e[key] >= 1 for e in edits] for key in ("moved_by_trainer", "moved_by_judge") if key in edits[0]}
     numbers = ("moved_by_trainer", "moved_by_judge", "moved_by_second", "identity", "second_identity", "ghost")
     medians = {key: round(median(e[key] for e in edits), 3) for key in numbers if key in edits[0]}
     return {key: sum(values) for key, values in counts.items()} | {"median": medians}
@@ -77,12 +77,12 @@ def main() -> None:
     parser.add_argument("--faceres", type=Path, required=True)
     parser.add_argument("--space", default="f/z+")
     parser.add_argument("--move", choices=["straight", "sphere"])
-    parser.add_argument("--strength", type=float, default=1.5)
+    parser.add_argument("--strength", type=float, default=STRENGTH)
     parser.add_argument("--first", type=int, default=FIRST, help="as in portraits.py: other portraits than the default")
     parser.add_argument("--keep-identity", action="store_true", help="correct every edit by its likeness")
     given = parser.parse_args()
 
-    prior = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))["scores"]
+    prior = prior_scores()
     spreads = {name: score["std"] for name, score in prior.items()}
     generator, judges = load_generator("ffhq-mobile"), Judges(given.faceres)
     execution = best_execution(generator)
@@ -108,7 +108,7 @@ def main() -> None:
         sheet.append(np.concatenate([np.array(Image.fromarray(p).resize((256, 256))) for p in pictures], 1))
         print(name, row["jointly"], {d: e["success"] for d, e in row["edits"].items()}, flush=True)
     tag = f"{given.space.replace('/', '-')}-{given.move or 'default'}{'-kept' * given.keep_identity}"
-    tag += f"-{given.first}" * (given.first != FIRST)
+    tag += f"-{given.first}" * (given.first != FIRST) + f"-at-{given.strength:g}" * (given.strength != STRENGTH)
     Image.fromarray(np.concatenate(sheet)).save(given.work / f"edits-{tag}.png")
     result = {
         "strength": given.strength, "judges": JUDGES, "trainers": TRAINERS,

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from machine import save_result
 from zplus.direction import save_direction
 from zplus.editing import FINDERS, Search, score_prior
-from zplus.editing.scored import picture
+from zplus.editing.scored import scoring_pixels
 from zplus.generators import Generator, load_generator
 from zplus.images import to_tensor, write_image
 from zplus.perception.lpips import LPIPS
@@ -46,7 +46,7 @@ def pool(generator: Generator, chosen: list[int]) -> Iterator[np.ndarray]:
     """The pictures of some samples of the pool."""
     space = make_space("z", generator)
     z = space.sample(POOL, SEED)
-    return (picture(space, z[i : i + 1]) for i in chosen)
+    return (scoring_pixels(space, z[i : i + 1]) for i in chosen)
 
 
 def write_sheets(generator: Generator, folder: Path) -> None:

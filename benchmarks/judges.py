@@ -5,6 +5,7 @@ An edit of an attribute by some strength succeeds if
 - the person is first among all portraits, by dlib's descriptor and by that of an independent network,
 - the face is whole: landmarks fit a rigid 3-D face and agree with those of the mirror image, the detector is sure of
   it, and no outline was left behind where the head was.
+Eyeglasses have no scorer, so their success tells of person and face alone.
 """
 
 from collections.abc import Mapping

@@ -8,6 +8,16 @@ from typing import Any
 Row = dict[str, Any]
 
 
+def check_settings(work: Path, **settings: Any) -> None:
+    """Keep the settings in WORK/settings.json. Ends the program where WORK was measured with others."""
+    path, given = work / "settings.json", json.loads(json.dumps(settings))
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else given
+    other = [key for key in {**before, **given} if before.get(key) != given.get(key)]
+    if other:
+        raise SystemExit(f"{work} was measured with other {', '.join(other)}: give another folder.")
+    path.write_text(json.dumps(given, indent=1) + "\n", encoding="utf-8")
+
+
 class Kept:
     """The rows of a file, by the values of `keys`. Delete the file when the code that made them has changed."""
 

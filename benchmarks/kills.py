@@ -27,7 +27,7 @@ import torch
 from safetensors.torch import load_file
 
 from batches import draw
-from machine import read_result, save_result
+from machine import measured_on, read_result, save_result
 from zplus.benchmark import prepare as measuring
 from zplus.benchmark.rows import read_run
 from zplus.command import app
@@ -245,7 +245,7 @@ def main() -> None:
     for name in asked.job:
         random.seed(0)
         found = tried(JOBS[name], asked.work / name, asked.kills, asked.minutes)
-        save_result("kills", read_result("kills") | {name: found})
+        save_result("kills", read_result("kills") | {name: {"machine": measured_on()} | found})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/mutants.py [NAME ...]
 
-Without names all of MUTANTS are tried, which takes some minutes, and the outcome is saved.
+Without names all of MUTANTS are tried, which takes some minutes, and the outcome is saved. The tests must pass before.
 Ends with 1 where one survives.
 """
 
@@ -63,10 +63,10 @@ MUTANTS = [Mutant(*row) for row in (
     ("likeness that takes the edit back", "editing/likeness.py",
      "self.identity).square().sum() + changed +", "self.identity).square().sum() +", "editing/test_likeness.py"),
     ("likeness to the edited face", "editing/likeness.py",
-     "_face(photo, detector).identity(photo)", "_face(photo, detector).identity(self.edited)",
+     "_face(self.photo, detector).identity(self.photo)", "_face(self.photo, detector).identity(self.edited)",
      "editing/test_likeness.py"),
     ("a second likeness on top of the first", "editing/likeness.py",
-     "{x.direction: -x.strength for x in latent.edits if x.direction.name == NAME}", "{}",
+     "{x.direction: -x.strength for x in latent.edits if x.direction.corrects}", "{}",
      "editing/test_likeness.py"),
     ("an encoder that forgets what it begins with", "training/encoder.py",
      "trainer.encoder.load_state_dict(start.state_dict())", "pass", "training/test_encoder_training.py"),
@@ -87,7 +87,7 @@ MUTANTS = [Mutant(*row) for row in (
      "self.settings.mse_weight if mse_weight is None else mse_weight", "mse_weight or self.settings.mse_weight",
      "inversion/test_objective.py"),
     ("the MSE weight ignored", "inversion/objective.py",
-     "return weight * (image", "return (image", "inversion/test_objective.py"),
+     "loss = weight * (image", "loss = (image", "inversion/test_objective.py"),
     ("the MSE weight of codes ignored", "inversion/objective.py",
      "weight = self.settings.mse_weight if", "weight = 1.0 if", "inversion/test_objective.py"),
     ("the MSE weight while F moves ignored", "inversion/descent.py",
@@ -124,34 +124,43 @@ MUTANTS = [Mutant(*row) for row in (
 # fmt: on
 
 
-def outcome(mutant: Mutant, folder: Path) -> str:
+def outcome(mutant: Mutant, source: Path) -> str:
     """ "killed" or "survived". Raises ValueError where the text is not there once, or the tests do not even begin."""
-    source = folder / "src"
-    shutil.copytree(ROOT / "src", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     path = source / "zplus" / mutant.file
     text = path.read_text(encoding="utf-8")
     if text.count(mutant.before) != 1:
         raise ValueError(f"{mutant.name}: its text is {text.count(mutant.before)} times in {mutant.file}.")
     path.write_text(text.replace(mutant.before, mutant.after), encoding="utf-8")
+    passed = passes(mutant.tests, source)
+    path.write_text(text, encoding="utf-8")
+    return "survived" if passed else "killed"
+
+
+def passes(tests: str, source: Path) -> bool:
+    """Whether tests pass with the package of this folder. Raises ValueError where they do not even begin."""
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *(f"tests/{path}" for path in mutant.tests.split())],
+        [*command, *(f"tests/{path}" for path in tests.split())],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode not in (PASSED, FAILED):
-        raise ValueError(f"{mutant.name}: the tests did not run.\n{done.stdout[-2000:]}")
-    return "killed" if done.returncode == FAILED else "survived"
+        raise ValueError(f"{tests} did not run.\n{done.stdout[-2000:]}")
+    return done.returncode == PASSED
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     names, found = parser.parse_args().names, {}
-    for mutant in MUTANTS:
-        if not names or mutant.name in names:
-            with tempfile.TemporaryDirectory() as folder:
-                found[mutant.name] = outcome(mutant, Path(folder))
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "src")
+        shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+        if failing := [tests for tests in sorted({one.tests for one in chosen}) if not passes(tests, source)]:
+            raise SystemExit(f"These fail without a fault: {', '.join(failing)}.")
+        for mutant in chosen:
+            found[mutant.name] = outcome(mutant, source)
             print(f"{found[mutant.name]:9} {mutant.name}", flush=True)
     if not names:
         save_result("mutants", {"mutants": found})

@@ -36,7 +36,9 @@ def measured(generator: Generator, repeats: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         write_onnx(generator, Path(folder), default_layer(generator))
-        session = onnxruntime.InferenceSession(Path(folder) / "whole.onnx", providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(Path(folder) / "whole.onnx", options, providers=["CPUExecutionProvider"])
     compiled = Execution("float32", compiled=True).compile(draw)
     ways: dict[str, Callable[[], torch.Tensor]] = {
         "eager": lambda: draw(codes),

@@ -18,10 +18,10 @@ leave it out, and encoder_start inverts once before it measures.
 """
 
 import argparse
-import resource
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from statistics import mean, median
@@ -30,16 +30,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kept import Kept, Row
-from machine import prior_scores, read_result, save_result
+from kept import Kept, Row, check_settings
+from machine import peak_memory_gb, prior_scores, read_result, reset_peak, save_result
 from zplus.benchmark.conditions import EVERY_METHOD, Condition
 from zplus.editing import edit
 from zplus.faces.align import align
 from zplus.faces.detector import FaceDetector
 from zplus.generators import load_generator
+from zplus.generators.contract import fingerprint
 from zplus.images import read_image, to_pixels, to_tensor, write_image
 from zplus.inversion import invert
-from zplus.inversion.encoder import load_encoder
+from zplus.inversion.encoder import encoder_of, load_encoder
 from zplus.latent import Latent, save_latent
 from zplus.perception.attributes import Scorers
 from zplus.perception.identity import Identity, rank
@@ -109,7 +110,7 @@ class Lab:
         return [self.row(one, name, more) for one in conditions for name in self.photos]
 
     def row(self, condition: Condition, name: str, more: More = lambda latent, image: {}) -> Row:
-        """Quality, rank, steps, seconds and memory of one inversion, and more; measured at most once."""
+        """Quality, rank, steps, seconds and peak memory of one inversion, and more; measured at most once."""
         known = {"method": condition.name, "space": condition.space, "name": name}
         row = self.kept.row(known, partial(self._measured, condition, name, more))
         print(*known.values(), f"LPIPS {row['lpips_vgg']:.3f}, rank {row['rank']}, {row['seconds']:.1f} s", flush=True)
@@ -125,7 +126,9 @@ class Lab:
         if condition.name != "default":
             place = self.work / "methods" / condition.name.replace(" ", "-") / place.name
         place.mkdir(parents=True, exist_ok=True)
+        reset_peak()
         latent = self.inverted(condition, name)
+        memory = peak_memory_gb()
         save_latent(latent, place / f"{name}.latent.safetensors")
         image = render(self.generator, latent)
         write_image(place / f"{name}.reconstruction.png", to_pixels(image[0]))
@@ -134,8 +137,7 @@ class Lab:
         row |= {key: round(value, 5) for key, value in quality.items()}
         found = self.identity.embed(to_pixels(image[0]))
         row["rank"] = rank(found, self.descriptors, self.everyone.index(name))
-        row["peak_memory_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
-        return row | more(latent, image)
+        return row | {"peak_memory_gb": memory} | more(latent, image)
 
 
 def spaces(lab: Lab, conditions: Sequence[Condition]) -> None:
@@ -232,6 +234,8 @@ def main() -> None:
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     lab = Lab(given.folder, given.work, given.first, given.photos, given.encoder)
+    used = lab.encoder or encoder_of(lab.generator)
+    check_settings(given.work, zplus=version("zplus"), encoder=used and fingerprint(used.state_dict()))
     experiment, known = EXPERIMENTS[given.experiment]
     known = [one for one in known if one.name in (given.only or [one.name])]
     conditions = [one for one in known if one.space in (given.spaces or [one.space])]

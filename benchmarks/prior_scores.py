@@ -7,13 +7,12 @@ measured, on the samples that it names.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
 from faceres import FaceRes
-from machine import RESULTS, save_result
+from machine import measured_on, read_result, save_result
 from zplus.editing.scored import scoring_pixels
 from zplus.faces.detector import FaceDetector
 from zplus.generators import load_generator
@@ -30,10 +29,15 @@ def main() -> None:
     space = make_space("z", generator)
     faces = [largest_face(scoring_pixels(space, z), detector) for z in space.sample(given.samples, seed=11).split(1)]
     seen = [network(face) for face in faces if face is not None]
-    result = json.loads((RESULTS / "prior_scores.json").read_text(encoding="utf-8"))
+    result = read_result("prior_scores")
     for name in ("age", "gender"):
         values = np.array([getattr(one, name) for one in seen])
-        spread = {"mean": round(values.mean(), 5), "std": round(values.std(), 5), "samples": len(values)}
+        spread = {
+            "mean": round(values.mean(), 5),
+            "std": round(values.std(), 5),
+            "samples": len(values),
+            "machine": measured_on(),
+        }
         result["scores"][f"{name}_faceres"] = spread
         print(name, spread)
     save_result("prior_scores", result)

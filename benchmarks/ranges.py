@@ -1,6 +1,6 @@
-"""Between which strengths faces hold, for each direction of ffhq-mobile; goes into its card.
+"""Between which strengths faces hold, for each direction of ffhq-mobile; with --write, its card has it.
 
-    python benchmarks/ranges.py FOLDER --work WORK --faceres FACERES [--only NAME ...]
+    python benchmarks/ranges.py FOLDER --work WORK --faceres FACERES [--only NAME ...] [--write]
 
 WORK has latents in F/Z+ of other portraits than `edits.py` judges (`portraits.py --first 0`). A face holds where it is
 whole, leaves no ghost and is first among all portraits by both identity networks; a strength is within the range where
@@ -8,7 +8,6 @@ three of four faces hold there and at all nearer ones.
 """
 
 import argparse
-import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from edits import people
 from judges import MAX_GHOST, Judges, ghost
-from machine import RESULTS, save_result
+from machine import read_result, save_result
 from zplus.direction import save_direction
 from zplus.editing import Editor, directions_of
 from zplus.generators import load_generator
@@ -37,6 +36,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--faceres", type=Path, required=True)
     parser.add_argument("--only", nargs="+", help="directions to measure anew; the others keep their rows")
+    parser.add_argument("--write", action="store_true", help="put what was measured into the package's directions")
     given = parser.parse_args()
     generator, judges = load_generator("ffhq-mobile"), Judges(given.faceres)
     names, galleries = people(given.folder, given.work, judges)
@@ -56,7 +56,7 @@ def main() -> None:
         return float(np.mean(found))
 
     found = directions_of(generator)
-    result = json.loads((RESULTS / "ranges.json").read_text(encoding="utf-8"))["directions"] if given.only else {}
+    result = read_result("ranges")["directions"] if given.only else {}
     for name in given.only or found:
         shares = {sign * x: held(name, sign * x) for sign in (-1, 1) for x in STRENGTHS}
         ends = [
@@ -66,8 +66,9 @@ def main() -> None:
         ]
         result[name] = {"range": ends, "held": shares}
         print(name, result[name], flush=True)
-        measured = replace(found[name], card=found[name].card | {"range": ends})
-        save_direction(measured, DIRECTIONS / f"{name}.safetensors")
+        if given.write:
+            measured = replace(found[name], card=found[name].card | {"range": ends})
+            save_direction(measured, DIRECTIONS / f"{name}.safetensors")
     save_result("ranges", {"faces": len(faces), "share": SHARE, "directions": result})
 
 

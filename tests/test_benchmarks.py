@@ -1,6 +1,8 @@
 """Every result in `benchmarks/results` is written by a script that is there, and every script says how it is run."""
 
 import ast
+import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -42,6 +44,25 @@ def test_a_script_says_how_it_is_run(script):
     text = script.read_text(encoding="utf-8")
     words = ast.get_docstring(ast.parse(text)) or ""
     assert ("__main__" in text) == (f"    python benchmarks/{script.name}" in words)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_what_a_script_imports_of_the_package_is_there(script):
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("zplus"):
+            module = importlib.import_module(node.module)
+            for name in (one.name for one in node.names):
+                assert hasattr(module, name) or importlib.util.find_spec(f"{node.module}.{name}"), name
+
+
+def test_every_planted_fault_has_its_place_and_result(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    mutants = importlib.import_module("mutants")
+    for mutant in mutants.MUTANTS:
+        text = (BENCHMARKS.parent / "src" / "zplus" / mutant.file).read_text(encoding="utf-8")
+        assert text.count(mutant.before) == 1, mutant.name
+    known = json.loads((BENCHMARKS / "results" / "mutants.json").read_text(encoding="utf-8"))["mutants"]
+    assert list(known) == [mutant.name for mutant in mutants.MUTANTS]
 
 
 def test_the_index_names_every_script_and_result():
