@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from command_line import cache_with_networks
@@ -113,6 +114,14 @@ def kept_in(folder: Path) -> list[str]:
     """All files of a gallery but that of the page's token."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(str(path) for path in files if str(path) != TOKEN_FILE)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something, half a minute at most."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)
 
 
 def temporary_files() -> set[str]:

@@ -32,10 +32,10 @@ pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no
 
 def refused(work, *words: str, kind: type[ZplusError] = ZplusError) -> str:
     """The sentence with which it is refused, soon and fit for a terminal."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(kind) as caught:
         work()
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     text = sentence(caught.value)
     assert text.isprintable() and len(text) <= 1000
     assert all(word in text for word in words), text
@@ -254,6 +254,7 @@ def test_damaged_arrays_are_refused_whatever_numpy_meets(tmp_path):
     for name, write in (("a.npy", np.save), ("a.npz", np.savez)):
         write(tmp_path / name, np.ones((3, 16), np.float32))
         whole, random = (tmp_path / name).read_bytes(), np.random.default_rng(0)
+        refusals = 0
         for _ in range(300):
             broken = bytearray(whole)
             for place in random.integers(0, len(whole), 3):
@@ -262,7 +263,8 @@ def test_damaged_arrays_are_refused_whatever_numpy_meets(tmp_path):
             try:
                 read_code_arrays(tmp_path / name)
             except LatentError:
-                continue
+                refusals += 1
+        assert refusals > 100, "most damages are seen"
 
 
 @pytest.mark.parametrize("deviations", [np.ones(2), np.ones(0), np.ones((4, 2))])

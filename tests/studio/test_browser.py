@@ -10,11 +10,11 @@ from PIL import Image
 
 from command_line import needs_faces, needs_lpips
 from studio_browser import LONG, MARK, expect, missing, pixels, shown
-from studio_program import Page, Studio, kept_in
+from studio_program import Page, Studio, kept_in, until
 from zplus.editing import directions_of, edit
 from zplus.generators import load_generator
 from zplus.images import read_image
-from zplus.latent import Point, save_latent
+from zplus.latent import Point, load_latent, save_latent
 from zplus.spaces import latent_of, make_space
 
 pytestmark = [pytest.mark.skipif(bool(missing), reason=missing), needs_faces, needs_lpips]
@@ -209,8 +209,8 @@ def test_wipe_hold_and_zoom(visit):
     assert clipped() == 0
     me.page.mouse.move(stage["x"] + stage["width"] * 0.5, stage["y"] + 40)
     me.page.mouse.down()
-    me.page.wait_for_timeout(400)
-    assert clipped() == 100 and me.page.locator("#tag").inner_text() == "original"
+    expect(me.page.locator("#tag")).to_have_text("original")
+    assert clipped() == 100
     me.page.mouse.up()
     assert clipped() == 0
     me.page.get_by_role("button", name="Zoom in").click()
@@ -396,7 +396,8 @@ def test_the_gallery_and_the_page_outlive_a_killed_program(visit, photo, tmp_pat
         me.says("Found", LONG)
         me.moves()
         value = me.slider.input_value()
-        time.sleep(2)  # the sliders rest, and the edit is saved
+        (kept,) = keep.rglob("*.safetensors")
+        until(lambda: any(one.strength == float(value) for one in load_latent(kept).edits))
         studio.end(kill=True)
         expect(me.page.locator("#lost")).to_contain_text("has ended or cannot be reached")
         assert me.page.locator("#page").evaluate("page => page.inert")

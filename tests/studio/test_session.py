@@ -13,7 +13,7 @@ from PIL import Image
 
 from command_line import needs_faces, needs_lpips, picture
 from networks import random_encoder
-from studio_program import temporary_files
+from studio_program import temporary_files, until
 from tiny import tiny_stylegan2
 from zplus.editing import FINDERS, Search, edit
 from zplus.errors import (
@@ -138,14 +138,6 @@ class Forever:
 @pytest.fixture
 def endless(monkeypatch):
     monkeypatch.setattr("zplus.workflow.inverting.invert", Forever())
-
-
-def until(condition) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came")
 
 
 @needs_faces

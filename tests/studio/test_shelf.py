@@ -1,7 +1,6 @@
 """The gallery: nothing is lost, nothing but what is in it can be reached, and what is deleted is gone from the disk."""
 
 import json
-import time
 from threading import Thread
 
 import numpy as np
@@ -59,39 +58,66 @@ def test_an_inversion_is_kept_with_its_photo_and_edits(models, shelf, how, photo
     assert not leftovers(tmp_path)
 
 
-def test_edits_are_saved_once_the_sliders_rest(kept, shelf, monkeypatch):
-    monkeypatch.setattr(module, "REST", 0.05)
+class Bell:
+    """A timer that rings when it is told to, and once cancelled never."""
+
+    def __init__(self, seconds, work):
+        self.seconds, self.work, self.on = seconds, work, False
+        self.bells.append(self)
+
+    def start(self):
+        self.on = True
+
+    def cancel(self):
+        self.on = False
+
+    def ring(self):
+        if self.on:
+            self.work()
+
+
+@pytest.fixture
+def bells(monkeypatch):
+    """All timers of sessions."""
+    monkeypatch.setattr(Bell, "bells", [], raising=False)
+    monkeypatch.setattr(module, "Timer", Bell)
+    return Bell.bells
+
+
+def test_edits_are_saved_once_the_sliders_rest(kept, shelf, bells, monkeypatch):
     saved = []
     update = shelf.update
     monkeypatch.setattr(shelf, "update", lambda *a: saved.append(a[1]) or update(*a))
     for strength in (0.5, 1.0, 1.5):
         kept.opened.move((strength, 0.0, 0.0, 0.0, 0.0), "moved")
         kept.save_soon(kept.opened)
-    time.sleep(0.5)
+    for bell in bells:
+        bell.ring()
+    assert [bell.seconds for bell in bells] == [module.REST] * 3
     assert [one.edits[0].strength for one in saved] == [1.5]
     assert shelf.latent(kept.opened.about.kept).edits[0].strength == 1.5
 
 
-def test_what_cannot_be_saved_is_told(kept, shelf, monkeypatch):
+def test_what_cannot_be_saved_is_told(kept, shelf, bells, monkeypatch):
     def full(*_):
         raise ZplusError("the disk is full")
 
-    monkeypatch.setattr(module, "REST", 0.01)
-    monkeypatch.setattr(shelf, "update", full)
-    kept.save_soon(kept.opened)
-    time.sleep(0.3)
+    with monkeypatch.context() as patched:
+        patched.setattr(shelf, "update", full)
+        kept.save_soon(kept.opened)
+        bells[-1].ring()
     assert "not in the gallery: the disk is full" in kept.trouble
-    monkeypatch.undo()
     kept.save_soon(kept.opened)
     kept.save_now()
     assert kept.trouble == ""
 
 
-def test_deleting_takes_it_from_the_disk(kept, shelf):
+def test_deleting_takes_it_from_the_disk(kept, shelf, bells):
     kept.opened.move((1.0, 0.0, 0.0, 0.0, 0.0), "moved")
     kept.save_soon(kept.opened)
     kept.delete()
-    time.sleep(0.1)
+    for bell in bells:
+        bell.work()  # even one that was ringing already
     assert kept_in(shelf.folder) == [] and shelf.items() == [] and kept.opened is None
 
 

@@ -1,10 +1,10 @@
 """The queue for the machine: one at a time, in the order of coming; who gives up leaves it."""
 
-import time
 from threading import Event, Thread
 
 import pytest
 
+from studio_program import until
 from zplus.studio.turns import Turns
 
 
@@ -29,14 +29,6 @@ class Waiter(Thread):
                 assert self.leave.wait(10)
         except InterruptedError:
             self.gave_up = True
-
-
-def until(condition):
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came")
 
 
 def test_they_come_in_order_and_know_their_place():
