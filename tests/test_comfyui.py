@@ -145,6 +145,8 @@ def test_a_slider_moves_a_face(call):
     (generator,) = call("ZplusLoadGenerator", model="avatars64")
     with torch.inference_mode(False):
         latent = zplus.sample(generator, 2, seed=1)
+    with pytest.raises(zplus.ZplusError, match="no file of a direction"):  # nor does it take a slider's place
+        call("ZplusEdit", generator=generator, latent=latent, direction_file="long_hair", long_hair=1.0)
     edited, image = call("ZplusEdit", generator=generator, latent=latent, long_hair=1.0)
     assert [(one.direction.name, one.strength) for one in edited.edits] == [("long_hair", 1.0)]
     still, before = call("ZplusEdit", generator=generator, latent=latent)

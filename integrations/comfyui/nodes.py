@@ -60,14 +60,19 @@ class LoadGenerator:
         return {
             "required": {"model": (models, {"default": models[0]}), "device": (devices, {"default": "cpu"})},
             "optional": {
-                "path": ("STRING", {"default": "", "tooltip": "Instead of a model: file, folder, owner/name"})
+                "path": ("STRING", {"default": "", "tooltip": "Instead of a model: file, folder, owner/name"}),
+                "label": (
+                    "INT",
+                    {"default": -1, "min": -1, "max": 100_000, "tooltip": "Of a conditional model"},
+                ),
             },
         }
 
     @differentiable
-    def load(self, model: str, device: str, path: str = "") -> tuple[zplus.Generator]:
+    def load(self, model: str, device: str, path: str = "", label: int = -1) -> tuple[zplus.Generator]:
         """The generator. What is missing is fetched."""
-        return (zplus.Generator.from_pretrained(path.strip() or model, device),)
+        label_of = {} if label < 0 else {"label": label}
+        return (zplus.Generator.from_pretrained(path.strip() or model, device, **label_of),)
 
 
 class InvertImage:
@@ -142,8 +147,10 @@ class EditLatent:
         **strengths: float,
     ) -> tuple[zplus.Latent, torch.Tensor]:
         """The edited latent, and its image. Sliders at 0 do nothing, whatever the generator."""
-        if direction_file.strip():
-            strengths[direction_file.strip()] = direction_strength
+        if own := direction_file.strip():
+            if not Path(own).is_file():
+                raise zplus.ZplusError(f"{own[:200]!r} is no file of a direction: give its path.")
+            strengths[own] = direction_strength
         moved = {name: strength for name, strength in strengths.items() if strength}
         edited = zplus.edit(generator, latent, moved)
         return edited, rendered(generator, edited)

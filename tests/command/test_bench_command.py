@@ -83,6 +83,10 @@ def test_wrong_wishes_are_refused_at_once(zplus, model, tmp_path, wrong):
     assert not (tmp_path / "run").exists()
 
 
+def test_rates_of_methods_are_not_chosen(zplus, model, tmp_path):
+    assert_refused(zplus("bench", "methods", "--tune", "--model", model, "-o", tmp_path / "run"))
+
+
 def test_a_report_of_nothing_is_refused(zplus, tmp_path):
     assert_refused(zplus("report", tmp_path))
     assert_refused(zplus("report", tmp_path / "none"))

@@ -1,5 +1,7 @@
 """The names that people and programs use: commands, options, and the keys of --json. They change on purpose alone."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import typer
@@ -151,3 +153,8 @@ def found(zplus, model, direction, photo, tmp_path, monkeypatch):
 def test_keys_stay(found):
     for command, keys in KEYS.items():
         assert set(keys.split()) <= set(found[command]), command
+
+
+def test_the_keys_are_explained():
+    page = (Path(__file__).parents[2] / "docs" / "programs.md").read_text(encoding="utf-8")
+    assert not {key for keys in KEYS.values() for key in keys.split() if f"`{key}`" not in page}

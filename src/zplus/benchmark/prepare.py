@@ -65,6 +65,8 @@ class Prepared:
     def __init__(self, generator: Generator, plan: Plan, options: BenchOptions, note: Note):
         if not plan.conditions or not (plan.count or options.photos or options.pairs):
             raise ZplusError("There is nothing to invert: give --photos, --pairs or a --count.")
+        if options.tune and plan.bench == "methods":
+            raise ZplusError("Methods have learning rates of their own: leave --tune out.")
         self.generator, self.plan, self.options = generator, plan, options
         self.encoder = load_encoder(options.encoder, generator) if options.encoder else encoder_of(generator)
         self.directions = bench_directions(generator, options.directions)

@@ -94,7 +94,7 @@ def edit(
     """Edit a photo or a latent.
 
     A photo goes the whole way: align, invert, edit, paste back. Models that are missing are pulled. With --face all
-    every face of a photo is edited; -d 0:smile=1 is a wish of the largest alone.
+    every face of a photo is edited; -d 0:smile=1 is for the largest alone.
     """
     from zplus.command.parsing import parse_own, parse_sweep, parse_targets
     from zplus.workflow.edit_faces import edit_all_faces

@@ -54,4 +54,4 @@ def interpolate(
             tick(i + 1, "")
     if animated:
         write_animation(out, pictures, rate, "interpolated")
-    show.result({"out": out, "frames": frames, "space": a.space}, f"{frames} frames in {out}")
+    show.result({"out": out, "frames": frames, "space": b.space}, f"{frames} frames in {out}")

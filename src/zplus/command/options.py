@@ -83,7 +83,10 @@ Batch = Annotated[
 ]
 Engine = Annotated[str, typer.Option("--engine", help="here, or ray: many processes or machines.")]
 Address = Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; by default one is made here.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="How many workers Ray starts; by default 2.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="How many workers Ray starts; by default 2, or as --gpus fit."),
+]
 Gpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker of Ray, whole or a fraction.")]
 Mask = Annotated[
     str | None,

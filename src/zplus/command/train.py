@@ -21,7 +21,7 @@ Out = Annotated[Path, typer.Option("-o", "--out", help="The folder for what come
 Photos = Annotated[
     Path | None, typer.Option("--photos", help="Aligned photos to learn from as well: a folder or a zip.")
 ]
-PairCount = Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, a multiple of 200.")]
+PairCount = Annotated[int | None, typer.Option("--pairs", help="Samples to learn from, 400 or more, by 200s.")]
 StepCount = Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the training.")]
 PairBatch = Annotated[int | None, typer.Option("--batch", min=1, help="Pairs in a step, of all devices.")]
 Images = Annotated[int | None, typer.Option("--images", min=1, help="Of them, those rendered and compared.")]

@@ -39,7 +39,7 @@ KEYS = (  # of a record
 def edit_all_faces(
     photo: Path, out: Path, options: EditOptions, inverting: InvertOptions, callbacks: Callbacks = SILENT
 ) -> Facts:
-    """Edit all faces of a photo and write the image. Faces without a wish are left as they are.
+    """Edit all faces of a photo and write the image. Faces that no strength applies to are left as they are.
 
     Args:
         photo: The file of a photo.
