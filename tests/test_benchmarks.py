@@ -65,6 +65,28 @@ def test_every_planted_fault_has_its_place_and_result(monkeypatch):
     assert list(known) == [mutant.name for mutant in mutants.MUTANTS]
 
 
+@pytest.fixture
+def kept(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("kept")
+
+
+def test_a_row_is_measured_once(kept, tmp_path):
+    rows, asked = kept.Kept(tmp_path / "a.jsonl", "name", "steps"), []
+    for steps in (1, 2, 1):
+        rows.row({"name": "a", "steps": steps}, lambda: asked.append(1) or {"value": len(asked)})
+    again = kept.Kept(tmp_path / "a.jsonl", "name", "steps")
+    assert again.rows == rows.rows and [row["value"] for row in again.rows.values()] == [1, 2]
+
+
+def test_what_is_kept_is_of_one_setting(kept, tmp_path):
+    for _ in range(2):
+        kept.check_settings(tmp_path, steps=3, names=("a", "b"))
+    for other in ({"steps": 4, "names": ("a", "b")}, {"steps": 3}, {"steps": 3, "names": ("a", "b"), "more": 1}):
+        with pytest.raises(SystemExit, match="was measured with other"):
+            kept.check_settings(tmp_path, **other)
+
+
 def test_the_index_names_every_script_and_result():
     index = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     missing = [path.name for path in (*SCRIPTS, *RESULTS) if f"`{path.name}`" not in index]

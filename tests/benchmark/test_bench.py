@@ -15,6 +15,7 @@ from PIL import Image
 from command_line import needs_faces, needs_lpips, picture
 from zplus.benchmark import bench as bench_module
 from zplus.benchmark import samples as samples_module
+from zplus.benchmark import trial as trial_module
 from zplus.benchmark.bench import Bench, Plan, widened
 from zplus.benchmark.conditions import BENCHES, Condition, Way, norm_kept
 from zplus.benchmark.contrasts import others
@@ -25,7 +26,8 @@ from zplus.benchmark.run import Recorder, Trial
 from zplus.benchmark.samples import FIRST_SEED, ORACLES, TRUTHS, Samples, _codes, drawn, oracle, photos
 from zplus.benchmark.scorers import JUDGES, face_scorers, learnt_scorer
 from zplus.benchmark.sweep import STRENGTHS, Edited, StrengthSweep
-from zplus.benchmark.trial import edit_rows, goals
+from zplus.benchmark.trial import edit_rows, goals, loss_of_editing
+from zplus.editing import edit
 from zplus.errors import LatentError, ZplusError
 from zplus.generators.prior import statistics
 from zplus.latent import Point
@@ -298,6 +300,26 @@ def tiny_bench(generator, kinds, measure, monkeypatch):
         return Bench(generator, None, Plan("spaces", count, 1, steps, **plan), kinds, replace(measure), folder)
 
     return bench
+
+
+@needs_lpips
+@pytest.mark.parametrize("rest", [0.0, 0.5])
+def test_what_an_inversion_misses_is_lost_there_and_back(rest, generator, kinds, measure, monkeypatch):
+    space, condition, direction = make_space("w+", generator), Condition("w+", "w+"), kinds["w"][0]
+    latent = latent_of(space, Point(space.sample(2, seed=1)))
+    moved = edit(generator, latent, {direction: 1.5}, move="sphere").edited.code
+    found = latent_of(space, Point(moved + rest * torch.randn(moved.shape, generator=torch.Generator().manual_seed(0))))
+    monkeypatch.setattr(trial_module, "inverted", lambda *_, **__: found)
+    edited = Edited(generator, latent, condition)
+    lost = loss_of_editing(edited, edited.reconstruction(), direction, 1.5, measure)
+    assert lost.shape == (2,) and ((lost > 0.01) if rest else (lost < 1e-5)).all()
+
+
+def test_the_rate_that_comes_nearest_is_taken(tiny_bench, tmp_path):
+    bench = tiny_bench(tmp_path)
+    near = {("w+", 0.03): 0.2, ("w+", 0.06): 0.1, ("w+", 0.12): 0.3, ("z+", 0.03): 0.4, ("z+", 0.06): 0.5}
+    bench.choose_rates({"what": what, "value": rate, "lpips_vgg": x} for (what, rate), x in near.items())
+    assert bench.rates == {"w+": 0.06, "z+": 0.03}
 
 
 @needs_lpips
