@@ -8,8 +8,8 @@ import pytest
 import zplus
 
 ROOMS = (  # from the ground up
-    "errors", "files", "fields", "cache", "archives", "tensor_files", "records", "wording", "video", "images", "pages",
-    "generators", "direction", "latent", "spaces", "execution", "faces", "perception", "inversion", "editing",
+    "errors", "files", "fields", "cache", "archives", "tensor_files", "records", "wording", "video", "image_limits",
+    "images", "pages", "generators", "direction", "latent", "spaces", "execution", "faces", "perception", "inversion", "editing",
     "training", "workflow", "benchmark", "studio", "command",
 )  # fmt: skip
 HOUSE = Path(zplus.__file__).parent
@@ -39,3 +39,14 @@ def test_a_room_imports_only_rooms_below_it(room):
 def test_every_room_has_its_place():
     found = {room_of(path) for path in HOUSE.rglob("*.py")}
     assert found - {"__init__", "__main__"} == set(ROOMS)
+
+
+def test_no_process_of_ours_imports_from_the_folder_where_it_runs():
+    """Without -P a torch.py among somebody's photos would run."""
+    starts = [
+        line
+        for path in HOUSE.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if "[sys.executable" in line
+    ]
+    assert starts and all('[sys.executable, "-P"' in line for line in starts)

@@ -152,7 +152,7 @@ def _download(archive: Archive, work: Path) -> Path:
 def _pip() -> list[str]:
     """The command that runs pip: this Python's own, or one that uv brings."""
     if _has_pip():
-        return [sys.executable, "-m", "pip"]
+        return [sys.executable, "-P", "-m", "pip"]
     if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
         return [uv, "tool", "run", "--python", sys.executable, "pip"]
     raise DownloadError(
@@ -168,7 +168,8 @@ def _has_pip() -> bool:
     Even a search for pip's spec in this one makes setuptools switch off its distutils, as if pip were at work, and then
     torch's compiler cannot import setuptools.
     """
-    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    asked = [sys.executable, "-P", "-m", "pip", "--version"]  # -P: not by a pip.py of the folder where zplus runs
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
 def _refusal(archive: Archive, words: str) -> str:

@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -23,13 +24,11 @@ from torch import Tensor
 from zplus import __version__
 from zplus.errors import ImageError
 from zplus.files import atomic
+from zplus.image_limits import LARGE, MAX_EXIF, Patient, check_jpeg, check_size, is_plain_profile, too_large
 from zplus.video import Frame, Timing, is_video, write_film, write_mp4
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, and about 500 MB while it is decoded
-LARGE = 8_000_000  # pixels; of larger pictures one at a time is decoded, and none that is packed too tightly
-MAX_PER_BYTE = 1000  # pixels of a large picture for each byte of its file; a JPEG of one colour has 64
 BAND = 256  # rows that are converted at a time
-MAX_SIDE = 16_383  # what WebP can hold
 MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
 READABLE = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # ends of their names
@@ -87,7 +86,7 @@ def read_image(
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
-            raise ImageError(_too_large(path, max_pixels)) from error
+            raise ImageError(too_large(path, max_pixels)) from error
         except UnidentifiedImageError as error:
             known = ", ".join(READ)
             raise ImageError(f"{path} is not a picture of a kind that can be read: give one of {known}.") from error
@@ -134,7 +133,7 @@ def to_pixels(image: Tensor) -> UInt8[np.ndarray, "h w 3"]:
     """An image [3, H, W] in [-1, 1] as uint8 [H, W, 3], rounded (halves up) and clamped. It inverts `to_tensor`.
 
     Raises:
-        ImageError: It is a batch, or has any other shape.
+        ImageError: It is a batch, has any other shape, or values that are not finite.
 
     Examples:
         >>> to_pixels(torch.tensor([-1.5, 0.0, 1.0]).reshape(3, 1, 1)).tolist()
@@ -142,6 +141,10 @@ def to_pixels(image: Tensor) -> UInt8[np.ndarray, "h w 3"]:
     """
     if image.ndim != 3 or image.shape[0] != 3:
         raise ImageError(f"to_pixels takes one image [3,H,W], got {list(image.shape)}: of a batch take images[0].")
+    if not image.isfinite().all():
+        raise ImageError(
+            "The image has values that are no numbers: its weights or codes are damaged, or far too large."
+        )
     values = (image.detach().cpu().float() * 127.5 + 128).floor().clamp(0, 255)
     return values.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
@@ -241,57 +244,30 @@ def _check_file(path: Path) -> None:
 def _decode(path: Path, max_pixels: int, min_side: int, behind: str) -> UInt8[np.ndarray, "h w 3"]:
     Image.init()
     known = [kind for kind in READ if kind in Image.OPEN]
-    with path.open("rb") as file, Image.open(_Patient(file, path.stat().st_size), formats=known) as image:
-        if image.tile and image.tile[0][0] == "ppm_plain":
-            raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
-        _check_size(path, image.size, max_pixels, min_side)
-        with _one_at_a_time if math.prod(image.size) > LARGE else nullcontext():
-            image.load()
-            return _upright_rgb(image, path, behind)
+    with path.open("rb") as file:
+        check_jpeg(path, file)
+        with Image.open(Patient(file, path.stat().st_size), formats=known) as image:
+            check_size(path, image, max_pixels, min_side)
+            with _one_at_a_time if math.prod(image.size) > LARGE else nullcontext():
+                image.load()
+                return _upright_rgb(image, path, behind)
 
 
 def _upright_rgb(image: Image.Image, name: str | Path, behind: str = "white") -> UInt8[np.ndarray, "h w 3"]:
     """The pixels of an image: upright by EXIF, in sRGB, on a colour where transparent; in bands, for little memory."""
     orientation, (width, height) = _orientation(image), image.size
+    to_rgb = _profiled(image.info.get("icc_profile"))
     pixels = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     stored = AS_STORED.get(orientation, lambda x: x)(pixels)
     for top in range(0, height, BAND):
         band = image.crop((0, top, width, min(top + BAND, height)))
-        stored[top : top + BAND] = _to_srgb(_to_8_bit(name, band), image.info.get("icc_profile"), behind)
+        stored[top : top + BAND] = _to_srgb(_to_8_bit(name, band), to_rgb, behind)
     return pixels
 
 
-class _Patient:
-    """A file with a limited number of reads: Pillow's time grows fast over EXIF and comments in many small parts."""
-
-    def __init__(self, file: Any, size: int) -> None:
-        self._file, self._left = file, 4_000 + size // 2048  # three for each part of a PNG, which has 8 KB or more
-
-    def read(self, count: int = -1) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            raise ValueError("it is in far too many parts")
-        found: bytes = self._file.read(count)
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-def _check_size(path: Path, size: tuple[int, int], max_pixels: int, min_side: int) -> None:
-    if min(size) < min_side:
-        raise ImageError(f"{path} is only {size[0]} x {size[1]} pixels: use a picture of {min_side} a side or more.")
-    if size[0] * size[1] > max_pixels or max(size) > MAX_SIDE:
-        raise ImageError(_too_large(path, max_pixels))
-    if size[0] * size[1] > max(LARGE, MAX_PER_BYTE * path.stat().st_size):
-        raise ImageError(f"{path} has {size[0]} x {size[1]} pixels in few bytes, as no photo has: make it smaller.")
-
-
-def _too_large(path: Path, max_pixels: int) -> str:
-    return f"{path} has more than {max_pixels / 1e6:g} million pixels or {MAX_SIDE} a side: make it smaller first."
-
-
 def _orientation(image: Image.Image) -> int:
+    if any(len(image.info.get(key, b"")) > MAX_EXIF for key in ("exif", "Raw profile type exif")):
+        return 1
     try:
         found = int(image.getexif().get(0x0112, 1))
         return found if found in AS_STORED else 1
@@ -307,29 +283,40 @@ def _to_8_bit(name: str | Path, image: Image.Image) -> Image.Image:
     return image
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None, behind: str) -> Image.Image:
+def _to_srgb(image: Image.Image, to_rgb: Callable[[Image.Image], Image.Image], behind: str) -> Image.Image:
     """RGB in sRGB; what is transparent shows the colour behind."""
     if not image.has_transparency_data:
-        return _by_profile(image.convert("RGB") if image.mode in ("1", "P") else image, profile)
+        return to_rgb(image.convert("RGB") if image.mode in ("1", "P") else image)
     layered = image.convert("RGBA")
-    rgb = _by_profile(layered.convert("RGB"), profile)
+    rgb = to_rgb(layered.convert("RGB"))
     whole = Image.new("RGB", rgb.size, behind)
     whole.paste(rgb, mask=layered.getchannel("A"))
     return whole
 
 
-def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB in sRGB by the embedded ICC profile; a profile that is damaged or meant for other channels is passed over."""
-    if profile:
+def _profiled(profile: bytes | None) -> Callable[[Image.Image], Image.Image]:
+    """What brings parts of a picture into RGB and sRGB by its ICC profile.
+
+    A profile that is damaged, meant for other channels, or made to take long is passed over.
+    """
+
+    @cache  # once for all parts of a picture
+    def transform(mode: str) -> ImageCms.ImageCmsTransform | None:
         try:
-            source = ImageCms.getOpenProfile(BytesIO(profile))
-            if image.mode != "RGB" or "srgb" not in ImageCms.getProfileDescription(source).lower():
-                target = ImageCms.createProfile("sRGB")
-                intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
-                image = ImageCms.profileToProfile(image, source, target, intent, "RGB", flags=flags) or image
+            source = ImageCms.getOpenProfile(BytesIO(profile or b""))
+            if mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
+                return None
+            target = ImageCms.createProfile("sRGB")
+            intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+            return ImageCms.buildTransform(source, target, mode, "RGB", intent, flags)
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass
-    return image.convert("RGB")
+            return None
+
+    def to_rgb(image: Image.Image) -> Image.Image:
+        found = transform(image.mode) if profile and is_plain_profile(profile) else None
+        return image.convert("RGB") if found is None else found.apply(image)
+
+    return to_rgb
 
 
 def _save(file: Path | BytesIO, pixels: UInt8[np.ndarray, "h w 3"], kind: str, note: str) -> None:

@@ -90,11 +90,12 @@ def film_frames(path: Path) -> Iterator[Frame]:
     with _opened(path) as container:
         stream = _pictures(path, container)
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of any frame
         for i, frame in enumerate(_decoded(path, container)):
-            pixels = _upright(frame)
-            shape = shape or pixels.shape
-            if pixels.shape != shape:
+            shape = shape or (frame.width, frame.height)
+            if (frame.width, frame.height) != shape:
                 raise ImageError(f"{path} changes its size at frame {i}: cut it there, and edit the parts.")
+            pixels = _upright(frame)
             time = frame.pts if frame.pts is not None else last + step if i else 0
             last = max(time, last + 1) if i else time
             yield Frame(last, pixels)

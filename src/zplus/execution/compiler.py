@@ -120,7 +120,7 @@ def _probed() -> str:
     """The error message of the probe; empty where it succeeded."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", PROBE],
+            [sys.executable, "-P", "-c", PROBE],
             capture_output=True,
             text=True,
             errors="replace",

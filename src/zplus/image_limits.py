@@ -1,0 +1,90 @@
+"""What the file of a picture may ask of this machine, checked before its pixels are decoded or while they are."""
+
+import re
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import ImageFile
+
+from zplus.errors import ImageError
+
+LARGE = 8_000_000  # pixels; of larger pictures one at a time is decoded, and none that is packed too tightly
+MAX_PER_BYTE = 1000  # pixels of a large picture for each byte of its file; a JPEG of one colour has 64
+MAX_SIDE = 16_383  # what WebP can hold
+MAX_SCANS = 200  # of a JPEG, each of which may be over the whole picture; a progressive one has about ten
+MAX_EXIF = 1 << 17  # bytes; its entries may all name the same ones, and Pillow copies them for each
+MAX_ELEMENTS = 16  # in a row, of a transform in an ICC profile
+TILE = (322, 323)  # TIFF's tags of a tile's width and height
+
+
+class Patient:
+    """A file with a limit on reads and on bytes: Pillow reads many small parts slowly, and the same part many times."""
+
+    def __init__(self, file: BinaryIO | BytesIO, size: int) -> None:
+        self._file, self._left = file, 4_000 + size // 2048  # three for each part of a PNG, which has 8 KB or more
+        self._bytes = 4 * size + 1_000_000
+
+    def read(self, count: int = -1) -> bytes:
+        """Bytes of the file. Raises ValueError where the limit is passed."""
+        found: bytes = self._file.read(count)
+        self._left, self._bytes = self._left - 1, self._bytes - len(found)
+        if min(self._left, self._bytes) < 0:
+            raise ValueError("it is in far too many parts")
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def check_jpeg(path: Path, file: BinaryIO) -> None:
+    """Raise ImageError for a JPEG of countless scans or of much EXIF; other files pass."""
+    is_jpeg = file.read(3) == b"\xff\xd8\xff"
+    file.seek(0)
+    content = file.read() if is_jpeg else b""
+    file.seek(0)
+    exif = sum(len(x) for x in _segments(content) if x.startswith(b"Exif\0\0"))
+    if content.count(b"\xff\xda") > MAX_SCANS or exif > MAX_EXIF:
+        raise ImageError(f"{path} is a JPEG in far too many parts, as no photo is: save it anew.")
+
+
+def _segments(content: bytes) -> Iterator[bytes]:
+    """What stands in the parts of a JPEG before its first scan."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
+        if content[at + 1] == 0xFF:  # a byte that fills
+            at += 1
+        elif content[at + 1] in (0x00, 0x01, *range(0xD0, 0xDA)):  # marks without a part
+            at += 2
+        else:
+            (length,) = struct.unpack_from(">H", content, at + 2)
+            yield content[at + 4 : at + 2 + length]
+            at += 2 + length
+
+
+def check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int, min_side: int) -> None:
+    """Raise ImageError for a picture that was opened, but not decoded, and is too small, too large, or only text."""
+    (width, height), tile = image.size, [getattr(image, "tag_v2", {}).get(tag, 0) for tag in TILE]
+    if image.tile and image.tile[0][0] == "ppm_plain":
+        raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
+    if min(width, height) < min_side:
+        raise ImageError(f"{path} is only {width} x {height} pixels: use a picture of {min_side} a side or more.")
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+        raise ImageError(too_large(path, max_pixels))
+    if width * height > max(LARGE, MAX_PER_BYTE * path.stat().st_size):
+        raise ImageError(f"{path} has {width} x {height} pixels in few bytes, as no photo has: make it smaller.")
+    if tile[0] * tile[1] > max(LARGE, 4 * width * height):
+        raise ImageError(f"{path} has tiles that are larger than the picture: save it anew.")
+
+
+def too_large(path: Path, max_pixels: int) -> str:
+    """What is said of a picture that is too large."""
+    return f"{path} has more than {max_pixels / 1e6:g} million pixels or {MAX_SIDE} a side: make it smaller first."
+
+
+def is_plain_profile(profile: bytes) -> bool:
+    """Whether no transform of an ICC profile has more elements, one after another, than a profile needs."""
+    heads = re.finditer(rb"mpet.{8}(.{4})", profile, re.DOTALL)
+    return all(struct.unpack(">L", head[1])[0] <= MAX_ELEMENTS for head in heads)
