@@ -9,8 +9,8 @@ import zplus
 
 ROOMS = (  # from the ground up
     "errors", "files", "fields", "cache", "archives", "tensor_files", "records", "wording", "video", "image_limits",
-    "images", "pages", "generators", "direction", "latent", "spaces", "execution", "faces", "perception", "inversion", "editing",
-    "training", "workflow", "benchmark", "studio", "command",
+    "images", "pages", "generators", "direction", "latent", "spaces", "execution", "faces", "perception", "inversion",
+    "editing", "training", "workflow", "benchmark", "studio", "command",
 )  # fmt: skip
 HOUSE = Path(zplus.__file__).parent
 
