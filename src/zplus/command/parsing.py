@@ -44,7 +44,7 @@ def parse_own(directions: tuple[str, ...]) -> tuple[dict[str, float], dict[int, 
     >>> parse_own(("age=1", "0:smile", "2:smile=-1"))
     ({'age': 1.0}, {0: {'smile': 1.0}, 2: {'smile': -1.0}})
     """
-    parts = [re.fullmatch(r"(?:(\d+):)?(.*)", text, re.DOTALL) for text in directions]
+    parts = [re.fullmatch(r"(?:(\d{1,9}):)?(.*)", text, re.DOTALL) for text in directions]
     found = [(x[1], x[2]) for x in parts if x]
     numbers = sorted({int(number) for number, _ in found if number})
     own = {n: parse_strengths(tuple(text for number, text in found if number and int(number) == n)) for n in numbers}

@@ -70,7 +70,7 @@ def parse_seeds(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not _is_number(first) or (dash and not _is_number(last)):
             raise ZplusError(f"{text!r} is no list of seeds: write it like 0-35 or 1,4,7-9.")
         ends = int(first), int(last or first)
         if ends[1] < ends[0] or len(found) + ends[1] - ends[0] >= MAX_SEEDS or ends[1] >= 2**63:
@@ -79,3 +79,8 @@ def parse_seeds(text: str) -> list[int]:
             )
         found.extend(range(ends[0], ends[1] + 1))
     return list(dict.fromkeys(found))
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is a whole number of at most 64 bits."""
+    return text.isdecimal() and len(text) <= 19

@@ -7,7 +7,7 @@ A generator knows nothing of spaces, losses or foreign files.
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from zplus.errors import UnknownNameError, ZplusError
 LARGEST = 4096  # pixels a side
 WIDEST = 2048  # numbers in a code; known models have up to 512
 MAX_MAPPING_LAYERS = 64  # known models have 2 to 18
+MAX_MAP = 2**29  # numbers in the feature maps of a layer; known models have up to 3.6e8
 
 
 class Layer(NamedTuple):
@@ -358,6 +359,13 @@ def check_sizes(resolution: int, z_dim: int, w_dim: int, mapping_layers: int) ->
     if not known or not all(1 <= width <= WIDEST for width in (z_dim, w_dim)):
         text = f"{resolution} px and codes of {z_dim} and {w_dim}"[:100]
         raise ValueError(f"no generator of {text} numbers is known")
+
+
+def check_maps(maps: Iterable[tuple[int, int]]) -> None:
+    """Raise ValueError for maps (channels, side) that are larger than those of any known generator."""
+    for channels, side in maps:
+        if channels * side**2 > MAX_MAP:
+            raise ValueError(f"no generator of {str(channels)[:30]} feature maps of {side} px is known")
 
 
 def by_side(channels: Mapping[str, int]) -> dict[int, int]:

@@ -63,6 +63,7 @@ def read_generator(path: str | Path) -> Generator:
         with torch.device("meta"):  # sizes only: a hostile header must not take memory
             generator = network(sizes.from_json(json.loads(header["config"])), _printable(header["name"]))
         generator.load_state_dict(tensors, assign=True)
+        generator.check_finite()
     return generator.eval().requires_grad_(False)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import UnknownNameError, ZplusError
-from zplus.generators.contract import Layer, State, SynthesisInputs, by_side, check_sizes, in_fp32
+from zplus.generators.contract import Layer, State, SynthesisInputs, by_side, check_maps, check_sizes, in_fp32
 from zplus.generators.mapping import FullyConnected, LabelledGenerator
 from zplus.generators.noise import noise_maps
 from zplus.generators.resample import fir_kernel, upsample, upsample_conv
@@ -46,6 +46,7 @@ class StyleGAN2Config:
         if self.architecture not in ("skip", "resnet"):
             raise UnknownNameError("StyleGAN2 architecture", self.architecture, ("skip", "resnet"))
         check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
+        check_maps((channels, side) for side, channels in self.channels.items())
         if not 2 <= len(self.taps) <= MAX_TAPS:
             raise ZplusError(f"A filter has 2 to {MAX_TAPS} taps, got {len(self.taps)}.")
         if not all(0 < x < math.inf for x in (self.mapping_lr, self.conv_clamp or 1)):

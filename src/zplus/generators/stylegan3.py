@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zplus.errors import ZplusError
-from zplus.generators.contract import Layer, State, SynthesisInputs, check_sizes, in_fp32
+from zplus.generators.contract import Layer, State, SynthesisInputs, check_maps, check_sizes, in_fp32
 from zplus.generators.filtered import FilteredLeakyReLU
 from zplus.generators.filters import lowpass, radial_lowpass
 from zplus.generators.mapping import FullyConnected, LabelledGenerator
@@ -62,6 +62,8 @@ class StyleGAN3Config:
             raise ZplusError(f"A StyleGAN3 has {CRITICAL + 1} to {MAX_LAYERS} layers, in order.")
         if not all(isinstance(count, int) and 1 <= count <= MAX_CHANNELS for count in self.channels):
             raise ZplusError(f"A layer of a StyleGAN3 has 1 to {MAX_CHANNELS} channels.")
+        sides = (x.side for x in samplings(self.resolution, len(self.channels)))
+        check_maps((2 * count, side) for count, side in zip(self.channels, sides, strict=False))  # doubly sampled
         if self.kernel not in (1, 3) or not 0 < self.mapping_lr < math.inf or not 0 <= self.c_dim <= MAX_CHANNELS:
             raise ZplusError("The kernel, the learning rate of the mapping or the labels are those of no StyleGAN3.")
 
@@ -223,6 +225,12 @@ class StyleGAN3(LabelledGenerator):
         moved = copy.copy(self)
         moved.transform = checked_transform(transform)
         return moved
+
+    def check_finite(self) -> None:
+        """See the contract; the mean magnitudes that layers divide by the root of must be positive too."""
+        super().check_finite()
+        if not all(tensor > 0 for name, tensor in self.state_dict().items() if name.endswith("magnitude_ema")):
+            raise ZplusError(f"The weights of {self.name} hold a magnitude that is not positive: get it again.")
 
     def styles(self, w: Tensor) -> tuple[Tensor, ...]:
         """See the contract."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from zplus import __version__
 from zplus.errors import ImageError
+from zplus.files import regular
 from zplus.generators.contract import fingerprint
 from zplus.workflow.inverting import Inverter
 from zplus.workflow.json_files import read_json
@@ -111,7 +112,7 @@ def settings_of(inverter: Inverter) -> Record:
 def file_hash(path: Path) -> str:
     """The SHA-256 of a photo's bytes. Raises ImageError where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist: check the name.") from None

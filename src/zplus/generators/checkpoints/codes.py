@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zplus.errors import LatentError, ZplusError
-from zplus.files import atomic
+from zplus.files import atomic, regular
 from zplus.generators.checkpoints.read import PICKLE, read_tensors
 from zplus.generators.checkpoints.storages import PLAIN_METHODS, check_directory
 from zplus.tensor_files import MAX_DIMENSIONS
@@ -77,7 +77,7 @@ def write_codes(codes: Float[Tensor, "n l w"], path: Path) -> None:
 
 
 def _read_numpy(path: Path) -> dict[str, Tensor]:
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         start = file.read(4)
         if start.startswith(PICKLE):
             raise LatentError(

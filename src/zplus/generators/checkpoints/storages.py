@@ -167,7 +167,8 @@ class Tensors:
         """A storage as a vector. In NVIDIA's pickles it is a torch.save file of its own."""
         if storage.maker == "torch.storage._load_from_bytes":
             content = storage.arguments[0]
-            return self._hold(id(content), lambda: _alone(_bytes(content)))
+            text = content.arguments[0] if _is_encoded(content) else content  # the same one may be encoded many times
+            return self._hold(id(text), lambda: _alone(_bytes(content)))
         if storage.maker != PERSISTENT:
             raise CheckpointError("A tensor of the file lies in no storage: it is damaged or hostile.")
         return self._hold((storage.arguments[1].name, storage.arguments[2]), lambda: _vector(storage, self.storages))
@@ -211,8 +212,11 @@ def _is_made(record: Any, by: str) -> bool:
 
 def _bytes(content: Any) -> Any:
     """The bytes of a string that Python 3 wrote for Python 2; other values unchanged."""
-    latin = _is_made(content, "_codecs.encode") and content.arguments[1] == "latin1"
-    return content.arguments[0].encode("latin1") if latin else content
+    return content.arguments[0].encode("latin1") if _is_encoded(content) else content
+
+
+def _is_encoded(content: Any) -> bool:
+    return _is_made(content, "_codecs.encode") and content.arguments[1] == "latin1"
 
 
 def _are_sizes(values: Any) -> bool:
