@@ -116,9 +116,9 @@ def test_a_range_that_makes_no_sense_is_refused_where_it_is_asked_for(wrong, tmp
         _ = loaded.range
 
 
-def test_the_region_is_what_the_card_says():
+def test_the_region_is_what_the_card_says(tmp_path):
     def told(**card):
-        return Direction("a", "w", torch.ones(1, 4), "abc", card).region
+        return Direction("a", "w", torch.ones(1, 4), "abc", card).region  # the first of both refuses what is wrong
 
     assert told() is None
     assert told(region=[0.5, 0.25, 0.5, 1]) == (0.5, 0.25, 0.5, 1.0)
@@ -132,3 +132,6 @@ def test_the_region_is_what_the_card_says():
     ):
         with pytest.raises(LatentError, match="The card of a tells a region that makes no sense"):
             told(region=wrong)
+    assert "a region that makes no sense" in refused(
+        write(tmp_path / "d.safetensors", card='{"method": "drag", "region": [5, 5, 5, 5]}')
+    )

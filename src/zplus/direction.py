@@ -35,7 +35,8 @@ class Direction:
         excluded: [M, L, D], vectors that were projected out and that a move must not follow; or None.
 
     Raises:
-        LatentError: A value has a wrong type or shape, is not finite, or larger than that of any direction.
+        LatentError: A value has a wrong type or shape, is not finite, or larger than that of any direction; or the
+            card tells a region that makes no sense.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Direction:
             check_plain("its card", self.card)
         except ValueError as error:
             raise LatentError(f"{message}: {error}.") from None
+        _ = self.region  # now, so that no latent holds an edit that cannot be rendered
 
     @property
     def tensors(self) -> dict[str, Tensor]:

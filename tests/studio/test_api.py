@@ -118,6 +118,21 @@ def test_bodies_that_are_no_call_are_refused(body):
         arguments(ANSWERS["step"], body)
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e308, float("inf"), float("nan")])
+def test_numbers_that_are_too_large_are_refused_in_words(page, number):
+    opened = page.call("hello")[1]["opened"]
+    strengths = [number] * len(opened["sliders"])
+    calls = [
+        ("move", {"gesture": "g", "strengths": strengths, "feature": "moved", "in_photo": False}),
+        ("drag", {"points": [[number] * 4], "strokes": []}),
+        ("drag", {"points": [[9, 9, 9, 9]], "strokes": [[number] * 3]}),
+    ]
+    for name, values in calls:
+        status, told = page.call(name, opened=opened["number"], **values)
+        assert status == 422 and "do not fit" in told["error"]
+    assert page.call("hello")[0] == 200
+
+
 @pytest.mark.parametrize("strengths", [[], [1.0], ["1"] * 5, [None] * 5, [float("nan")] * 5, [True] * 5, [[1.0]] * 5])
 def test_strengths_that_are_none_change_nothing(page, strengths):
     opened = page.call("hello")[1]["opened"]

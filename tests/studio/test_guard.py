@@ -131,6 +131,77 @@ def test_calls_are_bounded_in_bytes(guard, monkeypatch):
     assert ask(guard, "POST", "/api/move", b'"' + b"x" * 200 + b'"')[0] == 413
 
 
+async def sending(guard, *pieces, end=None, path="/api/upload"):
+    """The status that a body of these pieces gets; a number is a wait in seconds, and without an end none comes."""
+    sent, left = [], list(pieces)
+
+    async def receive():
+        while left and isinstance(left[0], float):
+            await asyncio.sleep(left.pop(0))
+        if not left and end is None:
+            await asyncio.Event().wait()
+        if not left:
+            await end.wait()
+        return {"type": "http.request", "body": left.pop(0) if left else b"", "more_body": bool(left) or not end}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http"}
+    await guard({**scope, "headers": [(b"host", HOST.encode())]}, receive, send)
+    return sent[0]["status"]
+
+
+def test_all_bodies_together_are_bounded_in_bytes(guard, monkeypatch):
+    monkeypatch.setattr(module, "MAX_HELD", 2500)
+    monkeypatch.setattr(module, "PART_TIME", 0.2)
+
+    async def several():
+        waiting = [asyncio.create_task(sending(guard, b"x" * 1000)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert await sending(guard, b"x" * 1000) == 503
+        assert await sending(guard, b"x" * 400, b"") == 408  # there was room for it, but it never ended
+        assert await asyncio.gather(*waiting) == [408, 408]
+
+    run(several())
+    assert ask(guard, "POST", "/api/upload", b"x" * 2500)[2] == "2500"  # nothing is counted any more
+
+
+def test_a_body_counts_until_it_is_answered(monkeypatch):
+    monkeypatch.setattr(module, "MAX_HELD", 1500)
+
+    async def several():
+        done = asyncio.Event()
+
+        async def slow(scope, receive, send):
+            await done.wait()
+            await everything(scope, receive, send)
+
+        guard, whole = Guard(slow, hosts_of("127.0.0.1", 7860)), asyncio.Event()
+        whole.set()
+        first = asyncio.create_task(sending(guard, b"x" * 1000, end=whole))
+        await asyncio.sleep(0.05)
+        assert await sending(guard, b"x" * 1000, end=whole) == 503
+        done.set()
+        assert await first == 200 and await sending(guard, b"x" * 1000, end=whole) == 200
+
+    run(several())
+
+
+def test_a_body_that_does_not_come_ends_and_a_slow_one_arrives(guard, monkeypatch):
+    monkeypatch.setattr(module, "PART", 100)
+    monkeypatch.setattr(module, "PART_TIME", 0.5)
+
+    async def both():
+        whole = asyncio.Event()
+        whole.set()
+        assert await sending(guard, *[b"x" * 100, 0.2] * 5, end=whole) == 200
+        assert await sending(guard, *[b"x", 0.1] * 20, end=whole) == 408  # a trickle
+        assert await sending(guard, path="/api/move") == 408
+
+    run(both())
+
+
 def test_answers_tell_the_browser_to_ask_nobody_else(guard):
     for path in ("/", "/nothing"):
         _, headers, _ = ask(guard, path=path)

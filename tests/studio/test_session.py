@@ -38,6 +38,7 @@ from zplus.studio.entry import Entry
 from zplus.studio.job import Job
 from zplus.studio.jobs import compare, drag, invert, invert_all
 from zplus.studio.models import Models, chosen
+from zplus.studio.opened import Opened
 from zplus.studio.saving import saved
 from zplus.studio.session import Session
 from zplus.studio.showing import failed
@@ -401,6 +402,22 @@ def test_points_are_dragged_in_one_step(open_session):
     assert len(other.opened.state.drags) == 1 and np.abs(other.opened.after().astype(int) - after).max() <= 1
     other.opened.reset()
     assert (other.opened.after() == to_pixels(opened.reconstruction)).all()
+
+
+def test_what_cannot_be_shown_is_not_open(open_session, monkeypatch):
+    """As a latent whose last edit leads nowhere, which is seen only when it is rendered."""
+    latent, shown = open_session.opened.latent, open_session.entry
+
+    def broken(opened):
+        raise LatentError("This edit leads nowhere.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Opened, "after", broken)
+        for target in (None, whole(open_session.opened.target.pixels, 32)):
+            with pytest.raises(LatentError, match="leads nowhere"):
+                open_session.open_latent(latent, "bad", target)
+    assert list(open_session.entries.values()) == [shown] and open_session.entry is shown
+    answers.hello(open_session)
 
 
 def test_a_cancelled_drag_changes_nothing_and_a_stopped_one_is_kept(open_session, monkeypatch):

@@ -1,11 +1,14 @@
 """The gallery: nothing is lost, nothing but what is in it can be reached, and what is deleted is gone from the disk."""
 
 import json
+import os
+from contextlib import suppress
 from threading import Thread
 
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.responses import JSONResponse
 
 from command_line import leftovers, needs_faces, needs_lpips
 from studio_program import kept_in
@@ -13,7 +16,8 @@ from zplus.errors import ZplusError
 from zplus.studio import session as module
 from zplus.studio.jobs import invert
 from zplus.studio.session import Session
-from zplus.studio.shelf import LOOK, PHOTO, Shelf
+from zplus.studio.shelf import LATENT, LOOK, MAX_FACTS, PHOTO, Shelf
+from zplus.studio.showing import everything, gallery
 
 
 @pytest.fixture
@@ -212,10 +216,46 @@ def test_what_is_damaged_is_passed_over(kept, shelf, text):
     assert [item.key for item in shelf.items()] == [kept.opened.about.kept]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "\ud800"}, {"model": "a\x1b[2J"}, {"space": "w\u202e"}, {"day": 3}, {"name": ["a"]},
+        {"name": "a" * 300}, {"time": float("nan")}, {"time": 10**400}, {"more": "a" * MAX_FACTS},
+    ],
+)  # fmt: skip
+def test_facts_that_no_gallery_holds_are_passed_over(kept, shelf, wrong):
+    facts = json.loads((shelf.folder / kept.opened.about.kept / "facts.json").read_text(encoding="utf-8"))
+    (shelf.folder / ("c" * 32)).mkdir()
+    (shelf.folder / ("c" * 32) / "facts.json").write_text(json.dumps(facts | wrong), encoding="utf-8")
+    assert [item.key for item in shelf.items()] == [kept.opened.about.kept]
+    JSONResponse(everything(kept, ""))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["facts.json", LOOK, PHOTO, LATENT])
+def test_a_pipe_in_the_gallery_is_not_waited_for(kept, shelf, name):
+    path = shelf.folder / kept.opened.about.kept / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    threads = [Thread(target=gallery, args=(kept,), daemon=True)]
+    if name == LATENT:
+        threads.append(Thread(target=suppressed, args=(shelf.latent, path.parent.name), daemon=True))
+    for thread in threads:
+        thread.start()
+        thread.join(10.0)
+        assert not thread.is_alive()
+
+
+def suppressed(work, *values):
+    with suppress(ZplusError, OSError):
+        work(*values)
+
+
 def test_a_damaged_place_of_the_crop_is_refused(kept, shelf):
     facts = shelf.folder / kept.opened.about.kept / "facts.json"
     Image.new("RGB", (64, 64)).save(shelf.folder / kept.opened.about.kept / PHOTO)
-    for quad in ([[1, 2]], [[float("nan")] * 2] * 4, "x", None):
+    far = [[0, 0], [0, 64], [64, 64], [1e30, 0]]
+    for quad in ([[1, 2]], [[float("nan")] * 2] * 4, "x", None, far, [[10**400, 0]] * 4, [[9, 9]] * 4):
         facts.write_text(json.dumps({**json.loads(facts.read_text()), "quad": quad}), encoding="utf-8")
         with pytest.raises(ZplusError, match="damaged"):
             Session(kept.models, shelf).reopen(kept.opened.about.kept)

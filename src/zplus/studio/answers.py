@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMPARED = ("w+", "z+", "f/z+")
 EXAMPLE_SEED = 9
 MOST_POINTS = 32
+MAX_NUMBER = 1e9  # no strength and no pixel of a crop is further from 0
 POINTS_MOVED = " If more changed than it should, undo it and paint what may move."
 
 
@@ -196,11 +197,16 @@ def _check(session: "Session", number: int) -> Any:
 
 
 def _rows(rows: list[Any], length: int) -> list[tuple[float, ...]]:
-    """Rows of so many numbers each. Raises ZplusError."""
+    """Rows of so many numbers each, none of them huge or nan. Raises ZplusError."""
     for row in rows:
-        if not isinstance(row, list) or len(row) != length or any(type(x) not in (int, float) for x in row):
+        if not isinstance(row, list) or len(row) != length or not all(map(_is_number, row)):
             raise ZplusError("The numbers of this call do not fit what is open: load the page again.")
     return [tuple(map(float, row)) for row in rows]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number of the size that the page sends; true is none."""
+    return type(value) in (int, float) and abs(value) <= MAX_NUMBER
 
 
 def _edit(opened: Any) -> str:

@@ -77,6 +77,14 @@ class Entry:
             return picture_url(fitted(self.photo, THUMBNAIL), edited=False)
         return picture_url(fitted(to_pixels(next(iter(self.opened.values())).reconstruction), THUMBNAIL))
 
+    def check(self) -> None:
+        """Make every image of it that the page shows. Raises an error where one cannot be made."""
+        _ = self.thumbnail, self.photo_url
+        for one in self.opened.values():
+            one.before(), one.after()
+        if self.photo is not None:
+            self.preview()
+
     def preview(self) -> Pixels:
         """The photo with all its edited faces, as large as the page shows it."""
         assert self.shown is not None

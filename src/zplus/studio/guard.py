@@ -1,10 +1,12 @@
 """What stands before the page: which requests are answered at all. Anything that is not on its lists is refused.
 
 Against pages of other sites that a visitor has open: Host (DNS rebinding), Origin and Sec-Fetch-Site (requests across
-sites), no frames. Against programs that call the page's interface: only the routes that the page uses, and bounded
-bodies. The Content-Security-Policy lets the page ask nothing of any other host, and run nothing but its own files.
+sites), no frames. Against programs that call the page's interface: only the routes that the page uses, and bodies that
+are bounded in bytes, together and in time. The Content-Security-Policy lets the page ask nothing of any other host,
+and run nothing but its own files.
 """
 
+import asyncio
 import hmac
 import re
 
@@ -15,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_UPLOAD = 64_000_000  # bytes: a photo of 64 million pixels as JPEG, or a latent with the weights it tunes
 LARGEST_CALL = 1_000_000  # bytes of what a slider or a button sends
+MAX_HELD = 4 * LARGEST_UPLOAD  # bytes of all bodies that arrive or are being answered
+PART, PART_TIME = 250_000, 60.0  # bytes of a body, and the seconds in which so many must arrive: a very slow line
 UPLOAD = "/api/upload"
 ROUTE = re.compile(r"/assets/[a-z]+\.[a-z]+|/")  # of the page's files
 CALL = re.compile(r"/api/[a-z-]+")
@@ -46,6 +50,7 @@ class Guard:
         if hosts is None and not token:
             raise ValueError("without a list of hosts there must be a token")
         self.app, self.hosts, self.token = app, hosts, token
+        self._held = 0  # bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -65,12 +70,46 @@ class Guard:
             else:
                 _check_route(request.method, request.scope["path"])
                 if request.method == "POST":
-                    receive = _again(await _body(request), receive)
-                await self.app(request.scope, receive, send)
+                    await self._pass_with_body(request, receive, send)
+                else:
+                    await self.app(request.scope, receive, send)
                 return
         except Refused as refused:
             answer = PlainTextResponse(str(refused), refused.status)
         await answer(request.scope, receive, send)
+
+    async def _pass_with_body(self, request: Request, receive: Receive, send: Send) -> None:
+        """Pass a request on with its body, which counts until it is answered. Raises Refused."""
+        body = bytearray()
+        try:
+            try:
+                async with asyncio.timeout(PART_TIME) as limit:
+                    await self._read(request, body, limit)
+            except TimeoutError:
+                raise Refused(408, "This came too slowly: try again on a better line.") from None
+            except ClientDisconnect:
+                raise Refused(400, "The request was cut short.") from None
+            await self.app(request.scope, _again(body, receive), send)
+        finally:
+            self._held -= len(body)
+
+    async def _read(self, request: Request, body: bytearray, limit: asyncio.Timeout) -> None:
+        """Read all of a body into `body`, within its bounds, whatever length is stated. Each part extends the time."""
+        most = LARGEST_UPLOAD if request.scope["path"] == UPLOAD else LARGEST_CALL
+        too_large = Refused(413, f"This file is larger than {most // 1_000_000} MB: make it smaller first.")
+        stated, part = request.headers.get("content-length", "0"), PART
+        if not stated.isdecimal() or int(stated) > most:
+            raise too_large
+        async for piece in request.stream():
+            body += piece
+            self._held += len(piece)
+            if len(body) > most:
+                raise too_large
+            if self._held > MAX_HELD:
+                raise Refused(503, "Too many files are being sent at once: try again in a moment.")
+            if len(body) >= part:
+                part = len(body) + PART
+                limit.reschedule(asyncio.get_running_loop().time() + PART_TIME)
 
     def _check_sender(self, headers: Headers, scheme: str) -> None:
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -102,24 +141,7 @@ def _check_route(method: str, path: str) -> None:
         raise Refused(404, "There is nothing here.")
 
 
-async def _body(request: Request) -> bytes:
-    """All of a body, within its bound, whatever length is stated."""
-    most = LARGEST_UPLOAD if request.scope["path"] == UPLOAD else LARGEST_CALL
-    too_large = Refused(413, f"This file is larger than {most // 1_000_000} MB: make it smaller first.")
-    stated, body = request.headers.get("content-length", "0"), bytearray()
-    if not stated.isdecimal() or int(stated) > most:
-        raise too_large
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > most:
-                raise too_large
-    except ClientDisconnect:
-        raise Refused(400, "The request was cut short.") from None
-    return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
+def _again(body: bytearray, receive: Receive) -> Receive:
     """Gives a body that was read already, and then whatever comes next."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -18,6 +18,7 @@ try:
     import uvicorn
 
     from zplus.studio.api import application
+    from zplus.studio.connections import Connection
 except ImportError as error:
     raise MissingExtraError("starlette", "studio") from error
 
@@ -54,6 +55,8 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(
                 Guard(application(visitors), hosts_of(host, number), token),
+                http=Connection,
+                ws="none",  # the page has none
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=1,  # an answer may take long, and would be waited for

@@ -218,7 +218,11 @@ class Session:
             return (), str(error)
 
     def _add(self, entry: Entry, show: bool = True) -> None:
-        """Add an entry; a sample that nobody has edited makes room. Raises ZplusError where there are too many."""
+        """Add an entry; a sample that nobody has edited makes room.
+
+        Raises an error where there are too many, or where the page could not show it.
+        """
+        entry.check()
         with self._lock:
             self.save_now()
             old = self.entry

@@ -1,6 +1,7 @@
 """The gallery: past inversions in a folder that the user named, each in a folder of its own with an id for a name."""
 
 import json
+import math
 import re
 import secrets
 import shutil
@@ -16,7 +17,8 @@ from PIL import Image
 
 from zplus.errors import ZplusError
 from zplus.faces.align import Aligned, crop
-from zplus.files import atomic, make_folder
+from zplus.fields import is_name
+from zplus.files import atomic, make_folder, regular
 from zplus.images import fitted, read_image, write_image
 from zplus.latent import Latent, load_latent, save_latent
 from zplus.workflow.photo import Pixels
@@ -24,6 +26,8 @@ from zplus.workflow.photo import Pixels
 ID = re.compile(r"[0-9a-f]{32}")
 LATENT, PHOTO, FACTS, LOOK = "it.latent.safetensors", "photo.png", "facts.json", "look.webp"
 THUMBNAIL = 192
+MAX_FACTS = 10_000  # bytes of facts.json; zplus writes about 300
+FARTHEST = 10  # sides of the photo; a crop's corners lie nearer
 GONE = "This is no longer in the gallery: load the page again."
 
 
@@ -55,12 +59,8 @@ class Shelf:
         found = []
         there = self.folder.iterdir() if self.folder.is_dir() else ()
         for path in filter(lambda path: ID.fullmatch(path.name), there):
-            try:
-                facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-                name, model, space, day = (str(facts[x]) for x in ("name", "model", "space", "day"))
-                found.append(Item(path.name, name, model, space, day, float(facts["time"]), facts.get("quad")))
-            except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
-                continue
+            with suppress(OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+                found.append(_item(path))
         return sorted(found, key=lambda item: item.time, reverse=True)
 
     def add(self, name: str, model: str, latent: Latent, target: Aligned | None, look: Pixels) -> str:
@@ -107,11 +107,12 @@ class Shelf:
             return None
         try:
             quad = np.array(item.quad, dtype=float)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             quad = np.zeros(0)
-        if quad.shape != (4, 2) or not np.isfinite(quad).all():
+        pixels = read_image(photo)
+        if not _is_place(quad, max(pixels.shape[:2])):
             raise ZplusError("This part of the gallery is damaged: delete its folder.")
-        return crop(read_image(photo), quad, size)
+        return crop(pixels, quad, size)
 
     def looks(self, items: Sequence[Item]) -> list[tuple[Pixels, Item]]:
         """Their small pictures; what cannot be read, or was just deleted, is passed over."""
@@ -132,3 +133,24 @@ class Shelf:
         if place == self.folder or not place.is_dir() or any(x.is_symlink() for x in (place, *place.iterdir())):
             raise ZplusError(GONE)
         return place
+
+
+def _item(folder: Path) -> Item:
+    """What the facts of a folder tell. Raises OSError, or one of several others where they make no sense."""
+    with open(regular(folder / FACTS), "rb") as file:
+        content = file.read(MAX_FACTS + 1)
+    if len(content) > MAX_FACTS:
+        raise ValueError("it holds more than zplus writes")
+    facts = json.loads(content)
+    name, model, space, day = texts = [facts[x] for x in ("name", "model", "space", "day")]
+    when = float(facts["time"])
+    if not all(map(is_name, texts)) or not math.isfinite(when):
+        raise ValueError("it holds a text or a time that zplus does not write")
+    return Item(folder.name, name, model, space, day, when, facts.get("quad"))
+
+
+def _is_place(quad: np.ndarray, side: int) -> bool:
+    """Whether these are the corners of a crop: near a photo of this side, and around a pixel or more."""
+    if quad.shape != (4, 2) or not (abs(quad) <= FARTHEST * side).all():
+        return False
+    return bool(abs(np.linalg.det([quad[3] - quad[0], quad[1] - quad[0]])) >= 1)
