@@ -17,6 +17,8 @@ MAX_SIDE = 16_383  # what WebP can hold
 MAX_SCANS = 200  # of a JPEG, each of which may be over the whole picture; a progressive one has about ten
 MAX_EXIF = 1 << 17  # bytes; its entries may all name the same ones, and Pillow copies them for each
 MAX_ELEMENTS = 16  # in a row, of a transform in an ICC profile
+SCAN, END = 0xDA, 0xD9  # marks of a JPEG
+MARK = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # of those that a part follows, and the end
 TILE = (322, 323)  # TIFF's tags of a tile's width and height
 
 
@@ -45,23 +47,23 @@ def check_jpeg(path: Path, file: BinaryIO) -> None:
     file.seek(0)
     content = file.read() if is_jpeg else b""
     file.seek(0)
-    exif = sum(len(x) for x in _segments(content) if x.startswith(b"Exif\0\0"))
-    if content.count(b"\xff\xda") > MAX_SCANS or exif > MAX_EXIF:
-        raise ImageError(f"{path} is a JPEG in far too many parts, as no photo is: save it anew.")
+    scans, exif = 0, 0
+    for mark, part in _parts(content):
+        scans, exif = scans + (mark == SCAN), exif + len(part) * part.startswith(b"Exif\0\0")
+        if scans > MAX_SCANS or exif > MAX_EXIF:
+            raise ImageError(f"{path} is a JPEG in far too many parts, as no photo is: save it anew.")
 
 
-def _segments(content: bytes) -> Iterator[bytes]:
-    """What stands in the parts of a JPEG before its first scan."""
+def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The parts of a JPEG, each by its mark, up to the end of its first picture; what is coded lies between them."""
     at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
-        if content[at + 1] == 0xFF:  # a byte that fills
-            at += 1
-        elif content[at + 1] in (0x00, 0x01, *range(0xD0, 0xDA)):  # marks without a part
-            at += 2
-        else:
-            (length,) = struct.unpack_from(">H", content, at + 2)
-            yield content[at + 4 : at + 2 + length]
-            at += 2 + length
+    while found := MARK.search(content, at):
+        at, mark = found.end(), content[found.end() - 1]
+        if mark == END or at + 2 > len(content):
+            return
+        (length,) = struct.unpack_from(">H", content, at)
+        yield mark, content[at + 2 : at + length]
+        at += length
 
 
 def check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int, min_side: int) -> None:

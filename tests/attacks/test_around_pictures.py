@@ -82,9 +82,16 @@ def test_a_jpeg_of_countless_scans(tmp_path):
     assert 1 < plain.count(b"\xff\xda") < 20
     end = plain.rindex(b"\xff\xd9")
     empty = b"\xff\xda" + struct.pack(">H", 8) + b"\x01\x01\0\x01\x3f\0" + b"\0"
-    (tmp_path / "a.jpg").write_bytes(plain[:end] + 300 * empty + plain[end:])
-    with pytest.raises(ImageError, match="far too many parts"):
-        read_image(tmp_path / "a.jpg")
+    for more in (empty, b"garbage" + empty, b"\xff" + empty):
+        (tmp_path / "a.jpg").write_bytes(plain[:end] + 300 * more + plain[end:])
+        with pytest.raises(ImageError, match="far too many parts"):
+            read_image(tmp_path / "a.jpg")
+
+
+def test_a_photo_with_a_film_behind_it_is_no_attack(tmp_path):
+    film = np.random.default_rng(0).bytes(1_000_000) + 300 * b"\xff\xda\0\x08"
+    (tmp_path / "a.jpg").write_bytes(picture("JPEG", exif=entries(2, 1000)) + film)
+    assert read_image(tmp_path / "a.jpg").shape == (64, 64, 3)
 
 
 def test_a_file_is_not_read_many_times_over():
