@@ -68,7 +68,8 @@ def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 def check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int, min_side: int) -> None:
     """Raise ImageError for a picture that was opened, but not decoded, and is too small, too large, or only text."""
-    (width, height), tile = image.size, [getattr(image, "tag_v2", {}).get(tag, 0) for tag in TILE]
+    tags, (width, height) = getattr(image, "tag_v2", {}), image.size
+    tile = [x if isinstance(x := tags.get(tag), int) else 0 for tag in TILE]  # a text many times would fill the memory
     if image.tile and image.tile[0][0] == "ppm_plain":
         raise ImageError(f"{path} is a picture as text, which is not read: save it as PNG.")
     if min(width, height) < min_side:

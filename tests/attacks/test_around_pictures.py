@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from fractions import Fraction
 
@@ -112,6 +113,24 @@ def test_tiles_larger_than_the_picture(tmp_path):
     path.write_bytes(tiled(16_000))
     with pytest.raises(ImageError, match="tiles"):
         read_image(path)
+
+
+def test_a_tile_whose_width_is_a_text(tmp_path):
+    """The product of a text and a number is the text so many times."""
+    path, content, place = tmp_path / "a.tif", tiled(64), 8 + 2 + 10 * 12 + 4
+    for old, new in (
+        ((322, 4, 1, 64), (322, 2, 999, place)),  # 999 letters
+        ((323, 4, 1, 64), (323, 4, 1, 60_000)),
+        ((324, 4, 1, place), (273, 4, 1, place)),  # strips instead of tiles
+        ((325, 4, 1, 3 * 64 * 64), (279, 4, 1, 3 * 64 * 64)),
+    ):
+        content = content.replace(struct.pack("<HHLL", *old), struct.pack("<HHLL", *new))
+    path.write_bytes(content)
+    tracemalloc.start()
+    assert (read_image(path) == PIXELS).all()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 def test_a_profile_of_countless_matrices_is_passed_over(monkeypatch):
