@@ -1,6 +1,7 @@
 """Oracles hold what they promise, a run is the same whether it was killed or not, and what was made worse is found."""
 
 import json
+import runpy
 import zipfile
 from dataclasses import replace
 from itertools import combinations, islice
@@ -14,6 +15,7 @@ from PIL import Image
 
 from command_line import needs_faces, needs_lpips, picture
 from zplus.benchmark import bench as bench_module
+from zplus.benchmark import conditions
 from zplus.benchmark import samples as samples_module
 from zplus.benchmark import trial as trial_module
 from zplus.benchmark.bench import Bench, Plan, widened
@@ -33,7 +35,7 @@ from zplus.generators.prior import statistics
 from zplus.latent import Point
 from zplus.perception.attributes import ATTRIBUTES, Scorers, independent
 from zplus.perception.identity import Identity
-from zplus.spaces import latent_of, make_space, render
+from zplus.spaces import SPACES, latent_of, make_space, render
 from zplus.spaces.conversion import convert_code
 
 SETTINGS = {"settings": 1}
@@ -125,6 +127,12 @@ def test_the_edit_of_a_perfect_inversion_is_matched_and_true(generator, directio
         assert row["change"] == pytest.approx(row["wanted"], abs=1e-4)
         assert row["error_lpips"] < 1e-6
         assert row["base_lpips"] > 1e-3
+
+
+def test_a_new_space_is_a_condition_without_a_line_of_its_own(monkeypatch):
+    monkeypatch.setattr("zplus.spaces.SPACES", (*SPACES, "p+"))
+    found = {one.name: len(one.ways) for one in runpy.run_path(conditions.__file__)["EVERY_SPACE"]}
+    assert found["p+"] == found["w+"] == 1 and found["z+"] == 3
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,16 @@ def test_variants_are_compared_within_a_space(run_of):
     assert {(c.group, c.a, c.b) for c in others(run)} == {("w+", "e4e", "pti")}
 
 
+def test_the_planned_pair_is_compared_in_other_spaces_too(run_of):
+    rows = make_rows(10, spaces=("z+", "w+"))
+    names = {"z+": "hybrid", "w+": "default"}
+    both = [{**row, "variant": names[row["space"]], "space": x} for row in rows for x in ("w+", "f/z+")]
+    plan = {"primary": {**PLAN["primary"], "a": "hybrid", "b": "default", "space": "f/z+"}}
+    run = run_of(both, bench="methods", plan=plan)
+    assert first(run, FEW).group == "f/z+"
+    assert [c.group for c in others(run) if c.measure == "error_lpips"] == ["w+"]
+
+
 def test_a_contrast_is_broken_down_by_groups(run_of):
     run = run_of(make_rows(40, worse={"f/w+": 0.05}))
     parts = within(run, first(run, FEW), "sex", FEW)

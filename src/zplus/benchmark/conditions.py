@@ -60,8 +60,8 @@ CONTROLS = (
     Condition("F only", "f/w+", F_ONLY),
 )
 OWN_WAY, IN_W = Way("own directions", own=True), Way("moved in W", move="straight")
-WAYS = {"z": (Way(), OWN_WAY, IN_W), "s": (Way(), OWN_WAY), "w": (Way(),)}  # by the kind of codes
-EVERY_SPACE = tuple(Condition(name, name, ways=WAYS[codes_of(name)]) for name in SPACES)
+WAYS = {"z": (Way(), OWN_WAY, IN_W), "s": (Way(), OWN_WAY)}  # by the kind of codes; the others have the first alone
+EVERY_SPACE = tuple(Condition(name, name, ways=WAYS.get(codes_of(name), (Way(),))) for name in SPACES)
 
 METHOD_SPACES = {"sam": ("w+", "z+"), "bdinvert": ("f/w+", "f/z+"), "ii2s": ("w+",)}  # the others have all three
 METHODS = ("e4e", "hybrid", "default", "idinvert", "bdinvert", "ii2s", "sam", "pti")

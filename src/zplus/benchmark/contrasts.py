@@ -105,9 +105,8 @@ def primaries(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
     if not by_variant(run) and kind(names[0]) != kind(names[1]):
         raise ZplusError(f"The plan compares {' with '.join(names)}, of which one has F: name two spaces of one kind.")
     there = {setting_of(row) for row in run.table(table)} or {"oracle"}
-    group = plan.get("space") or "" if by_variant(run) else kind(names[0])
     return [
-        _Rows(run, table, setting).contrast(_planned(plan, setting), group, names, resamples)
+        _Rows(run, table, setting).contrast(_planned(plan, setting), _group(run, plan), names, resamples)
         for setting in SETTINGS
         if setting in there
     ]
@@ -116,6 +115,11 @@ def primaries(run: Run, resamples: int = RESAMPLES) -> list[Contrast]:
 def _planned(plan: dict[str, str], setting: str) -> str:
     """The measure of the primary contrast in a setting."""
     return OF_PHOTOS if setting == "photo" and plan["measure"].startswith("error_") else plan["measure"]
+
+
+def _group(run: Run, plan: dict[str, str]) -> str:
+    """The group of the primary contrast; "" is any."""
+    return plan.get("space") or "" if by_variant(run) else kind(plan["a"])
 
 
 def others(run: Run) -> list[Contrast]:
@@ -129,7 +133,7 @@ def others(run: Run) -> list[Contrast]:
         rows = _Rows(run, table, setting)
         planned = plan and (plan["table"], _planned(plan, setting), {plan["a"], plan["b"]})
         for measure, (group, a, b) in product(CONTRASTED[table], _pairs(run, list(rows.arms))):
-            if (table, measure, {a, b}) != planned:
+            if (table, measure, {a, b}) != planned or _group(run, plan) not in ("", group):
                 found.append(rows.contrast(measure, group, (a, b), None))
     return _corrected(found)
 
@@ -195,9 +199,9 @@ class _Rows:
         """The first name against the second, which may be no edit; a group of "" is any. resamples: as in `compare`."""
         a, b = (self._of(group, name) for name in names)
         b, other = (a, "base_lpips") if names[1] == NO_EDIT else (b, measure)
-        truths: tuple[str, ...] = ("",)
+        truths = [""]
         if self.table == "edit" and self.setting == "oracle":
-            truths = tuple(x for x in TRUTHS if x != "z own" or any(row.get("truth") == x for row in a))
+            truths = [x for x, truth in TRUTHS.items() if truth.expected or any(row.get("truth") == x for row in a)]
         gains, tasks = dict[Part, np.ndarray](), list[int]()
         for reached in (False, True):
             first, second = (_tasks(self.run, *of, reached) for of in ((a, measure), (b, other)))

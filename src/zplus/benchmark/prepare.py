@@ -213,7 +213,7 @@ def _people(others: Sequence[Samples], note: Note) -> People | None:
 def _agreement(samples: Samples, scorers: tuple[Scorer, Scorer]) -> Iterator[Row]:
     """How well the two scorers agree on photos."""
     one, other = ([scorer.read(image) for image in _each(samples)] for scorer in scorers)
-    for name in one[0].keys() & other[0].keys():
+    for name in (x for x in one[0] if x in other[0]):
         a, b = (np.concatenate([x[name] for x in read]) for read in (one, other))
         known = np.isfinite(a) & np.isfinite(b)
         correlation = float(np.corrcoef(a[known], b[known])[0, 1])

@@ -92,10 +92,10 @@ def oracle(generator: Generator, source: str, count: int, seed: int, directions:
         latents[kind] = [latent_of(space, Point(part)) for part in codes.split(size)]
     images = _moved(generator, latents[kinds[0]], {})
     truths = {
-        (direction.name, truth): _moved(generator, latents["z+" if on_sphere else kinds[0]], {direction: amount})
-        for truth, (_, on_sphere, found_in) in TRUTHS.items()
-        if not on_sphere or "z+" in kinds
-        for direction in directions.get(found_in, ())
+        (direction.name, name): _moved(generator, latents["z+" if truth.on_sphere else kinds[0]], {direction: amount})
+        for name, truth in TRUTHS.items()
+        if not truth.on_sphere or "z+" in kinds
+        for direction in directions.get(truth.found_in, ())
     }
     if source == "occluder":
         images, truths = _covered(images, seed), {key: _covered(x, seed) for key, x in truths.items()}
