@@ -14,6 +14,7 @@ from zplus.generators import load_generator, save_generator
 from zplus.generators.checkpoints import storages
 from zplus.generators.checkpoints.codes import read_code_arrays
 from zplus.generators.checkpoints.read import read_tensors
+from zplus.generators.mobile_stylegan import MobileStyleGANConfig
 from zplus.generators.stylegan2 import StyleGAN2Config, sides
 from zplus.generators.stylegan3 import StyleGAN3, StyleGAN3Config
 from zplus.workflow.finished import file_hash
@@ -29,6 +30,15 @@ def test_feature_maps_that_no_model_has():
         StyleGAN2Config(1024, channels={side: min(base // side, most) for side in sides(1024)})
     with pytest.raises(ValueError, match="feature maps"):
         StyleGAN2Config(4096, channels=dict.fromkeys(sides(4096), 512))
+    with pytest.raises(ValueError, match="feature maps"):
+        MobileStyleGANConfig(4096, channels=dict.fromkeys(sides(2048), 512))
+
+
+@pytest.mark.parametrize("config", [MobileStyleGANConfig, StyleGAN2Config])
+def test_a_resolution_of_thousands_of_digits_is_not_written_out(config):
+    with pytest.raises(ValueError, match="no generator of") as refusal:
+        config(resolution=10**4000)
+    assert len(str(refusal.value)) < 200
 
 
 @pytest.mark.parametrize("magnitude", [0.0, -1.0])

@@ -20,6 +20,7 @@ from zplus.generators.contract import (
     State,
     SynthesisInputs,
     by_side,
+    check_maps,
     check_sizes,
     in_fp32,
     pixel_norm,
@@ -40,10 +41,11 @@ class MobileStyleGANConfig:
     )
 
     def __post_init__(self) -> None:
+        check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
         sides = [2**i for i in range(2, self.resolution.bit_length() - 1)]
         if list(self.channels) != sides:
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides}.")
-        check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
+        check_maps((channels, side) for side, channels in self.channels.items())
         if any(count % 4 for count in self.channels.values()):
             raise ZplusError("Channels must be multiples of 4, which a wavelet makes to pixels.")
 

@@ -39,13 +39,13 @@ class StyleGAN2Config:
     conv_clamp: float | None = None  # NVIDIA clips at 256 where it trained in fp16; fp32 values seldom come near
 
     def __post_init__(self):
+        check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
         object.__setattr__(self, "channels", dict(sorted(self.channels.items())))
         object.__setattr__(self, "taps", tuple(map(float, self.taps)))  # JSON makes lists of tuples
         if list(self.channels) != sides(self.resolution):
             raise ZplusError(f"Channels are given for {list(self.channels)}, expected {sides(self.resolution)}.")
         if self.architecture not in ("skip", "resnet"):
             raise UnknownNameError("StyleGAN2 architecture", self.architecture, ("skip", "resnet"))
-        check_sizes(self.resolution, self.z_dim, self.w_dim, self.mapping_layers)
         check_maps((channels, side) for side, channels in self.channels.items())
         if not 2 <= len(self.taps) <= MAX_TAPS:
             raise ZplusError(f"A filter has 2 to {MAX_TAPS} taps, got {len(self.taps)}.")
