@@ -24,7 +24,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 @needs_faces
-@pytest.mark.parametrize("shape", [(45, 3000), (33, 6000), (3000, 45)])
+@pytest.mark.parametrize("shape", [(45, 3000), (33, 6000), (3000, 45), (41, 12000), (1, 50)])
 def test_a_long_strip_shows_no_face(shape):
     assert FaceDetector().largest(noise(*shape)) is None
     with pytest.raises(FaceError, match="No face was found"):

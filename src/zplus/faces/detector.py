@@ -119,7 +119,7 @@ class FaceDetector:
     def _turned(self, pixels: np.ndarray) -> list[DetectedFace]:
         """The faces of a photo that is rotated by 90, 180 or 270 degrees, such as a scan."""
         for quarters in (1, 2, 3):
-            turned = np.ascontiguousarray(np.rot90(pixels, quarters))
+            turned = np.rot90(pixels, quarters).copy()  # dlib wants the strides of a new array, also of one column
             if faces := self._frontal(turned):
                 for i in range(quarters):
                     faces = [_turned_back(face, turned.shape[i % 2]) for face in faces]
