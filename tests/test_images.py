@@ -349,6 +349,12 @@ def test_a_written_picture_is_refused_by_name(tmp_path):
             write_image(tmp_path / name, gradient())
 
 
+@pytest.mark.parametrize(("name", "most"), [("a.jpg", 65_500), ("a.webp", 16_383)])
+def test_a_side_that_a_format_cannot_hold_is_refused(tmp_path, name, most):
+    with pytest.raises(ImageError, match=f"holds at most {most} pixels a side, got {most + 1}: take PNG"):
+        write_image(tmp_path / name, np.zeros((1, most + 1, 3), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("number", "says"),
     [(errno.ENOSPC, "disk is full"), (errno.EACCES, "not permitted"), (errno.EIO, "cannot be written")],

@@ -13,6 +13,7 @@ from zplus.errors import ImageError
 
 LARGE = 8_000_000  # pixels; of larger pictures one at a time is decoded, and none that is packed too tightly
 MAX_PER_BYTE = 1000  # pixels of a large picture for each byte of its file; a JPEG of one colour has 64
+MAX_BYTES = 1 << 30  # of a file; 64 million pixels take half of it even with 16 bits, unpacked
 MAX_SIDE = 16_383  # what WebP can hold
 MAX_SCANS = 200  # of a JPEG, each of which may be over the whole picture; a progressive one has about ten
 MAX_EXIF = 1 << 17  # bytes; its entries may all name the same ones, and Pillow copies them for each

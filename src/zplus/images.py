@@ -24,7 +24,7 @@ from torch import Tensor
 from zplus import __version__
 from zplus.errors import ImageError
 from zplus.files import atomic
-from zplus.image_limits import LARGE, MAX_EXIF, Patient, check_jpeg, check_size, is_plain_profile, too_large
+from zplus.image_limits import LARGE, MAX_BYTES, MAX_EXIF, Patient, check_jpeg, check_size, is_plain_profile, too_large
 from zplus.video import Frame, Timing, is_video, write_film, write_mp4
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, and about 500 MB while it is decoded
@@ -33,6 +33,7 @@ MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
 READABLE = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # ends of their names
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+MAX_WRITTEN = {"JPEG": 65_500, "WEBP": 16_383}  # pixels a side that a format can hold
 TOOL = f"zplus {__version__}"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 Images = Tensor | np.ndarray | Image.Image | Sequence[Any]  # see as_batch
@@ -170,7 +171,8 @@ def write_image(path: str | Path, pixels: UInt8[np.ndarray, "h w 3"], note: str 
         note: What was edited; it becomes part of the mark.
 
     Raises:
-        ImageError: The suffix is unknown, the pixels have another type, or the file cannot be written.
+        ImageError: The suffix is unknown, the pixels have another type or are too many for it, or the file cannot be
+            written.
     """
     kind = written_format(path)
     with atomic(path, ImageError) as temporary:
@@ -234,8 +236,10 @@ def _check_file(path: Path) -> None:
             raise ImageError(f"{path} is a folder: give a picture in it.")
         if not path.is_file():
             raise ImageError(f"{path} does not exist or is not a file: check the name.")
-        if path.stat().st_size == 0:
+        if (size := path.stat().st_size) == 0:
             raise ImageError(f"{path} is empty: get it again.")
+        if size > MAX_BYTES:
+            raise ImageError(f"{path} has {size / 1e9:.1f} GB, as no photo has: make it smaller first.")
         path.open("rb").close()
     except (OSError, ValueError) as error:  # not permitted, too long a name, a name with a zero byte
         raise ImageError(f"{path} cannot be read ({error}): check its name and its permissions.") from error
@@ -322,6 +326,10 @@ def _profiled(profile: bytes | None) -> Callable[[Image.Image], Image.Image]:
 def _save(file: Path | BytesIO, pixels: UInt8[np.ndarray, "h w 3"], kind: str, note: str) -> None:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError("Pixels to write must be uint8 [H, W, 3]: make them by to_pixels(image).")
+    if max(pixels.shape) > MAX_WRITTEN.get(kind, math.inf):
+        raise ImageError(
+            f"A {kind} holds at most {MAX_WRITTEN[kind]} pixels a side, got {max(pixels.shape)}: take PNG."
+        )
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format=kind, **_options(kind, note))
 
 

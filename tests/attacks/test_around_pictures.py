@@ -1,6 +1,7 @@
 """Pictures and films that are made to take much more memory or time than their size."""
 
 import io
+import os
 import struct
 import tracemalloc
 import zlib
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from zplus.errors import ImageError
-from zplus.image_limits import MAX_EXIF, Patient, is_plain_profile
+from zplus.image_limits import MAX_BYTES, MAX_EXIF, Patient, is_plain_profile
 from zplus.images import _profiled, read_image
 from zplus.video import film_frames
 
@@ -87,6 +88,13 @@ def test_a_jpeg_of_countless_scans(tmp_path):
         (tmp_path / "a.jpg").write_bytes(plain[:end] + 300 * more + plain[end:])
         with pytest.raises(ImageError, match="far too many parts"):
             read_image(tmp_path / "a.jpg")
+
+
+def test_a_file_of_gigabytes_is_not_read(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(picture("JPEG"))
+    os.truncate(tmp_path / "a.jpg", MAX_BYTES + 1)  # zeros that take no room on the disk
+    with pytest.raises(ImageError, match=r"a.jpg has 1.1 GB"):
+        read_image(tmp_path / "a.jpg")
 
 
 def test_a_photo_with_a_film_behind_it_is_no_attack(tmp_path):
