@@ -1,5 +1,6 @@
 """Films and animations as MP4: frames as they were, the mark that every picture has, the extra where it is missing."""
 
+import os
 import struct
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from films import film, frames_of, moving_frames
 from zplus.errors import ImageError, MissingExtraError
 from zplus.images import SOURCE_TYPE, is_animation, write_animation
-from zplus.video import film_frames, film_timing, fits_mp4, sound_of, write_film
+from zplus.video import Frame, film_frames, film_timing, fits_mp4, sound_of, write_film
 
 
 def frames(height=48, width=64, count=5):
@@ -88,6 +89,30 @@ def test_sound_is_copied_where_an_mp4_can_hold_it(tmp_path):
         assert frames_of(out).sound == (frames_of(source).sound if fits_mp4(codec) else [])
         assert len(frames_of(out).times) == 5
     assert fits_mp4("aac") and not fits_mp4("pcm_s16le")
+
+
+def test_a_codec_that_nobody_knows(tmp_path):
+    """Of the sound it is as one that an MP4 cannot hold; of the pictures it is refused."""
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    source = film(tmp_path / "a.avi", moving_frames(5), "pcm_s16le")
+    content = source.read_bytes()
+    sound = content.index(b"strf", content.index(b"auds")) + 8
+    source.write_bytes(content[:sound] + b"\x34\x12" + content[sound + 2 :])
+    assert sound_of(source) == ("unknown",)
+    frames = (Frame(i, pixels) for i, pixels in enumerate(moving_frames(5)))
+    write_film(tmp_path / "out.mp4", frames, film_timing(source), "", b"", sound=source)
+    assert frames_of(tmp_path / "out.mp4").sound == []
+    source.write_bytes(content.replace(b"H264", b"QZQZ"))
+    with pytest.raises(ImageError, match="a codec that PyAV does not know"):
+        film_timing(source)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX's")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    pytest.importorskip("av", reason="pip install 'zplus[video]' first")
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(ImageError, match="a folder or a device"):
+        film_timing(tmp_path / "a.mp4")
 
 
 def test_a_film_with_a_hole_is_refused_from_there_on(tmp_path):

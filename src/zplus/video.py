@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from zplus.errors import ImageError, MissingExtraError, printable
+from zplus.files import regular
 
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # of ISO media (XMP specification, part 3, section 1.2.7)
 BT709 = 1  # the code of sRGB's primaries, and of the matrix that players of large pictures expect (ITU-T H.273)
@@ -104,9 +105,9 @@ def film_frames(path: Path) -> Iterator[Frame]:
 
 
 def sound_of(path: Path) -> tuple[str, ...]:
-    """The names of the codecs of a film's sound tracks."""
+    """The names of the codecs of a film's sound tracks, "unknown" for what PyAV does not know."""
     with _opened(path) as container:
-        return tuple(track.codec_context.name for track in container.streams.audio)
+        return tuple(map(_codec, container.streams.audio))
 
 
 def fits_mp4(codec: str) -> bool:
@@ -172,7 +173,7 @@ class _Sound:
     """Copies the sound of a film beside its frames, so that none of it waits in memory."""
 
     def __init__(self, source: Any, target: Any):
-        tracks = [track for track in source.streams.audio if fits_mp4(track.codec_context.name)]
+        tracks = [track for track in source.streams.audio if fits_mp4(_codec(track))]
         self.target, self.streams = target, {x.index: target.add_stream_from_template(x) for x in tracks}
         self.packets = iter(source.demux(tracks)) if tracks else iter(())
         self.waiting: Any = None
@@ -190,12 +191,16 @@ class _Sound:
             self.target.mux(packet)
 
 
+def _codec(track: Any) -> str:
+    return track.codec_context.name if track.codec_context else "unknown"
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """A film as PyAV's container. Raises ImageError."""
     av = require_av()
     try:
-        with path.open("rb") as file, av.open(file, options={"format_whitelist": FORMATS}) as container:
+        with regular(path).open("rb") as file, av.open(file, options={"format_whitelist": FORMATS}) as container:
             yield container
     except (av.error.FFmpegError, OSError, UnicodeError) as error:
         words = printable(getattr(error, "strerror", None) or str(error))
@@ -207,6 +212,8 @@ def _pictures(path: Path, container: Any) -> Any:
     if not container.streams.video:
         raise ImageError(f"{path} has no pictures, only sound: give a film.")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise ImageError(f"{path} has pictures of a codec that PyAV does not know: convert it to an MP4 first.")
     if min(stream.width, stream.height) < MIN_SIDE or stream.width * stream.height > MAX_PIXELS:
         raise ImageError(
             f"{path} is {stream.width} x {stream.height} pixels: frames need {MIN_SIDE} a side, and at most "
@@ -225,7 +232,7 @@ def _decoded(path: Path, container: Any) -> Iterator[Any]:
         except StopIteration:
             return
         except av.error.FFmpegError as error:
-            raise ImageError(f"{path} is damaged after frame {i} ({printable(str(error.strerror))}).") from error
+            raise ImageError(f"{path} is damaged at frame {i + 1} ({printable(str(error.strerror))}).") from error
         i += 1
         if frame.is_corrupt:
             raise ImageError(f"{path} is damaged at frame {i}: get it again, or cut off what follows.")
