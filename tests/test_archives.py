@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -216,11 +217,21 @@ def test_a_folder_that_others_can_write_is_no_replacement(tmp_path, monkeypatch)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    prepared = tmp_path / f"zplus-{getpass.getuser()}"
+    prepared = tmp_path / f"zplus-{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
     prepared.mkdir()
     prepared.chmod(0o777)
     with pytest.warns(UserWarning, match="cannot be written"):
         assert cache_folder() != prepared
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="users have numbers on POSIX alone")
+def test_a_user_without_a_name_has_a_cache_too(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZPLUS_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(getpass, "getuser", lambda: {}["uid not found"])  # as in a container
+    with pytest.warns(UserWarning, match="cannot be written"):
+        assert cache_folder() == tmp_path / f"zplus-{os.getuid()}"
 
 
 def test_what_lies_in_a_cache_that_can_only_be_read_is_found(tmp_path, monkeypatch):

@@ -40,7 +40,8 @@ def writable(folder: Path) -> bool:
 @functools.cache
 def _substitute(wanted: Path) -> Path:
     """A private temporary folder: the same one each time if only we can write it, else a new one."""
-    folder = Path(tempfile.gettempdir()) / f"zplus-{getpass.getuser()}"
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # in a container a number may have no name
+    folder = Path(tempfile.gettempdir()) / f"zplus-{user}"
     with suppress(OSError):
         folder.mkdir(mode=0o700)
     if not _ours_alone(folder):
