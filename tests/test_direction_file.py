@@ -89,7 +89,7 @@ def test_the_range_is_what_the_card_says():
         return Direction("a", "w", torch.ones(1, 4), "abc", card).range
 
     assert told() is None
-    assert told(range=[-1, 2.5]) == (-1.0, 2.5)
+    assert told(range=[-1, 2.5]) == told(range=(-1, 2.5)) == (-1.0, 2.5)  # a card made in Python has tuples
 
 
 @pytest.mark.parametrize(

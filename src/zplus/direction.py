@@ -111,7 +111,7 @@ class Direction:
         if told is None:
             return None
         try:
-            found = tuple(map(float, told if isinstance(told, list) else []))
+            found = tuple(map(float, told if isinstance(told, list | tuple) else []))
         except (TypeError, ValueError, OverflowError):
             found = ()
         return found if len(found) == count else (math.nan,) * count
