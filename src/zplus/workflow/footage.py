@@ -73,7 +73,8 @@ def open_footage(path: Path, rate: float) -> Footage:
         raise ImageError(f"{path} does not exist: check the name.")
     if not path.is_dir():
         return Footage(path, film_timing(path))
-    pictures = [one for one in path.iterdir() if one.suffix.lower() in READABLE and one.is_file()]
+    names = [one for one in path.iterdir() if one.suffix.lower() in READABLE and not one.name.startswith(".")]
+    pictures = [one for one in names if one.is_file()]
     if not pictures:
         raise ImageError(f"{path} holds no pictures: give a film, or a folder of frames as PNG or JPEG.")
     fraction = Fraction(rate).limit_denominator(1001)
