@@ -26,7 +26,11 @@ def regular(path: str | Path) -> Path:
 
 
 def unlinked(path: Path) -> Path:
-    """The path, unless it is a link, which in a foreign folder could lead to any file. Raises ZplusError."""
+    """The path, unless it is a link, which in a foreign folder could lead to any file. Raises ZplusError.
+
+    For all names that zplus makes up in a folder; `atomic` follows links, because those of a name that was typed are
+    meant.
+    """
     if path.is_symlink():
         raise ZplusError(f"{path} is a link, and what it leads to would be written over: delete it first.")
     return path

@@ -162,6 +162,14 @@ def test_a_kind_that_is_not_written_is_edited_as_png(edit, direction, tmp_path):
     assert sorted(x.name for x in (tmp_path / "out").glob("*.edited.png")) == ["a.edited.png", "b.edited.png"]
 
 
+def test_photos_that_are_called_like_a_face(edit, direction, tmp_path):
+    for i, name in enumerate(("a.png", "a.face0.png")):
+        picture(tmp_path / "photos" / name, i, 200, 280)
+    assert edit("-d", f"{direction}=1", "--no-align", source=tmp_path / "photos", out="out").code == 0
+    found = sorted(x.name for x in (tmp_path / "out").glob("*.edited.png"))
+    assert found == ["a.edited.png", "a.face0.edited.png"]
+
+
 def test_a_bad_photo_of_a_folder_is_a_failure_of_its_own(edit, direction, folder, tmp_path):
     (folder / "1.png").write_text("no picture", encoding="utf-8")
     assert edit("-d", f"{direction}=1", "--no-align", source=folder, out="out").code == 1

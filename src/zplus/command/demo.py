@@ -12,12 +12,17 @@ from zplus.command import options
 from zplus.command.options import InvertOptions
 from zplus.command.outputs import output_folder
 from zplus.command.show import Show
+from zplus.files import unlinked
 
 if TYPE_CHECKING:
     from zplus.direction import Direction
     from zplus.inversion import Progress
     from zplus.workflow.showcase import Results
 
+FILES = (  # and a picture of the photo for each edit
+    "aligned.png", "preview.png", "latent.safetensors", "reconstruction.png", "sheet.png", "gallery.html",
+    "report.json",
+)  # fmt: skip
 PREVIEW_PAUSE = 10.0  # seconds between two pictures of how far the inversion is
 
 
@@ -57,6 +62,8 @@ def _run(photo: Path, out: Path, how: InvertOptions, show: Show) -> None:
     from zplus.workflow.showcase import DemoEditor, chosen_directions, make_edits, results_sheet
 
     began = time.perf_counter()
+    for file in FILES:
+        unlinked(out / file)
     read_image(photo)  # a bad photo is refused before anything is fetched
     pull_missing(needed(how.model), show.callbacks)
     pulled = time.perf_counter() - began
@@ -79,7 +86,7 @@ def _run(photo: Path, out: Path, how: InvertOptions, show: Show) -> None:
     with show.stage("Writing"):
         for outcome in results.outcomes:
             name = "_".join(f"{name}{strength:+g}" for name, strength in outcome.strengths.items())
-            write_image(out / f"photo_{name}.png", outcome.photo, outcome.title)
+            write_image(unlinked(out / f"photo_{name}.png"), outcome.photo, outcome.title)
         write_image(out / "sheet.png", results_sheet(results), "contact sheet")
         write_gallery(out / "gallery.html", results, terms)
     (out / "preview.png").unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import typer
 from zplus.command import options
 from zplus.command.outputs import output_file, output_folder
 from zplus.command.show import Show, table
+from zplus.files import unlinked
 from zplus.workflow.options import LearnOptions, LearnSpace
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def learn_direction(
     if "count" in finder.needs:
         folder = output_folder(out)
         found = learn_directions(how, out.stem, show.callbacks)
-        _write_all(found, [folder / f"{one.name}.safetensors" for one in found], show)
+        _write_all(found, _places(found, folder), show)
         return
     output_file(out, how.model, *how.without, picture=False)
     (one,) = learn_directions(how, out.stem, show.callbacks)
@@ -150,7 +151,12 @@ def import_direction(
         options.refuse(context, "components are called by their file and number", "name")
     folder = output_folder(out) if several else output_file(out, source, model, picture=False).parent
     found = measured_directions(generator, read, how, show.callbacks)
-    _write_all(found, [folder / f"{one.name}.safetensors" for one in found] if several else [out], show)
+    _write_all(found, _places(found, folder) if several else [out], show)
+
+
+def _places(found: "list[Direction]", folder: Path) -> list[Path]:
+    """A file in the folder for each direction."""
+    return [unlinked(folder / f"{one.name}.safetensors") for one in found]
 
 
 def _write(direction: "Direction", path: Path) -> None:

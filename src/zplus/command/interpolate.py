@@ -9,6 +9,7 @@ from zplus.command import options
 from zplus.command.outputs import output_file, output_folder
 from zplus.command.show import Show
 from zplus.errors import ZplusError
+from zplus.files import unlinked
 
 
 def interpolate(
@@ -43,14 +44,14 @@ def interpolate(
     generator = generator_of(a, model, device, label, show.callbacks)
     b = interpolated(generator, a, b, 1.0)  # converted to the space of the first once, not for every frame
     folder = out.parent if animated else output_folder(out)
-    pictures = []
+    paths, pictures = [unlinked(folder / f"frame{i:04d}.png") for i in range(frames)], []
     with show.stage("Interpolating", frames) as tick:
         for i in range(frames):
             pixels = to_pixels(render(generator, interpolated(generator, a, b, i / (frames - 1)))[0])
             if animated:
                 pictures.append(pixels)
             else:
-                write_image(folder / f"frame{i:04d}.png", pixels, "interpolated")
+                write_image(paths[i], pixels, "interpolated")
             tick(i + 1, "")
     if animated:
         write_animation(out, pictures, rate, "interpolated")

@@ -8,6 +8,7 @@ from typing import Any
 from zplus.command import options
 from zplus.command.show import Show, complain
 from zplus.errors import UnknownNameError, ZplusError
+from zplus.files import unlinked
 
 Record = dict[str, Any]
 Stream = Iterable[tuple[Path, list[Record] | Exception]]  # photos, with their records or what failed
@@ -68,7 +69,7 @@ def work_through(
     from zplus.workflow.json_files import write_json
     from zplus.workflow.manifest import manifest
 
-    done, interrupted = 0, False
+    done, interrupted, summary = 0, False, unlinked(folder / "summary.json")
     results: list[Record] = []
     with manifest(folder, photos, root) as rows:
         try:
@@ -87,7 +88,7 @@ def work_through(
     facts = rows.summary() | ({"error": "Interrupted."} if interrupted else {})
     if root is None:
         facts = {"results": results} | facts
-    write_json(folder / "summary.json", facts)
+    write_json(summary, facts)
     finished = done - len(rows.failed)
     text = "\n".join(map(line, results)) or f"{finished} of {len(photos)} photos are finished: {rows.path}"
     show.result(facts, text)

@@ -10,6 +10,7 @@ from zplus.command import options
 from zplus.command.outputs import output_folder
 from zplus.command.show import Show
 from zplus.errors import ZplusError
+from zplus.files import unlinked
 
 MAX_SEEDS = 10_000  # pictures in one go
 THUMBNAIL = 192  # pixels a side on the contact sheet
@@ -28,6 +29,7 @@ def sample(
 ) -> None:
     """Draw faces of nobody, and a contact sheet."""
     numbers, folder, show = parse_seeds(seeds), output_folder(out), Show(as_json)
+    paths, sheet = [unlinked(folder / f"seed{seed:06d}.png") for seed in numbers], unlinked(folder / "sheet.png")
 
     import torch
 
@@ -43,11 +45,10 @@ def sample(
     space = make_space("z", generator, decoding=Decoding(psi))
     results, cells = [], []
     with show.stage("Sampling", len(numbers)) as tick:
-        for i, seed in enumerate(numbers):
+        for i, (seed, path) in enumerate(zip(numbers, paths, strict=True)):
             with torch.inference_mode():
                 image = generator.synthesize(space.decode(space.sample(1, seed)))
             pixels = to_pixels(image[0])
-            path = folder / f"seed{seed:06d}.png"
             write_image(path, pixels, f"sampled from {generator.name}, seed {seed}, psi {psi:g}")
             results.append({"seed": seed, "picture": path})
             if i < SHEET:
@@ -55,7 +56,6 @@ def sample(
             tick(i + 1, "")
     across = math.ceil(math.sqrt(len(cells)))
     rows = [cells[i : i + across] for i in range(0, len(cells), across)]
-    sheet = folder / "sheet.png"
     write_image(sheet, contact_sheet(rows, THUMBNAIL), f"sampled from {generator.name}")
     data = {"model": generator.name, "psi": psi, "results": results, "sheet": sheet}
     show.result(data, f"{len(results)} pictures and {sheet}")

@@ -8,6 +8,7 @@ from typing import Any
 from numpy import array
 
 from zplus.faces.align import Aligned, crop, no_such_face
+from zplus.files import unlinked
 from zplus.generators import Generator
 from zplus.images import WRITTEN, read_image, write_image
 from zplus.inversion.batch_size import batch_size
@@ -151,11 +152,13 @@ def _edited(
     key: dict[str, Any],
     callbacks: Callbacks,
 ) -> list[Record]:
-    name = Path(records[0]["latent"]).name.removesuffix(".latent.safetensors").removesuffix(".face0")
+    name = Path(records[0]["latent"]).name.removesuffix(".latent.safetensors")
+    name = name.removesuffix(".face0") if "face" in records[0] else name  # else the photo itself is called so
     suffix = photo.suffix.lower() if photo.suffix.lower() in WRITTEN else ".png"
     out, record = folder / f"{name}.edited{suffix}", folder / f"{name}.edited.json"
     before = read_json(record) or {}
     if before.get("key") != key or not out.is_file():
+        unlinked(out), unlinked(record)
         pixels = read_image(photo)
         crops = [crop(pixels, array(r["quad"]), generator.resolution) for r in records]
         subjects = {

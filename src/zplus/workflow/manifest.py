@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zplus.errors import ImageError, sentence
-from zplus.files import atomic
+from zplus.files import atomic, unlinked
 from zplus.images import READABLE
 from zplus.perception.quality import FIGURES
 from zplus.workflow.batch import Found
@@ -88,7 +88,7 @@ def manifest(folder: Path, photos: Sequence[Path], root: Path | None) -> Iterato
 
 @contextmanager
 def _writing(folder: Path, root: Path | None) -> Iterator[Manifest]:
-    with atomic(folder / NAME) as temporary:
+    with atomic(unlinked(folder / NAME)) as temporary:
         found = Manifest(folder / NAME, temporary, root)
         try:
             yield found

@@ -11,7 +11,7 @@ import torch
 from zplus.errors import ZplusError, is_out_of_memory
 from zplus.faces.align import Aligned
 from zplus.faces.detector import FaceDetector
-from zplus.files import FULL, REFUSED
+from zplus.files import FULL, REFUSED, unlinked
 from zplus.images import to_pixels, write_image
 from zplus.inversion.batch_size import batch_size
 from zplus.latent import Latent, save_latent
@@ -94,13 +94,16 @@ class Worker:
         options, side, told = self.options, self.inverter.generator.resolution, Callbacks(say=said.append)
         try:
             found = aligned_faces(photo, side, options.face, options.align, told, self.detector)
+            places = [files.face(i) for i in range(len(found))] if options.face == "all" else [files]
+            for own in places:
+                for path in (own.record, *own.pictures.values()):
+                    unlinked(path)
         except Exception as error:
             return Entry(photo, error=error, said=said)
         crops = []
-        for i, aligned in enumerate(found):
+        for i, (aligned, own) in enumerate(zip(found, places, strict=True)):
             facts = {"face": i, "faces": len(found)} if options.face == "all" else {}
             record = facts | {"photo": photo, "quad": aligned.quad.tolist()} | key
-            own = files.face(i) if facts else files
             crops.append(Crop(own, replace(aligned, photo=aligned.pixels[:1, :1]), record, crop_doubts(aligned)))
         return Entry(photo, crops, said=said)
 
