@@ -73,6 +73,22 @@ def test_each_face_has_its_own_wish(edit, direction, group, tmp_path, monkeypatc
     assert sum(inverted) == 2
 
 
+def test_faces_are_inverted_in_smaller_batches_when_memory_runs_out(edit, direction, monkeypatch):
+    whole, sizes = Inverter.invert_all, []
+
+    def short(self, crops, size, *rest):
+        sizes.append((len(crops), size))
+        if size > 1:
+            raise MemoryError
+        return whole(self, crops, size, *rest)
+
+    monkeypatch.setattr(Inverter, "invert_all", short)
+    result = edit("--face", "all", "-d", f"{direction}=1", "--json")
+    assert result.code == 0 and len(result.json["results"]) == 3
+    assert sizes == [(3, 3), (1, 1), (1, 1), (1, 1)]
+    assert "does not suffice for 3 photos at once: now 1." in result.err
+
+
 def test_strength_0_of_all_faces_gives_the_photo_itself(edit, direction, group, tmp_path):
     assert edit("--face", "all", "-d", f"{direction}=0").code == 0
     assert (read_image(group) == read_image(tmp_path / "out.png")).all()

@@ -12,7 +12,7 @@ from zplus.files import unlinked
 from zplus.generators import Generator
 from zplus.images import WRITTEN, read_image, write_image
 from zplus.inversion.batch_size import batch_size
-from zplus.latent import load_latent
+from zplus.latent import Latent, load_latent
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting
 from zplus.workflow.editing import (
     Facts,
@@ -26,7 +26,7 @@ from zplus.workflow.editing import (
     noted,
 )
 from zplus.workflow.finished import Record, file_hashes
-from zplus.workflow.inverting import load_inverter
+from zplus.workflow.inverting import Inverter, halved, load_inverter
 from zplus.workflow.json_files import plain, read_json, write_json
 from zplus.workflow.models import needed, pull_missing
 from zplus.workflow.options import EditOptions, InvertOptions
@@ -63,18 +63,26 @@ def edit_all_faces(
     check_names(options, inverter.generator)
     crops = aligned_faces(photo, inverter.generator.resolution, "all", inverting.align, callbacks)
     wanted = wishes(options, len(crops))
-    size = min(len(wanted), batch_size(inverter.generator, inverter.settings))
     subjects = {}
-    for first in range(0, len(wanted), size):
-        numbers = wanted[first : first + size]
-        title = f"Inverting {len(wanted)} faces of {photo.name}"
-        latents = inverter.invert_all([crops[i] for i in numbers], size, callbacks, title)
-        for i, latent in zip(numbers, latents, strict=True):
-            _, facts = inverter.judge(latent, crops[i], callbacks)
-            subjects[i] = Subject(inverter.generator, latent, crops[i], facts, inverter.identity)
+    for i, latent in zip(wanted, _latents(inverter, [crops[i] for i in wanted], photo, callbacks), strict=True):
+        _, facts = inverter.judge(latent, crops[i], callbacks)
+        subjects[i] = Subject(inverter.generator, latent, crops[i], facts, inverter.identity)
     pixels, found, note = edit_faces(subjects, crops, options, callbacks)
     write_image(out, pixels, note)
     return {"photo": photo, "picture": out, "results": found, "warnings": list(dict.fromkeys(warnings))}
+
+
+def _latents(inverter: Inverter, crops: Sequence[Aligned], photo: Path, callbacks: Callbacks) -> list[Latent]:
+    """The latents of crops, as many at once as the memory bears."""
+    found: list[Latent] = []
+    size = min(len(crops), batch_size(inverter.generator, inverter.settings))
+    title = f"Inverting {len(crops)} faces of {photo.name}"
+    while len(found) < len(crops):
+        try:
+            found += inverter.invert_all(crops[len(found) : len(found) + size], size, callbacks, title)
+        except Exception as error:
+            size = halved(size, error, callbacks)
+    return found
 
 
 def wishes(options: EditOptions, faces: int) -> list[int]:

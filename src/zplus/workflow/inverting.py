@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zplus.errors import UnknownNameError
+from zplus.errors import UnknownNameError, is_out_of_memory
 from zplus.execution import COMPILING, Execution, best_execution
 from zplus.faces.align import Aligned
 from zplus.generators import Generator, load_generator, statistics
@@ -149,6 +149,14 @@ def load_inverter(options: InvertOptions, callbacks: Callbacks = SILENT, photos:
     if inverter.execution.compiled and not inverter.execution.is_ready(generator):
         callbacks.say(f"Compiling for this machine, once: {COMPILING}, in which the first photo seems to stand still.")
     return inverter
+
+
+def halved(size: int, error: Exception, callbacks: Callbacks) -> int:
+    """Half the size of a batch for which memory ran out. Raises the error if it is another, or the size is 1."""
+    if not is_out_of_memory(error) or size == 1:
+        raise error
+    callbacks.say(f"The memory does not suffice for {size} photos at once: now {size // 2}.")
+    return size // 2
 
 
 def _start(start: str | None) -> tuple[Latent | None, str | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from zplus.errors import ZplusError, is_out_of_memory
+from zplus.errors import ZplusError
 from zplus.faces.align import Aligned
 from zplus.faces.detector import FaceDetector
 from zplus.files import FULL, REFUSED, unlinked
@@ -18,7 +18,7 @@ from zplus.latent import Latent, save_latent
 from zplus.perception.quality import FIGURES
 from zplus.workflow.callbacks import SILENT, Callbacks, collecting
 from zplus.workflow.finished import Files, Record
-from zplus.workflow.inverting import load_inverter
+from zplus.workflow.inverting import halved, load_inverter
 from zplus.workflow.json_files import write_json
 from zplus.workflow.options import InvertOptions
 from zplus.workflow.photo import aligned_faces, crop_doubts
@@ -136,10 +136,7 @@ class Worker:
             try:
                 found = self._rows(part, callbacks, title)
             except Exception as error:
-                if not is_out_of_memory(error) or self.size == 1:
-                    raise
-                self.callbacks.say(f"The memory does not suffice for {self.size} photos at once: now {self.size // 2}.")
-                self.size //= 2
+                self.size = halved(self.size, error, self.callbacks)
                 continue
             yield from found
             done += len(part)
