@@ -107,7 +107,7 @@ def _fold_age(arrays: Iterator[np.ndarray]) -> dict[str, Tensor]:
     found: dict[str, np.ndarray] = {}
     for name, shape in convolutions(AGE).items():
         found |= _folded_convolution(name, shape, arrays)
-    return _all(found | _linear("last", (256, 81), 1, arrays), arrays)
+    return _all(found | _linear("last", (256, 81), 1.0, arrays), arrays)
 
 
 def _fold_gender(arrays: Iterator[np.ndarray]) -> dict[str, Tensor]:
@@ -115,7 +115,7 @@ def _fold_gender(arrays: Iterator[np.ndarray]) -> dict[str, Tensor]:
     for k, shape in enumerate(((32, 3, 3, 3), (32, 32, 3, 3), (64, 32, 3, 3), (64, 64, 3, 3))):
         found |= _folded_convolution(f"conv.{k}", shape, arrays)
     for name, pair in (("hidden", (4096, 16)), ("last", (16, 2))):
-        factor = _next(arrays, (1,))[0]  # of the layer's inputs
+        factor = float(_next(arrays, (1,))[0])  # of the layer's inputs
         found |= _linear(name, pair, factor, arrays)
     return _all(found, arrays)
 
