@@ -263,13 +263,13 @@ class Bench:
         return condition.name if self.plan.bench == "spaces" else f"{condition.name} in {condition.space}"
 
 
-def widened(near: Callable[[float], float], rates: Sequence[float] = RATES) -> dict[float, float]:
-    """The distances at some rates, and at double or half of them as long as the best lies at the edge.
+def widened(near: Callable[[float], float]) -> dict[float, float]:
+    """The distances at `RATES`, and at double or half of them as long as the best lies at the edge.
 
     >>> sorted(widened(lambda rate: (rate - 0.2) ** 2))
     [0.03, 0.06, 0.12, 0.24, 0.48]
     """
-    found = {rate: near(rate) for rate in rates}
+    found = {rate: near(rate) for rate in RATES}
     for _ in range(WIDEST):
         best = min(found, key=found.__getitem__)
         beyond = {max(found): best * 2, min(found): best / 2}

@@ -53,15 +53,13 @@ def compare(differences: Differences, resamples: int | None = RESAMPLES, seed: i
         low, high = student_interval(differences, 1 - ALPHA)
         p = float(stats.ttest_1samp(differences, 0).pvalue) if np.ptp(differences) else float(not differences[0])
     else:
-        low, high = interval(differences, resamples=resamples, seed=seed)
+        low, high = interval(differences, resamples, seed)
         p = sign_flip(differences, resamples, seed)
     return Comparison(n, float(differences.mean()), low, high, dz, better, p)
 
 
-def interval(
-    differences: Differences, level: float = 1 - ALPHA, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """The bootstrap interval of the mean (BCa; Efron 1987, section 2); by percentiles where BCa has none.
+def interval(differences: Differences, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean (BCa; Efron 1987, section 2); by percentiles where BCa has none.
 
     Equal differences have an interval of no length.
     """
@@ -70,7 +68,7 @@ def interval(
     for method in ("BCa", "percentile"):
         random = np.random.default_rng(seed)
         found = stats.bootstrap(
-            (differences,), np.mean, n_resamples=resamples, confidence_level=level, method=method, rng=random
+            (differences,), np.mean, n_resamples=resamples, confidence_level=1 - ALPHA, method=method, rng=random
         ).confidence_interval
         if np.isfinite(found).all():
             break

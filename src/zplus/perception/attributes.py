@@ -3,13 +3,12 @@
 A direction learnt from one scorer must be judged by a scorer that is `independent` of it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import nan
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from zplus.archives import require
 from zplus.errors import UnknownNameError
@@ -118,26 +117,13 @@ class Scorers:
 
     def score(self, face: FaceInput | None, names: Iterable[str]) -> dict[str, float]:
         """The scores of a face by name; all nan for None."""
-        return {name: nan if face is None else score(face) for name, score in self._load(names).items()}
+        scores = {name: self._load(name) for name in names}  # also without a face, so that an unknown name is found
+        return {name: nan if face is None else score(face) for name, score in scores.items()}
 
-    def measure_many(
-        self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], names: Iterable[str], threads: int = 2
-    ) -> dict[str, Float[np.ndarray, " n"]]:
-        """The scores [N] by name of N images of any sizes.
-
-        dlib processes one image at a time; networks run in `threads` threads.
-        """
-        scores = self._load(names)
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            rows = list(pool.map(lambda pixels: self.measure(pixels, scores), pictures))
-        return {name: np.array([row[name] for row in rows]) for name in scores}
-
-    def _load(self, names: Iterable[str]) -> dict[str, Score]:
-        names = list(names)
-        for name in names:
-            if name not in self._loaded:
-                self._loaded[name] = _scorer(name).load(self.detector)
-        return {name: self._loaded[name] for name in names}
+    def _load(self, name: str) -> Score:
+        if name not in self._loaded:
+            self._loaded[name] = _scorer(name).load(self.detector)
+        return self._loaded[name]
 
 
 def _scorer(name: str) -> Scorer:
