@@ -75,6 +75,7 @@ def test_one_sided_and_empty_folders(learn, tmp_path):
         (["--attribute", "agee"], "did you mean 'age'"),
         (["--scorer", "myscores:blue"], "cannot be had"),
         (["--scorer", "nosuchmodule:red"], "cannot be had"),
+        (["--scorer", ".relative:red"], "cannot be had"),
         (["--scorer", "myscores:red", "--method", "principal"], "boundary"),
         (["--components", "3", "--method", "boundary"], "principal"),
         (["--components", "99"], "1 to 16"),

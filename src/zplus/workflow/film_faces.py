@@ -64,7 +64,7 @@ def find_places(
     """
     found: list[list[DetectedFace]] = []
     with callbacks.stage("Finding the face", len(footage.pictures) or None) as tick:
-        detector = detector or (FaceDetector() if align else None)
+        detector = (detector or FaceDetector()) if align else None
         for i, frame in enumerate(footage.frames()):
             found.append([] if detector is None else _faces(work, i, frame.pixels, detector))
             tick(i + 1, "")

@@ -116,8 +116,6 @@ def file_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist: check the name.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder: give a picture in it.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be read ({reason}): check its name and its permissions.") from error

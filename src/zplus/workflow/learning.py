@@ -171,8 +171,9 @@ def _function(text: str) -> Callable[[np.ndarray], float]:
     sys.path.insert(0, "")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ZplusError(f"The scorer {text} cannot be had ({error}): give MODULE:FUNCTION.") from error
+    except Exception as error:  # the module is the user's, and may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ZplusError(f"The scorer {text} cannot be had ({reason}): give MODULE:FUNCTION.") from error
     finally:
         sys.path.remove("")
 
