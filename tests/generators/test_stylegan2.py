@@ -1,5 +1,6 @@
 """StyleGAN2 against the explicit oracle beside this file, its golden images, and the contract."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -167,9 +168,17 @@ def test_a_label_is_an_index_or_a_vector():
     assert not torch.allclose(bound.map(z), generator.with_label(2).map(z))
     assert bound.mapping is generator.mapping
     assert generator.label is None
+    assert generator.with_label(True).label.tolist() == [0, 1, 0]  # an int, which as an index would be a mask
 
 
-@pytest.mark.parametrize("label", [-1, 3, [1.0, 0.0], torch.zeros(1, 3)])
+def test_a_label_does_not_change_with_the_callers_tensor():
+    label = torch.tensor([1.0, 0.0, 0.0])
+    bound = tiny_stylegan2(resolution=8, c_dim=3).with_label(label)
+    label[0] = 5.0
+    assert bound.label.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("label", [-1, 3, [1.0, 0.0], torch.zeros(1, 3), [math.nan, 0.0, 1.0]])
 def test_a_label_out_of_range_is_refused(label):
     with pytest.raises(ZplusError, match="label"):
         tiny_stylegan2(resolution=8, c_dim=3).with_label(label)

@@ -109,11 +109,12 @@ class LabelledGenerator(Generator):
             if not 0 <= label < c_dim:
                 raise ZplusError(f"{self.name} has no label {label}: its labels are 0 to {c_dim - 1}.")
             vector = torch.zeros(c_dim)
-            vector[label] = 1
+            vector[int(label)] = 1  # True would be a mask
         else:
-            vector = torch.as_tensor(label, dtype=torch.float32)
-        if vector.shape != (c_dim,):
-            raise ZplusError(f"A label of {self.name} is a vector of {c_dim} numbers, got shape {tuple(vector.shape)}.")
+            vector = torch.as_tensor(label, dtype=torch.float32).detach().clone()
+        if vector.shape != (c_dim,) or not vector.isfinite().all():
+            wanted = f"a vector of {c_dim} finite numbers"
+            raise ZplusError(f"A label of {self.name} is {wanted}, got {str(label)[:60]}.")
         bound = copy.copy(self)
         for name in ("fingerprint", "mapping_fingerprint"):  # remembered for another label
             vars(bound).pop(name, None)
