@@ -27,8 +27,8 @@ class Aligned:
 
     Attributes:
         photo: uint8 [H, W, 3], the whole photo.
+        quad: [4, 2], the crop's corners in the photo: upper left, lower left, lower right, upper right.
         pixels: uint8 [R, R, 3], the crop.
-        quad: [4, 2], its corners in the photo: upper left, lower left, lower right, upper right.
     """
 
     photo: UInt8[np.ndarray, "h w 3"]
