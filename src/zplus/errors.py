@@ -45,7 +45,8 @@ class UnknownNameError(ZplusError):
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         names = sorted(known)
         near = get_close_matches(name[:60], names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}."
+        others = f"known are: {', '.join(names)}." if names else "there is none here."
+        hint = f"did you mean {near[0]!r}?" if near else others
         super().__init__(f"Unknown {kind} {name[:60]!r}: {hint}")
 
 

@@ -72,7 +72,7 @@ def test_frames_are_written_one_by_one_into_a_folder(zplus, model, two, tmp_path
     assert zplus("interpolate", *two, "--model", model, "-o", tmp_path / "way").code == 2 and len(kept) == 2
 
 
-@pytest.mark.parametrize("layers", ["", "3", "4:2", "0:99", "a:b"])
+@pytest.mark.parametrize("layers", ["", "3", "4:2", "0:99", "a:b", "0:" + "9" * 5000])
 def test_layers_that_are_none(zplus, model, two, tmp_path, layers):
     assert_refused(zplus("mix", *two, "--layers", layers, "--model", model, "-o", tmp_path / "out.png"))
 

@@ -57,7 +57,9 @@ def test_a_direction_from_a_file(zplus, model, direction):
 
 
 def test_an_unknown_direction(zplus, model):
-    assert_refused(zplus("directions", "show", "smile", "--model", model))
+    result = zplus("directions", "show", "smile", "--model", model)
+    assert_refused(result)
+    assert result.err == "zplus: Unknown direction 'smile': there is none here.\n"
 
 
 def test_an_unknown_attribute(zplus, model, tmp_path):

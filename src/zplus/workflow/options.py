@@ -165,6 +165,7 @@ def layer_range(text: str, codes: int) -> tuple[int, int]:
     (0, 5)
     """
     first, _, last = text.partition(":")
-    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last) <= codes):
-        raise ZplusError(f"--layers is {text!r}, but must be FIRST:LAST with 0 <= FIRST < LAST <= {codes}.")
+    numbers = first.isdecimal() and last.isdecimal() and len(text) < 20  # int() refuses thousands of digits
+    if not (numbers and int(first) < int(last) <= codes):
+        raise ZplusError(f"--layers is {text[:60]!r}, but must be FIRST:LAST with 0 <= FIRST < LAST <= {codes}.")
     return int(first), int(last)
