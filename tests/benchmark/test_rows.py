@@ -27,6 +27,7 @@ def test_half_a_last_line_is_passed_over(tmp_path):
 @pytest.mark.parametrize(
     "line",
     ["{half", "[]", "3", '{"subject": "no table"}', '{"table": "edit", "mse": "low"}', '{"table": "edit", "mse": true}',
+     '{"table": "edit", "mse": NaN}',
      '{"table": "edit", "real": 1}', '{"table": "edit", "groups": {"sex": 1}}', '{"table": "edit", "space": 3}',
      '{"table": "edit", "seen": [1, 2]}', '{"table": "edit", "seen": ["a"' + ', "a"' * 511 + "]}",
      '{"table": "edit", "seen": [1e6' + ", 0" * 511 + "]}",

@@ -157,6 +157,6 @@ def _deep(value: Any, room: int = DEPTH) -> bool:
 
 def _is(value: Any, kind: type, empty: bool = False) -> bool:
     if kind is float:
-        known = isinstance(value, float | int) and type(value) is not bool and not abs(value) > LARGEST
+        known = isinstance(value, float | int) and type(value) is not bool and abs(value) <= LARGEST
         return known or (empty and value is None)
     return (empty and value is None) or isinstance(value, kind)
