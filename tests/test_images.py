@@ -20,6 +20,7 @@ from zplus import images
 from zplus.errors import ImageError, ZplusError
 from zplus.files import atomic
 from zplus.images import SOURCE_TYPE, read_image, to_pixels, to_tensor, write_image
+from zplus.workflow.callbacks import Callbacks, python_warnings
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".PNG")
 
@@ -423,3 +424,20 @@ def test_no_warning_escapes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "getexif", warn)
     assert read_image(save(tmp_path / "a.png", gradient())).shape == (48, 64, 3)
+
+
+def test_reading_leaves_the_warnings_of_other_threads_alone(monkeypatch):
+    decode, seen = images._decode, []
+    monkeypatch.setattr(images, "_decode", lambda *given: seen.append(warnings.filters) or decode(*given))
+    read_image(images.example_photo())
+    assert seen[0] is warnings.filters
+
+
+def test_what_a_decoder_wonders_at_is_no_warning_for_the_user():
+    heard = []
+    with python_warnings(Callbacks(warn=heard.append)):
+        warnings.warn_explicit(
+            "Truncated File Read", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin"
+        )
+        warnings.warn("the face is small", stacklevel=1)
+    assert heard == ["the face is small"]

@@ -58,6 +58,14 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>"""
 
 
+def quiet_decoders() -> None:
+    """Drop what a decoder merely wonders at, for all threads: suspending warnings for a while is not safe in them."""
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+
+
+quiet_decoders()
+
+
 def example_photo() -> Path:
     """The path of the example photo, NASA's portrait of Eileen Collins."""
     shipped = Path(__file__).parent / "studio" / "astronaut.png"
@@ -80,19 +88,17 @@ def read_image(
     """
     path = Path(path)
     _check_file(path)
-    with warnings.catch_warnings():  # what a decoder merely wonders at is not the user's concern
-        warnings.simplefilter("ignore")
-        try:
-            return _decode(path, max_pixels, min_side, behind)
-        except ImageError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise ImageError(too_large(path, max_pixels)) from error
-        except UnidentifiedImageError as error:
-            known = ", ".join(READ)
-            raise ImageError(f"{path} is not a picture of a kind that can be read: give one of {known}.") from error
-        except Exception as error:  # decoders meet hostile bytes with exceptions of every kind
-            raise ImageError(f"{path} is damaged or cut short ({error}): get it again.") from error
+    try:
+        return _decode(path, max_pixels, min_side, behind)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(too_large(path, max_pixels)) from error
+    except UnidentifiedImageError as error:
+        known = ", ".join(READ)
+        raise ImageError(f"{path} is not a picture of a kind that can be read: give one of {known}.") from error
+    except Exception as error:  # decoders meet hostile bytes with exceptions of every kind
+        raise ImageError(f"{path} is damaged or cut short ({error}): get it again.") from error
 
 
 def to_tensor(pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zplus.images import quiet_decoders
+
 Tick = Callable[[int, str], None]  # how many steps are done, and a note on the last one
 
 
@@ -56,6 +58,7 @@ def python_warnings(callbacks: Callbacks) -> Iterator[None]:
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        quiet_decoders()  # photos may be read in another thread
         yield
     for line in dict.fromkeys(str(warning.message) for warning in caught):
         callbacks.warn(line)
