@@ -493,6 +493,14 @@ def test_not_too_much_is_open_at_once(session, monkeypatch):
     assert [x.name for x in session.entries.values()] == ["face-0", "face-1"]
 
 
+def test_a_photo_that_is_refused_takes_no_place(open_session, photo, monkeypatch):
+    monkeypatch.setattr(module, "MAX_PIXELS", 10)
+    sample = open_session.entry
+    with pytest.raises(ZplusError, match="Too much is open"):
+        open_session.take(photo, "me.png")
+    assert open_session.entry is sample
+
+
 def test_the_studio_has_no_labels(open_session, tiny, tmp_path):
     save_generator(tiny_stylegan2(c_dim=3), tmp_path / "g.safetensors")
     models = Models([tmp_path / "g.safetensors", tiny])

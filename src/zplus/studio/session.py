@@ -225,13 +225,13 @@ class Session:
         entry.check()
         with self._lock:
             self.save_now()
-            old = self.entry
+            old, entries = self.entry, {**self.entries, entry.number: entry}
             if old is not None and old.is_untouched_sample and not self.is_at_work(old):
-                del self.entries[old.number]
-            held = sum(x.photo.size // 3 for x in (*self.entries.values(), entry) if x.photo is not None)
-            if len(self.entries) >= MAX_ENTRIES or held > MAX_PIXELS:
+                del entries[old.number]
+            held = sum(x.photo.size // 3 for x in entries.values() if x.photo is not None)
+            if len(entries) > MAX_ENTRIES or held > MAX_PIXELS:
                 raise ZplusError("Too much is open at once: delete a photo, and drop this one again.")
-            self.entries[entry.number] = entry
+            self.entries = entries
             if show or self.entry is None:
                 self._at = entry.number
 
