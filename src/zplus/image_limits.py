@@ -2,6 +2,7 @@
 
 import re
 import struct
+import warnings
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,14 @@ MAX_ELEMENTS = 16  # in a row, of a transform in an ICC profile
 SCAN, END = 0xDA, 0xD9  # marks of a JPEG
 MARK = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # of those that a part follows, and the end
 TILE = (322, 323)  # TIFF's tags of a tile's width and height
+
+
+def quiet_decoders() -> None:
+    """Drop what a decoder merely wonders at, for all threads: suspending warnings for a while is not safe in them."""
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+
+
+quiet_decoders()
 
 
 class Patient:

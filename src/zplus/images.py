@@ -5,7 +5,6 @@ no location. Every written image says that a generative model edited it.
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cache
@@ -56,14 +55,6 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{comment}</rdf:li></rdf:Alt></dc:description>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="r"?>"""
-
-
-def quiet_decoders() -> None:
-    """Drop what a decoder merely wonders at, for all threads: suspending warnings for a while is not safe in them."""
-    warnings.filterwarnings("ignore", module=r"PIL\b")
-
-
-quiet_decoders()
 
 
 def example_photo() -> Path:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zplus.images import quiet_decoders
+from zplus.image_limits import quiet_decoders
 
 Tick = Callable[[int, str], None]  # how many steps are done, and a note on the last one
 
