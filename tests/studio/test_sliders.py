@@ -16,13 +16,13 @@ def direction(name="a", **card) -> Direction:
     ("told", "strength", "ends"),
     [
         (None, 0.0, (-3, 3)),
-        ([-1.5, 1], 0.0, (-2.5, 2)),
+        ([-1.5, 1], 0.0, (-2.5, 2.5)),
         ([-3, 3], 0.0, (-3, 3)),
-        ([-1, 1], 4.2, (-2, 5)),
-        ([5, 1], -3.5, (-4, 3)),
+        ([-1, 1], 4.2, (-5, 5)),
+        ([5, 1], -3.5, (-4, 4)),
     ],
 )
-def test_a_slider_ends_one_beyond_where_faces_held(told, strength, ends):
+def test_a_slider_ends_one_beyond_where_faces_held_with_0_in_its_middle(told, strength, ends):
     assert limits(direction(**({} if told is None else {"range": told})), strength) == ends
 
 

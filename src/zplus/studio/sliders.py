@@ -31,10 +31,10 @@ def held(slider: Direction) -> tuple[float, float]:
 
 
 def limits(slider: Direction, strength: float) -> tuple[float, float]:
-    """Between which strengths a slider goes: one beyond where faces held, and as far as it stands already."""
+    """Between which strengths a slider goes: one beyond where faces held, and as far as it stands; 0 is its middle."""
     low, high = _measured(slider) or (-REACH, REACH)
-    low, high = max(low - 1, -REACH), min(high + 1, REACH)
-    return min(low, float(math.floor(strength))), max(high, float(math.ceil(strength)))
+    end = max(min(max(-low, high) + 1, REACH), float(math.ceil(abs(strength))))
+    return -end, end
 
 
 def _measured(slider: Direction) -> tuple[float, float] | None:
