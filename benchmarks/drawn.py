@@ -81,8 +81,7 @@ def main() -> None:
     result: dict = {"tested": given.tested, "taught": len(found.names) - given.tested, "strengths": STRENGTHS}
 
     def distance(a: Tensor, b: Tensor) -> float:
-        with torch.inference_mode():
-            return round(float(METRICS["lpips_vgg"](a, b, networks).mean()), 4)
+        return round(float(METRICS["lpips_vgg"](a, b, networks).mean()), 4)
 
     result["drawn_change"] = {name: distance(tested["base"], tested[name]) for name in ATTRIBUTES}
     directions: dict[tuple[str, str], Direction] = {}
@@ -102,7 +101,7 @@ def main() -> None:
         result["arms"][label] = {"reconstruction": distance(editor.image(editor.latent), tested["base"])}
         for name in ATTRIBUTES:
             moves = [{directions[arm.learnt_in, name]: strength} for strength in STRENGTHS]
-            images = [editor.image(editor.edit(x, feature="moved", move=arm.move)) for x in moves]
+            images = [editor.image(editor.edit(x, move=arm.move)) for x in moves]
             result["arms"][label][name] = [distance(x, tested[name]) for x in images]
         print(label, result["arms"][label], flush=True)
     save_result("drawn", result)

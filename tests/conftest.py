@@ -16,6 +16,12 @@ if not os.environ.get("ZPLUS_UNCHECKED"):
 torch.set_num_threads(1)  # networks this small are slower on several, above all beside other work
 
 
+@pytest.fixture(autouse=True)
+def _quiet_decoders():
+    """Warnings of decoders are dropped as for users; all others are errors."""
+    import_module("zplus.image_limits").quiet_decoders()
+
+
 @pytest.fixture(scope="session")
 def statistics_folder(tmp_path_factory):
     """Where the statistics of the tests' generators go; models that were pulled are still found in the user's cache."""

@@ -23,7 +23,17 @@ from torch import Tensor
 from zplus import __version__
 from zplus.errors import ImageError
 from zplus.files import atomic
-from zplus.image_limits import LARGE, MAX_BYTES, MAX_EXIF, Patient, check_jpeg, check_size, is_plain_profile, too_large
+from zplus.image_limits import (
+    LARGE,
+    MAX_BYTES,
+    MAX_EXIF,
+    MAX_SIDE,
+    Patient,
+    check_jpeg,
+    check_size,
+    is_plain_profile,
+    too_large,
+)
 from zplus.video import Frame, Timing, is_video, write_film, write_mp4
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 192 MB, and about 500 MB while it is decoded
@@ -32,7 +42,7 @@ MIN_SIDE = 32  # no face can be seen below that
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")  # none of them starts another program
 READABLE = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # ends of their names
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-MAX_WRITTEN = {"JPEG": 65_500, "WEBP": 16_383}  # pixels a side that a format can hold
+MAX_WRITTEN = {"JPEG": 65_500, "WEBP": MAX_SIDE}  # pixels a side that a format can hold
 TOOL = f"zplus {__version__}"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 Images = Tensor | np.ndarray | Image.Image | Sequence[Any]  # see as_batch

@@ -51,6 +51,8 @@ def test_frames(zplus, model, link, latent):
     out = link("frame0002.png")
     assert_link_refused(zplus("interpolate", latent, latent, "--frames", "3", "--model", model, "-o", out))
     assert len(list(out.iterdir())) == 1
+    film = out / "film.webp"  # has no frames beside it
+    assert zplus("interpolate", latent, latent, "--frames", "3", "--model", model, "-o", film).code == 0
 
 
 def test_components(zplus, model, link):

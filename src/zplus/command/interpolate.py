@@ -43,8 +43,9 @@ def interpolate(
     a, b = (first_latent(path, show.callbacks) for path in (first, second))
     generator = generator_of(a, model, device, label, show.callbacks)
     b = interpolated(generator, a, b, 1.0)  # converted to the space of the first once, not for every frame
-    folder = out.parent if animated else output_folder(out)
-    paths, pictures = [unlinked(folder / f"frame{i:04d}.png") for i in range(frames)], []
+    folder = None if animated else output_folder(out)
+    paths = [unlinked(folder / f"frame{i:04d}.png") for i in range(frames)] if folder else []
+    pictures = []
     with show.stage("Interpolating", frames) as tick:
         for i in range(frames):
             pixels = to_pixels(render(generator, interpolated(generator, a, b, i / (frames - 1)))[0])
